@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the tracer and its agent in the traced process say to each other: one shared memory file, and the probe
+ * sites. Included by both; fixed-size types only. All offsets are from the start of the page.
+ *
+ *   struct wire_page | filters | terms | functions | strings
+ *
+ * The tracer writes the page up to `functions` before the agent is loaded; from then on each word has one writer.
+ */
+#ifndef PYDTRACE_WIRE_H
+#define PYDTRACE_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_MAGIC 0x7079647472616365ull /* "pydtrace" */
+#define WIRE_VERSION 1
+#define WIRE_MAX_FILTERS 64 /* one bit each in a 64-bit word */
+
+/* Python events; also the numbers of the sites. */
+enum wire_event { WIRE_ENTRY, WIRE_RETURN, WIRE_NEVENTS };
+
+enum wire_state {
+	WIRE_NEW,     /* as the tracer made it */
+	WIRE_LOADING, /* agent_init() has begun */
+	WIRE_ACTIVE,  /* events are on */
+	WIRE_FAILED,  /* agent_init() refused: error, message */
+	WIRE_LEAVING, /* agent_fini() has begun */
+	WIRE_GONE,    /* events are off, all Python objects released, no frame of ours is active: may be unloaded */
+	WIRE_INERT,   /* events are off, but code of ours is still on some stack: must stay mapped */
+};
+
+/* What a term of a filter looks at. */
+enum wire_field {
+	WIRE_FILE,   /* co_filename */
+	WIRE_NAME,   /* co_name */
+	WIRE_LINE,   /* co_firstlineno */
+	WIRE_MODULE, /* __name__ of the globals */
+	WIRE_QUALNAME,
+};
+enum wire_op { WIRE_EQ, WIRE_NE, WIRE_LT, WIRE_LE, WIRE_GT, WIRE_GE, WIRE_GLOB };
+
+/* Text is compared as the first strsize - 1 bytes of both sides; only WIRE_GLOB sees whole text. */
+struct wire_term {
+	uint32_t field, op;
+	int64_t number;	 /* WIRE_LINE */
+	uint32_t str;	 /* offset of NUL-terminated text */
+	uint32_t len;	 /* strlen of it */
+};
+
+/* All terms of a group must hold (a description); any group will do; then all of the last terms must. */
+struct wire_filter {
+	uint32_t events;       /* bit for each wire_event that the clause is at */
+	uint32_t any_first, nany; /* descriptions: `nany` ranges at `any_first` in the array of wire_range; 0: all match */
+	uint32_t all_first, nall; /* terms that must hold besides */
+};
+struct wire_range {
+	uint32_t first, n; /* terms; n == 0 matches everything */
+};
+
+/* A matched function (code object). Its number is its index + 1. Written once, before the first event with it. */
+struct wire_function {
+	uint32_t file, name, module, qualname; /* offsets of NUL-terminated UTF-8 */
+	int32_t firstline;
+	uint32_t pad;
+	uint64_t filters; /* bits of the filters that it matches, for any event */
+};
+
+struct wire_page {
+	uint64_t magic;
+	uint32_t version, size; /* size of the file */
+	uint32_t strsize;
+	uint32_t nfilters, filters;	/* offset of wire_filter[] */
+	uint32_t nranges, ranges;
+	uint32_t nterms, terms;
+	uint32_t max_functions, functions; /* offset of wire_function[] */
+	uint32_t strings, strings_end;	/* room for text that the agent adds */
+
+	/* written by the tracer while it lives */
+	uint64_t alive_ns; /* CLOCK_MONOTONIC of its last sign of life; the agent goes inert 1.5 s after it */
+	uint32_t leave;	   /* set before agent_fini() is called */
+
+	/* written by the agent */
+	uint32_t state;	     /* enum wire_state */
+	int32_t error;	     /* errno */
+	char message[256];   /* WIRE_FAILED: why, for the user */
+	uint32_t mechanism;  /* 312: sys.monitoring, 39: frame evaluator */
+	int32_t tool_id;     /* sys.monitoring's; -1 */
+	uint32_t nfunctions;
+	uint32_t strings_used;
+	uint64_t dropped_functions; /* not traced for want of room in the page */
+	uint64_t events[WIRE_NEVENTS]; /* passed to a site (for tests and benches; not used in production counts) */
+	uint64_t seen; /* code objects decided on */
+};
+
+/*
+ * A site is a function of the agent, exported by name, that a uprobe is put on at its first instruction (a five-byte
+ * nop). Its arguments are what the kernel's program reads from the registers (System V: rdi, rsi, rdx, rcx, r8, r9).
+ *   fid       number of the function
+ *   filters   the bits of its filters for this event
+ *   file, func addresses of NUL-terminated text
+ *   line      first line; for WIRE_RETURN the line that it is left from
+ *   function  address of its wire_function in the target
+ */
+typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const char *func, int64_t line,
+		       const struct wire_function *function);
+#define WIRE_SITE_ENTRY "pydtrace_site_entry"
+#define WIRE_SITE_RETURN "pydtrace_site_return"
+
+/*
+ * What the stub calls, by dlsym, with the GIL held (from a pending call or after PyGILState_Ensure); both never
+ * raise, never block, and return 0 or -errno as in wire_page.error. `page` is the address of the mapped file;
+ * `api` resolves a name in the interpreter (dlsym on its handle).
+ */
+#define WIRE_INIT "pydtrace_agent_init"
+#define WIRE_FINI "pydtrace_agent_fini"
+typedef int wire_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex);
+typedef int wire_fini(void);
+
+#endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * CPython processes: find the interpreter, load the agent into it and take it out again (../shared: ATTACH.md has
+ * the facts; docs/attach.md says what is implemented). Never aborts; leaves the target as it was on every error.
+ */
+#ifndef PYDTRACE_PYTHON_H
+#define PYDTRACE_PYTHON_H
+
+#include "target/target.h"
+#include "wire.h"
+
+/* What is known of the interpreter in a process without touching it. */
+struct python_info {
+	u32 version;	    /* as PY_VERSION_HEX: 0x030b02f0 */
+	char version_text[32];
+	char image[4096];   /* path of the executable or libpython that holds it, as the target sees it */
+	u64 image_base;
+	bool free_threaded;
+	bool usdt; /* built --with-dtrace; only for -v */
+};
+/*
+ * Find it. -ENOENT "is not a Python process", -ENOTSUP for a version that is not supported (named), -EEXIST for two
+ * interpreters in one process (both named), with a message.
+ */
+int python_find(struct target *t, struct python_info *out, struct diag *diag);
+
+/* What the agent is to look for. The builder of the page: strings and terms are copied. */
+struct python_plan;
+struct python_plan *python_plan_new(u32 strsize);
+void python_plan_free(struct python_plan *p);
+int python_plan_filter(struct python_plan *p, u32 events); /* a new filter: its number, -E2BIG (64 are in use) */
+int python_plan_event(struct python_plan *p, int filter, enum wire_event ev);
+int python_plan_any(struct python_plan *p, int filter, const char *mod_glob, const char *func_glob);
+int python_plan_text(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, const char *s);
+int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, s64 n);
+
+struct python; /* an attached process */
+
+struct python_attach_options {
+	u32 timeout_ms;	    /* give up when the interpreter does not come to a safe point; 0: 10 s */
+	const void *agent;  /* the agent's ELF image; NULL: the one that is built in */
+	size_t agent_size;
+};
+/*
+ * Load the agent and switch its events on. From here until python_detach() a heartbeat must be given
+ * (python_heartbeat()) at least each 500 ms.
+ */
+int python_attach(struct python **out, struct target *t, const struct python_info *info, const struct python_plan *plan,
+		  const struct python_attach_options *opt, struct diag *diag);
+/* Where a uprobe for `ev` goes: a path that the kernel can open from here, and the offset in that file. */
+int python_site(struct python *p, enum wire_event ev, char *path, size_t size, u64 *off);
+void python_heartbeat(struct python *p);
+/* The page as mapped here; valid until python_close(), also after the target has ended. */
+const struct wire_page *python_page(const struct python *p);
+/* Function `fid` of the page, checked against its bounds; NULL: none such. Text by python_text() ("?" when out of bounds). */
+const struct wire_function *python_function(const struct python *p, u32 fid);
+const char *python_text(const struct python *p, u32 off);
+/*
+ * Take the events off and unload. 0; -ESRCH when the process has ended; -EBUSY when the agent had to stay mapped (inert);
+ * other -errno with a message.
+ */
+int python_detach(struct python *p, struct diag *diag);
+void python_close(struct python *p);
+
+/*
+ * -c: start argv under our control and hold it where the interpreter is ready and the first line of Python has not
+ * run. A program that turns out not to be Python is -ENOENT and is left to run on (target_* works). The child gets the
+ * default signal mask and dispositions; after python_release() it runs free of ptrace.
+ */
+struct python_child;
+int python_start(struct python_child **out, char *const argv[], struct target **t, struct python_info *info, struct diag *diag);
+/* As python_attach(), in the held child. */
+int python_child_attach(struct python_child *c, struct python **out, const struct python_plan *plan,
+			const struct python_attach_options *opt, struct diag *diag);
+int python_release(struct python_child *c);
+/* After the child's end: its wait status; kills and reaps it when it has not ended yet and `kill_it`. */
+int python_child_wait(struct python_child *c, bool kill_it, int *status);
+
+#endif

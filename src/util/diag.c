@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "util/util.h"
+
+#define MAX_QUOTE 160 /* bytes of a script's line that a message shows */
+
+static const char *const prefix[] = {
+	[DIAG_NOTE] = "",
+	[DIAG_WARNING] = "warning: ",
+	[DIAG_ERROR] = "",
+};
+
+/* The script's line and a caret under the column; a long line is shown around the column. */
+static void quote(struct strbuf *b, struct srcpos pos)
+{
+	const char *s = pos.src->text, *end = s + pos.src->len;
+	u32 from = 0, caret = pos.col ? pos.col - 1 : 0;
+
+	for (u32 line = 1; line < pos.line; line++) {
+		s = memchr(s, '\n', (size_t)(end - s));
+		if (!s)
+			return;
+		s++;
+	}
+
+	const char *nl = memchr(s, '\n', (size_t)(end - s));
+	size_t len = (size_t)((nl ? nl : end) - s);
+
+	if (len > MAX_QUOTE && caret > MAX_QUOTE / 2)
+		from = caret - MAX_QUOTE / 2;
+	if (from > len)
+		return;
+	len = len - from > MAX_QUOTE ? MAX_QUOTE : len - from;
+
+	strbuf_puts(b, "    ");
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[from + i];
+
+		strbuf_add(b, c < ' ' && c != '\t' ? "?" : (const char *)&c, 1);
+	}
+	strbuf_puts(b, "\n    ");
+	for (u32 i = from; i < caret; i++)
+		strbuf_puts(b, i - from < len && s[i] == '\t' ? "\t" : " ");
+	strbuf_puts(b, "^\n");
+}
+
+static void report(struct diag *d, enum diag_level level, struct srcpos pos, const char *fmt, va_list ap)
+{
+	struct strbuf b = { 0 };
+
+	strbuf_puts(&b, "pydtrace: ");
+	if (pos.src && pos.line)
+		strbuf_printf(&b, "%s:%u:%u: ", pos.src->name, pos.line, pos.col);
+	else if (pos.src)
+		strbuf_printf(&b, "%s: ", pos.src->name);
+	strbuf_puts(&b, prefix[level]);
+	strbuf_vprintf(&b, fmt, ap);
+	strbuf_puts(&b, "\n");
+	if (pos.src && pos.line)
+		quote(&b, pos);
+
+	if (level == DIAG_ERROR)
+		d->errors++;
+	if (d->sink)
+		d->sink(d->arg, level, b.s ? b.s : "pydtrace: out of memory\n");
+	else
+		fputs(b.s ? b.s : "pydtrace: out of memory\n", stderr);
+	strbuf_free(&b);
+}
+
+void diag_report(struct diag *d, enum diag_level level, struct srcpos pos, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(d, level, pos, fmt, ap);
+	va_end(ap);
+}
+
+int diag_fail(struct diag *d, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(d, DIAG_ERROR, NOWHERE, fmt, ap);
+	va_end(ap);
+	return -err;
+}
