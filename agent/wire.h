@@ -12,8 +12,8 @@
 
 #include <stdint.h>
 
-#define WIRE_MAGIC 0x7079647472616365ull /* "pydtrace" */
-#define WIRE_VERSION 1
+#define WIRE_MAGIC       0x7079647472616365ull /* "pydtrace" */
+#define WIRE_VERSION     1
 #define WIRE_MAX_FILTERS 64 /* one bit each in a 64-bit word */
 
 /* Python events; also the numbers of the sites. */
@@ -42,15 +42,16 @@ enum wire_op { WIRE_EQ, WIRE_NE, WIRE_LT, WIRE_LE, WIRE_GT, WIRE_GE, WIRE_GLOB }
 /* Text is compared as the first strsize - 1 bytes of both sides; only WIRE_GLOB sees whole text. */
 struct wire_term {
 	uint32_t field, op;
-	int64_t number;	 /* WIRE_LINE */
-	uint32_t str;	 /* offset of NUL-terminated text */
-	uint32_t len;	 /* strlen of it */
+	int64_t number; /* WIRE_LINE */
+	uint32_t str;   /* offset of NUL-terminated text */
+	uint32_t len;   /* strlen of it */
 };
 
 /* All terms of a group must hold (a description); any group will do; then all of the last terms must. */
 struct wire_filter {
-	uint32_t events;       /* bit for each wire_event that the clause is at */
-	uint32_t any_first, nany; /* descriptions: `nany` ranges at `any_first` in the array of wire_range; 0: all match */
+	uint32_t events; /* bit for each wire_event that the clause is at */
+	uint32_t any_first,
+	    nany; /* descriptions: `nany` ranges at `any_first` in the array of wire_range; 0: all match */
 	uint32_t all_first, nall; /* terms that must hold besides */
 };
 struct wire_range {
@@ -69,27 +70,27 @@ struct wire_page {
 	uint64_t magic;
 	uint32_t version, size; /* size of the file */
 	uint32_t strsize;
-	uint32_t nfilters, filters;	/* offset of wire_filter[] */
+	uint32_t nfilters, filters; /* offset of wire_filter[] */
 	uint32_t nranges, ranges;
 	uint32_t nterms, terms;
 	uint32_t max_functions, functions; /* offset of wire_function[] */
-	uint32_t strings, strings_end;	/* room for text that the agent adds */
+	uint32_t strings, strings_end;     /* room for text that the agent adds */
 
 	/* written by the tracer while it lives */
 	uint64_t alive_ns; /* CLOCK_MONOTONIC of its last sign of life; the agent goes inert 1.5 s after it */
-	uint32_t leave;	   /* set before agent_fini() is called */
+	uint32_t leave;    /* set before agent_fini() is called */
 
 	/* written by the agent */
-	uint32_t state;	     /* enum wire_state */
-	int32_t error;	     /* errno */
-	char message[256];   /* WIRE_FAILED: why, for the user */
-	uint32_t mechanism;  /* 312: sys.monitoring, 39: frame evaluator */
-	int32_t tool_id;     /* sys.monitoring's; -1 */
+	uint32_t state;     /* enum wire_state */
+	int32_t error;      /* errno */
+	char message[256];  /* WIRE_FAILED: why, for the user */
+	uint32_t mechanism; /* 312: sys.monitoring, 39: frame evaluator */
+	int32_t tool_id;    /* sys.monitoring's; -1 */
 	uint32_t nfunctions;
 	uint32_t strings_used;
-	uint64_t dropped_functions; /* not traced for want of room in the page */
+	uint64_t dropped_functions;    /* not traced for want of room in the page */
 	uint64_t events[WIRE_NEVENTS]; /* passed to a site (for tests and benches; not used in production counts) */
-	uint64_t seen; /* code objects decided on */
+	uint64_t seen;                 /* code objects decided on */
 };
 
 /*
@@ -103,7 +104,7 @@ struct wire_page {
  */
 typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const char *func, int64_t line,
 		       const struct wire_function *function);
-#define WIRE_SITE_ENTRY "pydtrace_site_entry"
+#define WIRE_SITE_ENTRY  "pydtrace_site_entry"
 #define WIRE_SITE_RETURN "pydtrace_site_return"
 
 /*

@@ -14,22 +14,22 @@
 
 /* A map to make. The index in asm_image.maps is its number everywhere. */
 struct asm_map {
-	const char *name;	 /* at most 15 bytes (the kernel's BPF_OBJ_NAME_LEN) */
+	const char *name; /* at most 15 bytes (the kernel's BPF_OBJ_NAME_LEN) */
 	enum bpf_map_type type;
 	u32 key_size, value_size, max_entries;
-	u32 flags;		 /* BPF_F_* */
-	const void *init;	 /* array maps: value_size bytes for element 0, or NULL */
+	u32 flags;        /* BPF_F_* */
+	const void *init; /* array maps: value_size bytes for element 0, or NULL */
 };
 
 enum asm_prog_kind {
 	ASM_RAW_TRACEPOINT, /* context: u64[]; also what exec_fire() runs */
-	ASM_UPROBE,	    /* context: struct pt_regs of the architecture */
+	ASM_UPROBE,         /* context: struct pt_regs of the architecture */
 };
 
 enum asm_reloc_kind {
-	ASM_RELOC_MAP,	     /* ld_imm64: pointer to map `target` */
+	ASM_RELOC_MAP,       /* ld_imm64: pointer to map `target` */
 	ASM_RELOC_MAP_VALUE, /* ld_imm64: address `addend` in element 0 of array map `target` */
-	ASM_RELOC_RT,	     /* call of the run-time function named `symbol` (src/rt) */
+	ASM_RELOC_RT,        /* call of the run-time function named `symbol` (src/rt) */
 };
 
 struct asm_reloc {

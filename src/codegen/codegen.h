@@ -71,15 +71,15 @@ struct cg_group {
 	u32 id_base; /* the D `id` of probe n of the group is id_base + n */
 	u32 nprobes;
 	const struct cg_probe *probes; /* nprobes */
-	bool always;	  /* runs in every phase: BEGIN, END, ERROR (others only between BEGIN and END) */
+	bool always;      /* runs in every phase: BEGIN, END, ERROR (others only between BEGIN and END) */
 	bool irq_context; /* may interrupt another program on its CPU (profile-N): scratch memory is per CPU */
 };
 
 struct cg_options {
-	u32 strsize;	/* 8 <= strsize <= 8192, a multiple of 8 */
-	u32 aggsize;	/* bytes for each aggregation's keys and values on a CPU */
+	u32 strsize;    /* 8 <= strsize <= 8192, a multiple of 8 */
+	u32 aggsize;    /* bytes for each aggregation's keys and values on a CPU */
 	u32 dynvarsize; /* bytes for associative arrays, and for the slots of thread-locals */
-	u32 bufsize;	/* bytes of the record ring; a power of two and of pages */
+	u32 bufsize;    /* bytes of the record ring; a power of two and of pages */
 	u32 ncpus;
 };
 
@@ -100,14 +100,14 @@ struct cg_input {
  * variables a built-in identity string is this one word.
  */
 #define CG_IDENT(fid, id) ((u64)(fid) << 32 | (u32)(id))
-#define CG_IDENT_ID(w) ((u32)(w))
-#define CG_IDENT_FID(w) ((u32)((w) >> 32))
+#define CG_IDENT_ID(w)    ((u32)(w))
+#define CG_IDENT_FID(w)   ((u32)((w) >> 32))
 
 enum cg_field_kind {
-	CG_INT,	   /* `size` bytes, sign as in the type */
-	CG_STRING, /* `size` bytes, NUL-terminated, zero-padded */
+	CG_INT,      /* `size` bytes, sign as in the type */
+	CG_STRING,   /* `size` bytes, NUL-terminated, zero-padded */
 	CG_IDENTITY, /* 8 bytes: identity; text: `builtin` of that probe. High bit set: CG_LITERAL */
-	CG_TEXT,   /* 8 bytes identity (0: none) and then `size` - 8 bytes text: a key that is now this, now that */
+	CG_TEXT, /* 8 bytes identity (0: none) and then `size` - 8 bytes text: a key that is now this, now that */
 	CG_BYTES,
 };
 /* An identity word with this bit is a string constant: the low 32 bits index cg_output.literals. */
@@ -134,7 +134,7 @@ struct cg_action {
  *   struct cg_record | field | field ...
  */
 struct cg_record {
-	u32 epid;  /* with CG_FAULT set: the clause was aborted, `fault` follows */
+	u32 epid; /* with CG_FAULT set: the clause was aborted, `fault` follows */
 	u32 cpu;
 	u64 timestamp; /* CLOCK_MONOTONIC, ns */
 	u64 ident;
@@ -143,11 +143,18 @@ struct cg_record {
 #define CG_FAULT 0x80000000u
 
 enum cg_fault_code { /* as DTRACEFLT_*: what arg4 of ERROR is */
-	CG_FAULT_UNKNOWN = 0, CG_FAULT_BADADDR = 1, CG_FAULT_BADALIGN = 2, CG_FAULT_ILLOP = 3,
-	CG_FAULT_DIVZERO = 4, CG_FAULT_NOSCRATCH = 5, CG_FAULT_KPRIV = 6, CG_FAULT_UPRIV = 7,
-	CG_FAULT_TUPOFLOW = 8, CG_FAULT_BADSTACK = 9,
+		     CG_FAULT_UNKNOWN = 0,
+		     CG_FAULT_BADADDR = 1,
+		     CG_FAULT_BADALIGN = 2,
+		     CG_FAULT_ILLOP = 3,
+		     CG_FAULT_DIVZERO = 4,
+		     CG_FAULT_NOSCRATCH = 5,
+		     CG_FAULT_KPRIV = 6,
+		     CG_FAULT_UPRIV = 7,
+		     CG_FAULT_TUPOFLOW = 8,
+		     CG_FAULT_BADSTACK = 9,
 };
-struct cg_fault { /* follows cg_record */
+struct cg_fault {   /* follows cg_record */
 	u32 code;   /* enum cg_fault_code */
 	u32 action; /* index of the statement in the clause, from 1; 0: in the predicate */
 	u64 value;  /* the address, ... */
@@ -180,23 +187,23 @@ struct cg_agg {
  *   struct cg_state | global scalars | slot 0 (never used) | slot 1 | ...
  */
 struct cg_state {
-	u32 activity;	/* enum cg_activity; programs that are not `always` run only while ACTIVE */
-	u32 next_slot;	/* next never-used slot */
-	u64 drops[4];	/* enum cg_drop, counted by the programs */
+	u32 activity;  /* enum cg_activity; programs that are not `always` run only while ACTIVE */
+	u32 next_slot; /* next never-used slot */
+	u64 drops[4];  /* enum cg_drop, counted by the programs */
 	u32 pad[4];
 };
 enum cg_activity { CG_INACTIVE = 0, CG_ACTIVE = 1, CG_DRAINING = 2 /* exit() was called */ };
 enum cg_drop { CG_DROP_RECORD, CG_DROP_AGG, CG_DROP_DYNVAR, CG_DROP_SLOT };
 
 struct cg_output {
-	struct asm_image image;	  /* progs[i] is groups[i]'s; then the helpers named below */
+	struct asm_image image;    /* progs[i] is groups[i]'s; then the helpers named below */
 	struct cg_layout *layouts; /* nenablings */
-	struct cg_agg *aggs;	  /* by d_aggregation.id */
+	struct cg_agg *aggs;       /* by d_aggregation.id */
 	u32 naggs;
 	const char **literals;
 	u32 nliterals;
-	u32 map_state, map_ring;  /* indices of maps */
-	s32 prog_thread_exit; /* index of the program for raw tracepoint sched_process_exit; -1: not needed */
+	u32 map_state, map_ring; /* indices of maps */
+	s32 prog_thread_exit;    /* index of the program for raw tracepoint sched_process_exit; -1: not needed */
 	u32 globals_off, globals_size, slots_off, slot_size, nslots; /* in the state array; slots_off 0: none */
 	/* For -v: one line for each enabling: executor, where its variables live, which conjuncts are decided early. */
 	const char **why;

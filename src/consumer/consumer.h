@@ -12,7 +12,7 @@
 struct consumer;
 
 struct consumer_options {
-	bool quiet;	 /* -q: no header, no line of CPU, ID and FUNCTION:NAME */
+	bool quiet;      /* -q: no header, no line of CPU, ID and FUNCTION:NAME */
 	bool flowindent; /* -F */
 	u32 strsize;
 	bool aggsortkey, aggsortrev; /* -x aggsortkey, aggsortrev, aggsortpos, aggsortkeypos */

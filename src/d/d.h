@@ -18,20 +18,20 @@
 enum d_kind {
 	D_UNTYPED,
 	D_VOID,
-	D_INT,	   /* size 1, 2, 4 or 8 */
+	D_INT,     /* size 1, 2, 4 or 8 */
 	D_STRING,  /* at most strsize bytes with its NUL; longer text, constants too, is cut */
 	D_POINTER, /* a user-space address: `to` tells of what; arithmetic and * and [] work on it (user memory) */
 	D_BYTES,   /* `size` bytes that copyin() made: only traced or cast to a pointer of the tracer's scratch */
 	D_STACK,   /* stack(), ustack() */
-	D_AGG,	   /* an aggregation by name, as printa() and clear() take it */
+	D_AGG,     /* an aggregation by name, as printa() and clear() take it */
 };
 
 struct d_type {
 	enum d_kind kind;
-	u8 size;	 /* D_INT */
-	bool is_signed;	 /* D_INT */
+	u8 size;                 /* D_INT */
+	bool is_signed;          /* D_INT */
 	const struct d_type *to; /* D_POINTER; NULL: void * */
-	const char *name; /* as written ("uint32_t", "size_t"), for messages; never NULL after d_check() */
+	const char *name;        /* as written ("uint32_t", "size_t"), for messages; never NULL after d_check() */
 };
 
 /* --- names -------------------------------------------------------------------------------------- */
@@ -43,50 +43,50 @@ struct d_var {
 	const char *name;
 	enum d_scope scope;
 	u32 id;
-	const struct d_type *type;   /* of the value */
-	u32 nkeys;		     /* 0: a scalar */
+	const struct d_type *type; /* of the value */
+	u32 nkeys;                 /* 0: a scalar */
 	const struct d_type **keys;
-	struct srcpos pos;	     /* first use */
+	struct srcpos pos; /* first use */
 };
 
 /*
  * Built-in variables: one row each. X(enum suffix, D name, type's D name, comes-from-the-probe)
  * A variable of type string with D_IDENT is fixed by the identity of the probe or function: it travels as a number.
  */
-#define D_BUILTINS(X)                                                                              \
-	X(ARG0, "arg0", "int64_t")                                                                 \
-	X(ARG1, "arg1", "int64_t")                                                                 \
-	X(ARG2, "arg2", "int64_t")                                                                 \
-	X(ARG3, "arg3", "int64_t")                                                                 \
-	X(ARG4, "arg4", "int64_t")                                                                 \
-	X(ARG5, "arg5", "int64_t")                                                                 \
-	X(ARG6, "arg6", "int64_t")                                                                 \
-	X(ARG7, "arg7", "int64_t")                                                                 \
-	X(ARG8, "arg8", "int64_t")                                                                 \
-	X(ARG9, "arg9", "int64_t")                                                                 \
-	X(PID, "pid", "pid_t")                                                                     \
-	X(TID, "tid", "id_t")                                                                      \
-	X(PPID, "ppid", "pid_t")                                                                   \
-	X(UID, "uid", "uid_t")                                                                     \
-	X(GID, "gid", "gid_t")                                                                     \
-	X(EXECNAME, "execname", "string")                                                          \
-	X(TIMESTAMP, "timestamp", "uint64_t")                                                      \
-	X(WALLTIMESTAMP, "walltimestamp", "int64_t")                                               \
-	X(VTIMESTAMP, "vtimestamp", "uint64_t")                                                    \
-	X(CPU, "cpu", "int32_t")                                                                   \
-	X(ID, "id", "uint32_t")                                                                    \
-	X(EPID, "epid", "uint32_t")                                                                \
-	X(ERRNO, "errno", "int32_t")                                                               \
-	X(PROBEPROV, "probeprov", "string")                                                        \
-	X(PROBEMOD, "probemod", "string")                                                          \
-	X(PROBEFUNC, "probefunc", "string")                                                        \
+#define D_BUILTINS(X)                                                                                              \
+	X(ARG0, "arg0", "int64_t")                                                                                 \
+	X(ARG1, "arg1", "int64_t")                                                                                 \
+	X(ARG2, "arg2", "int64_t")                                                                                 \
+	X(ARG3, "arg3", "int64_t")                                                                                 \
+	X(ARG4, "arg4", "int64_t")                                                                                 \
+	X(ARG5, "arg5", "int64_t")                                                                                 \
+	X(ARG6, "arg6", "int64_t")                                                                                 \
+	X(ARG7, "arg7", "int64_t")                                                                                 \
+	X(ARG8, "arg8", "int64_t")                                                                                 \
+	X(ARG9, "arg9", "int64_t")                                                                                 \
+	X(PID, "pid", "pid_t")                                                                                     \
+	X(TID, "tid", "id_t")                                                                                      \
+	X(PPID, "ppid", "pid_t")                                                                                   \
+	X(UID, "uid", "uid_t")                                                                                     \
+	X(GID, "gid", "gid_t")                                                                                     \
+	X(EXECNAME, "execname", "string")                                                                          \
+	X(TIMESTAMP, "timestamp", "uint64_t")                                                                      \
+	X(WALLTIMESTAMP, "walltimestamp", "int64_t")                                                               \
+	X(VTIMESTAMP, "vtimestamp", "uint64_t")                                                                    \
+	X(CPU, "cpu", "int32_t")                                                                                   \
+	X(ID, "id", "uint32_t")                                                                                    \
+	X(EPID, "epid", "uint32_t")                                                                                \
+	X(ERRNO, "errno", "int32_t")                                                                               \
+	X(PROBEPROV, "probeprov", "string")                                                                        \
+	X(PROBEMOD, "probemod", "string")                                                                          \
+	X(PROBEFUNC, "probefunc", "string")                                                                        \
 	X(PROBENAME, "probename", "string")
 
 enum d_builtin {
 #define X(id, name, type) D_BUILTIN_##id,
 	D_BUILTINS(X)
 #undef X
-	D_NBUILTINS
+	    D_NBUILTINS
 };
 
 /* Is the built-in one of probeprov, probemod, probefunc, probename? They travel as a number (see codegen). */
@@ -96,45 +96,45 @@ static inline bool d_builtin_is_identity(enum d_builtin b)
 }
 
 /* Functions that give a value. X(enum suffix, D name) */
-#define D_SUBRS(X)                                                                                 \
-	X(COPYINSTR, "copyinstr") /* (uintptr_t [, size_t max]) -> string */                       \
-	X(COPYIN, "copyin")	  /* (uintptr_t, size_t) -> bytes */                               \
-	X(STRLEN, "strlen")                                                                        \
-	X(STRJOIN, "strjoin")                                                                      \
-	X(BASENAME, "basename")                                                                    \
-	X(DIRNAME, "dirname")                                                                      \
-	X(SUBSTR, "substr") /* (string, int index [, int length]) */                               \
-	X(STRSTR, "strstr") /* -> string; NULL when absent: an int 0 compare is allowed */         \
+#define D_SUBRS(X)                                                                                                 \
+	X(COPYINSTR, "copyinstr") /* (uintptr_t [, size_t max]) -> string */                                       \
+	X(COPYIN, "copyin")       /* (uintptr_t, size_t) -> bytes */                                               \
+	X(STRLEN, "strlen")                                                                                        \
+	X(STRJOIN, "strjoin")                                                                                      \
+	X(BASENAME, "basename")                                                                                    \
+	X(DIRNAME, "dirname")                                                                                      \
+	X(SUBSTR, "substr") /* (string, int index [, int length]) */                                               \
+	X(STRSTR, "strstr") /* -> string; NULL when absent: an int 0 compare is allowed */                         \
 	X(INDEX, "index")   /* (string, string [, int start]) -> int, -1 when absent */
 
 /* Actions: they record, or change what the consumer holds. X(enum suffix, D name, destructive) */
-#define D_ACTIONS(X)                                                                               \
-	X(TRACE, "trace", false)                                                                   \
-	X(PRINTF, "printf", false)                                                                 \
-	X(PRINTA, "printa", false)                                                                 \
-	X(EXIT, "exit", false)                                                                     \
-	X(CLEAR, "clear", false)                                                                   \
-	X(TRUNC, "trunc", false)                                                                   \
-	X(NORMALIZE, "normalize", false)                                                           \
-	X(DENORMALIZE, "denormalize", false)                                                       \
-	X(STOP, "stop", true)                                                                      \
-	X(RAISE, "raise", true)                                                                    \
-	X(SYSTEM, "system", true)                                                                  \
-	X(COPYOUT, "copyout", true)                                                                \
-	X(COPYOUTSTR, "copyoutstr", true)                                                          \
-	X(PANIC, "panic", true)                                                                    \
+#define D_ACTIONS(X)                                                                                               \
+	X(TRACE, "trace", false)                                                                                   \
+	X(PRINTF, "printf", false)                                                                                 \
+	X(PRINTA, "printa", false)                                                                                 \
+	X(EXIT, "exit", false)                                                                                     \
+	X(CLEAR, "clear", false)                                                                                   \
+	X(TRUNC, "trunc", false)                                                                                   \
+	X(NORMALIZE, "normalize", false)                                                                           \
+	X(DENORMALIZE, "denormalize", false)                                                                       \
+	X(STOP, "stop", true)                                                                                      \
+	X(RAISE, "raise", true)                                                                                    \
+	X(SYSTEM, "system", true)                                                                                  \
+	X(COPYOUT, "copyout", true)                                                                                \
+	X(COPYOUTSTR, "copyoutstr", true)                                                                          \
+	X(PANIC, "panic", true)                                                                                    \
 	X(CHILL, "chill", true)
 
 /* Aggregating functions. X(enum suffix, D name) */
-#define D_AGGFUNCS(X)                                                                              \
-	X(COUNT, "count")                                                                          \
-	X(SUM, "sum")                                                                              \
-	X(MIN, "min")                                                                              \
-	X(MAX, "max")                                                                              \
-	X(AVG, "avg")                                                                              \
-	X(STDDEV, "stddev")                                                                        \
-	X(QUANTIZE, "quantize")	  /* (expr) */                                                     \
-	X(LQUANTIZE, "lquantize") /* (expr, base, limit [, step = 1]) */                           \
+#define D_AGGFUNCS(X)                                                                                              \
+	X(COUNT, "count")                                                                                          \
+	X(SUM, "sum")                                                                                              \
+	X(MIN, "min")                                                                                              \
+	X(MAX, "max")                                                                                              \
+	X(AVG, "avg")                                                                                              \
+	X(STDDEV, "stddev")                                                                                        \
+	X(QUANTIZE, "quantize")     /* (expr) */                                                                   \
+	X(LQUANTIZE, "lquantize")   /* (expr, base, limit [, step = 1]) */                                         \
 	X(LLQUANTIZE, "llquantize") /* (expr, factor, low, high, nsteps) */
 
 #define X(id, ...) D_SUBR_##id,
@@ -168,21 +168,43 @@ struct d_aggregation {
 enum d_op {
 	D_CONST,   /* integer: value; string: str (D_STRING) */
 	D_BUILTIN, /* builtin */
-	D_ARGS,	   /* args[n]: value = n; type from the resolver */
-	D_VAR,	   /* var, and arg[0..narg) the keys of an associative array */
+	D_ARGS,    /* args[n]: value = n; type from the resolver */
+	D_VAR,     /* var, and arg[0..narg) the keys of an associative array */
 	D_AGGREF,  /* agg, and arg[] the keys, if any */
-	D_CALL,	   /* subr, arg[] */
-	D_NEG, D_NOT, D_BITNOT, D_PLUS,	/* arg[0] */
-	D_DEREF,			/* *arg[0]; p[i] is made *(p + i) */
-	D_CAST,				/* (type)arg[0] */
-	D_SIZEOF,			/* folded to D_CONST by d_check() */
-	D_ADD, D_SUB, D_MUL, D_DIV, D_MOD, D_SHL, D_SHR, D_AND, D_OR, D_XOR, /* arg[0], arg[1] */
-	D_LT, D_LE, D_GT, D_GE, D_EQ, D_NE,
-	D_LAND, D_LOR, D_LXOR,		/* && || ^^ */
-	D_COND,				/* arg[0] ? arg[1] : arg[2] */
-	D_COMMA,			/* arg[0], arg[1] */
-	D_ASSIGN,			/* arg[0] = arg[1]; assign_op: D_ADD for +=, D_CONST for plain = */
-	D_PREINC, D_PREDEC, D_POSTINC, D_POSTDEC, /* arg[0] */
+	D_CALL,    /* subr, arg[] */
+	D_NEG,
+	D_NOT,
+	D_BITNOT,
+	D_PLUS,   /* arg[0] */
+	D_DEREF,  /* *arg[0]; p[i] is made *(p + i) */
+	D_CAST,   /* (type)arg[0] */
+	D_SIZEOF, /* folded to D_CONST by d_check() */
+	D_ADD,
+	D_SUB,
+	D_MUL,
+	D_DIV,
+	D_MOD,
+	D_SHL,
+	D_SHR,
+	D_AND,
+	D_OR,
+	D_XOR, /* arg[0], arg[1] */
+	D_LT,
+	D_LE,
+	D_GT,
+	D_GE,
+	D_EQ,
+	D_NE,
+	D_LAND,
+	D_LOR,
+	D_LXOR,   /* && || ^^ */
+	D_COND,   /* arg[0] ? arg[1] : arg[2] */
+	D_COMMA,  /* arg[0], arg[1] */
+	D_ASSIGN, /* arg[0] = arg[1]; assign_op: D_ADD for +=, D_CONST for plain = */
+	D_PREINC,
+	D_PREDEC,
+	D_POSTINC,
+	D_POSTDEC, /* arg[0] */
 	D_NOPS
 };
 
@@ -192,14 +214,14 @@ struct d_node {
 	const struct d_type *type;
 	struct d_node **arg;
 	u32 narg;
-	s64 value;		/* D_CONST of D_INT, D_ARGS */
-	const char *str;	/* D_CONST of D_STRING: NUL-terminated, may hold no NUL inside */
-	enum d_builtin builtin; /* D_BUILTIN */
-	enum d_subr subr;	/* D_CALL */
-	enum d_op assign_op;	/* D_ASSIGN */
-	struct d_var *var;	/* D_VAR */
+	s64 value;                 /* D_CONST of D_INT, D_ARGS */
+	const char *str;           /* D_CONST of D_STRING: NUL-terminated, may hold no NUL inside */
+	enum d_builtin builtin;    /* D_BUILTIN */
+	enum d_subr subr;          /* D_CALL */
+	enum d_op assign_op;       /* D_ASSIGN */
+	struct d_var *var;         /* D_VAR */
 	struct d_aggregation *agg; /* D_AGGREF */
-	const char *name;	/* as parsed, before d_check() resolves it */
+	const char *name;          /* as parsed, before d_check() resolves it */
 };
 
 enum d_stmt_kind {
@@ -218,7 +240,7 @@ struct d_stmt {
 	struct d_node **arg;
 	u32 narg;
 	struct d_node *agg;
-	const char *fmt_text;	      /* printf, printa with a format */
+	const char *fmt_text; /* printf, printa with a format */
 	const struct d_format *format;
 };
 
@@ -263,9 +285,9 @@ struct d_conv {
 	const char *text; /* conv == 0 */
 	u32 ntext;
 	bool minus, plus, space, zero, alt, group; /* flags - + (space) 0 # ' */
-	int width, prec;	   /* -1: not given */
-	bool width_star, prec_star; /* from the next argument */
-	u8 size; /* hh 1, h 2, l/ll/j/z 8, none 0 */
+	int width, prec;                           /* -1: not given */
+	bool width_star, prec_star;                /* from the next argument */
+	u8 size;                                   /* hh 1, h 2, l/ll/j/z 8, none 0 */
 };
 struct d_format {
 	struct d_conv *conv;
@@ -277,9 +299,9 @@ struct d_format {
 struct d_macros {
 	const char *const *args; /* args[0] is the script's name ($0), args[1..nargs) are $1 ... */
 	u32 nargs;
-	bool *used;	   /* nargs flags, set by the parser; d itself never complains of an unused one */
+	bool *used;        /* nargs flags, set by the parser; d itself never complains of an unused one */
 	bool default_args; /* -x defaultargs: a missing macro is 0 or "" */
-	s64 target;	   /* $target; 0: there is none, using it is an error */
+	s64 target;        /* $target; 0: there is none, using it is an error */
 	s64 pid, ppid, uid, euid, gid, egid, pgid, sid, projid, taskid; /* $pid ... of the tracer */
 };
 
@@ -288,7 +310,7 @@ enum d_desc_part { D_DESC_PROV, D_DESC_MOD, D_DESC_FUNC, D_DESC_NAME };
 
 struct d_parse_config {
 	enum d_desc_part bare; /* -P -m -f -n: what the rightmost part of a description is; -s: D_DESC_NAME */
-	bool by_id;	       /* -i */
+	bool by_id;            /* -i */
 	struct d_macros *macros;
 };
 
@@ -296,8 +318,7 @@ struct d_parse_config {
  * Parse `src` and append its clauses and options to `prog`. Errors go to `diag` with their place; 0 or -EINVAL
  * (the program is then of no use). Never aborts, whatever the text is: nesting is bounded and refused with a message.
  */
-int d_parse(struct d_program *prog, const struct source *src, const struct d_parse_config *cfg,
-	    struct diag *diag);
+int d_parse(struct d_program *prog, const struct source *src, const struct d_parse_config *cfg, struct diag *diag);
 
 struct d_resolver {
 	void *arg;

@@ -15,9 +15,9 @@ struct provider_group; /* below */
 
 struct probe {
 	const char *prov, *mod, *func, *name;
-	u32 id;			      /* the D `id`; the session numbers them */
+	u32 id; /* the D `id`; the session numbers them */
 	struct provider_group *group;
-	u32 index;		      /* in the group */
+	u32 index; /* in the group */
 	u32 nargs;
 	const char *const *arg_types; /* nargs D type names: what args[n] is; NULL: all int64_t */
 };
@@ -38,7 +38,7 @@ struct provider_group {
 struct provider_env {
 	struct arena *arena;
 	struct diag *diag;
-	pid_t target_pid;		/* $target; 0: none */
+	pid_t target_pid; /* $target; 0: none */
 	/* -c: the held child (python/python.h); NULL: there is none */
 	struct python_child *child;
 	struct target *child_target;

@@ -11,9 +11,9 @@
 
 /* What is known of the interpreter in a process without touching it. */
 struct python_info {
-	u32 version;	    /* as PY_VERSION_HEX: 0x030b02f0 */
+	u32 version; /* as PY_VERSION_HEX: 0x030b02f0 */
 	char version_text[32];
-	char image[4096];   /* path of the executable or libpython that holds it, as the target sees it */
+	char image[4096]; /* path of the executable or libpython that holds it, as the target sees it */
 	u64 image_base;
 	bool free_threaded;
 	bool usdt; /* built --with-dtrace; only for -v */
@@ -37,16 +37,16 @@ int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enu
 struct python; /* an attached process */
 
 struct python_attach_options {
-	u32 timeout_ms;	    /* give up when the interpreter does not come to a safe point; 0: 10 s */
-	const void *agent;  /* the agent's ELF image; NULL: the one that is built in */
+	u32 timeout_ms;    /* give up when the interpreter does not come to a safe point; 0: 10 s */
+	const void *agent; /* the agent's ELF image; NULL: the one that is built in */
 	size_t agent_size;
 };
 /*
  * Load the agent and switch its events on. From here until python_detach() a heartbeat must be given
  * (python_heartbeat()) at least each 500 ms.
  */
-int python_attach(struct python **out, struct target *t, const struct python_info *info, const struct python_plan *plan,
-		  const struct python_attach_options *opt, struct diag *diag);
+int python_attach(struct python **out, struct target *t, const struct python_info *info,
+		  const struct python_plan *plan, const struct python_attach_options *opt, struct diag *diag);
 /* Where a uprobe for `ev` goes: a path that the kernel can open from here, and the offset in that file. */
 int python_site(struct python *p, enum wire_event ev, char *path, size_t size, u64 *off);
 void python_heartbeat(struct python *p);
@@ -68,7 +68,8 @@ void python_close(struct python *p);
  * default signal mask and dispositions; after python_release() it runs free of ptrace.
  */
 struct python_child;
-int python_start(struct python_child **out, char *const argv[], struct target **t, struct python_info *info, struct diag *diag);
+int python_start(struct python_child **out, char *const argv[], struct target **t, struct python_info *info,
+		 struct diag *diag);
 /* As python_attach(), in the held child. */
 int python_child_attach(struct python_child *c, struct python **out, const struct python_plan *plan,
 			const struct python_attach_options *opt, struct diag *diag);

@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 #define RT_QUANTIZE_BUCKETS 127 /* 63 negative powers of two, zero, 63 positive */
-#define RT_QUANTIZE_ZERO 63	/* bucket of 0; DTrace's DTRACE_QUANTIZE_ZEROBUCKET */
+#define RT_QUANTIZE_ZERO    63  /* bucket of 0; DTrace's DTRACE_QUANTIZE_ZEROBUCKET */
 
 __u64 rt_quantize_bucket(__s64 v);
 __s64 rt_quantize_bound(__u64 bucket); /* lowest value (by magnitude) in the bucket; host use */

@@ -23,8 +23,8 @@ const char *target_comm(const struct target *t);
 
 /* /proc/PID/status, as far as we need it. */
 struct target_status {
-	char state;	  /* R S D T t Z X */
-	pid_t tracer;	  /* who traces it; 0: nobody */
+	char state;   /* R S D T t Z X */
+	pid_t tracer; /* who traces it; 0: nobody */
 	char tracer_comm[16];
 	uid_t uid;
 	gid_t gid;
@@ -48,7 +48,8 @@ void target_maps_free(struct target_maps *m);
 
 /* All n bytes or -errno (-EFAULT: not mapped, -ESRCH: gone). */
 int target_read(struct target *t, u64 addr, void *dst, size_t n);
-int target_write(struct target *t, u64 addr, const void *src, size_t n); /* through /proc/PID/mem: into read-only maps too */
+int target_write(struct target *t, u64 addr, const void *src,
+		 size_t n); /* through /proc/PID/mem: into read-only maps too */
 /* At most max - 1 bytes up to the NUL. */
 int target_read_string(struct target *t, u64 addr, char *dst, size_t max);
 

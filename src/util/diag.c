@@ -6,9 +6,9 @@
 #define MAX_QUOTE 160 /* bytes of a script's line that a message shows */
 
 static const char *const prefix[] = {
-	[DIAG_NOTE] = "",
-	[DIAG_WARNING] = "warning: ",
-	[DIAG_ERROR] = "",
+    [DIAG_NOTE] = "",
+    [DIAG_WARNING] = "warning: ",
+    [DIAG_ERROR] = "",
 };
 
 /* The script's line and a caret under the column; a long line is shown around the column. */
@@ -47,7 +47,7 @@ static void quote(struct strbuf *b, struct srcpos pos)
 
 static void report(struct diag *d, enum diag_level level, struct srcpos pos, const char *fmt, va_list ap)
 {
-	struct strbuf b = { 0 };
+	struct strbuf b = {0};
 
 	strbuf_puts(&b, "pydtrace: ");
 	if (pos.src && pos.line)

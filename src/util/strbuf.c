@@ -68,5 +68,5 @@ void strbuf_printf(struct strbuf *b, const char *fmt, ...)
 void strbuf_free(struct strbuf *b)
 {
 	free(b->s);
-	*b = (struct strbuf){ 0 };
+	*b = (struct strbuf){0};
 }

@@ -17,8 +17,8 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define ALIGN_UP(n, a) (((n) + (a)-1) / (a) * (a))
+#define ARRAY_SIZE(a)     (sizeof(a) / sizeof((a)[0]))
+#define ALIGN_UP(n, a)    (((n) + (a)-1) / (a) * (a))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 /* --- arena: everything that a compilation allocates, freed at once ------------------------------- */
@@ -41,15 +41,15 @@ char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * A growing array in an arena: struct { type *v; size_t n, cap; }. vec_push() evaluates to a pointer to the
  * new, zeroed element, which stays valid until the next push.
  */
-#define VEC(type)                                                                                  \
-	struct {                                                                                   \
-		type *v;                                                                           \
-		size_t n, cap;                                                                     \
+#define VEC(type)                                                                                                  \
+	struct {                                                                                                   \
+		type *v;                                                                                           \
+		size_t n, cap;                                                                                     \
 	}
-#define vec_push(a, vec)                                                                           \
-	((vec)->n == (vec)->cap ? vec_grow_((a), (void **)(void *)&(vec)->v, (vec)->n, &(vec)->cap, \
-					    sizeof(*(vec)->v))                                     \
-				: (void)0,                                                         \
+#define vec_push(a, vec)                                                                                           \
+	((vec)->n == (vec)->cap                                                                                    \
+	     ? vec_grow_((a), (void **)(void *)&(vec)->v, (vec)->n, &(vec)->cap, sizeof(*(vec)->v))                \
+	     : (void)0,                                                                                            \
 	 &(vec)->v[(vec)->n++])
 void vec_grow_(struct arena *a, void **v, size_t n, size_t *cap, size_t size);
 
@@ -112,10 +112,9 @@ struct diag {
 	void *arg;
 	unsigned errors; /* DIAG_ERROR messages so far */
 };
-void diag_report(struct diag *d, enum diag_level level, struct srcpos pos, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
+void diag_report(struct diag *d, enum diag_level level, struct srcpos pos, const char *fmt, ...) PRINTF_LIKE(4, 5);
 /* An error without a position. Returns -err (err > 0), so that a caller can `return diag_fail(...)`. */
 int diag_fail(struct diag *d, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
-#define NOWHERE ((struct srcpos){ 0 })
+#define NOWHERE ((struct srcpos){0})
 
 #endif
