@@ -18,8 +18,10 @@
 
 /*
  * Code that a provider adds to the programs of its group. Each writes instructions to `b`; r6 holds the context;
- * r0..r5 may be used, r7..r9 must be kept. `data` is the group's.
+ * r0..r5 may be used, r7..r9 must be kept. `data` is the group's. The CG_OPS_SCRATCH bytes of stack right below r10
+ * are theirs while they run (a place for bpf_probe_read); codegen keeps nothing there.
  */
+#define CG_OPS_SCRATCH 16
 struct cg_group_ops {
 	/*
 	 * Leave the number of the probe in its group, 0 <= n < nprobes, in r0 (the verifier must see the bound),
