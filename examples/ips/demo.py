@@ -40,7 +40,7 @@ def trace(tracer, client):
     messages = []
     for line in tracing.stderr:
         messages.append(line)
-        if " matched " in line and not line.startswith("pydtrace: description 'syscall"):
+        if " matched " in line:
             break
     target.stdin.write("\n")
     target.stdin.close()
