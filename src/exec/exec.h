@@ -85,6 +85,8 @@ int exec_ring_fd(struct exec *e, u32 map);
 
 /* Run statistics, if they are on: runs and nanoseconds of a program (bench/). */
 int exec_prog_stats(struct exec *e, u32 prog, u64 *runs, u64 *ns);
+/* Events that the kernel did not run a program for because it ran already on that CPU; 0 always in the vm. */
+int exec_prog_misses(struct exec *e, u32 prog, u64 *misses);
 
 u32 exec_ncpus(struct exec *e); /* number of values in a per-CPU map's element */
 

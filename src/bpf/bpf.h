@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The kernel's side of BPF: what it can do, maps, linking of the run-time functions, loading, and links. Descriptors
+ * are plain ints that the caller closes; all have O_CLOEXEC. Functions return a descriptor or 0, or -errno after one
+ * message in `diag` that names what is missing and what to do.
+ */
+#ifndef PYDTRACE_BPF_H
+#define PYDTRACE_BPF_H
+
+#include <sys/types.h>
+
+#include "asm/asm.h"
+
+/* --- what this kernel, with our credentials, can do (caps.c) --------------------------------------- */
+
+/* All that exec/kernel needs, tried one by one. 0, or -EPERM, -EOPNOTSUPP with one line for each thing missing. */
+int bpf_caps_check(struct diag *diag);
+/* Of the capabilities of bit set `need` (bit n: capability n) the ones that we have not, as "CAP_A and CAP_B". */
+const char *bpf_caps_missing(u64 need, char *buf, size_t size);
+
+/* --- maps (map.c) ---------------------------------------------------------------------------------- */
+
+int bpf_map_make(const struct asm_map *m, struct diag *diag);
+
+/* --- linking (rtlink.c) ---------------------------------------------------------------------------- */
+
+/* A program and, after it, the run-time functions that it needs. Map relocations are those of the program. */
+struct bpf_code {
+	struct bpf_insn *insns; /* on the heap */
+	u32 n;
+	u32 *funcs; /* where each function starts, the program itself first */
+	u32 nfuncs;
+};
+
+/* The run-time object as it was embedded; rt_elf == NULL stands for it. */
+int bpf_code_link(struct bpf_code *out, const struct asm_prog *p, const void *rt_elf, size_t rt_size,
+		  struct diag *diag);
+void bpf_code_free(struct bpf_code *c);
+
+/* --- loading (load.c) ------------------------------------------------------------------------------ */
+
+/*
+ * Load `p`, its maps being map_fds[]. When the verifier refuses, its log goes to a file that the message names: what
+ * we generate must always pass, so a refusal is a bug of ours.
+ */
+int bpf_code_load(const struct asm_prog *p, struct bpf_code *code, const int *map_fds, struct diag *diag);
+
+/* --- links (attach.c) ------------------------------------------------------------------------------ */
+
+/* What keeps a program attached; ends when closed. */
+struct bpf_attachment {
+	int link, perf; /* -1: none */
+};
+
+int bpf_attach_raw_tracepoint(struct bpf_attachment *out, int prog, const char *name, struct diag *diag);
+int bpf_attach_uprobe(struct bpf_attachment *out, int prog, const char *path, u64 off, pid_t pid, bool is_return,
+		      struct diag *diag);
+/* A software clock on `cpu`, one event each `ns`. */
+int bpf_attach_clock(struct bpf_attachment *out, int prog, int cpu, u64 ns, struct diag *diag);
+void bpf_attachment_close(struct bpf_attachment *a);
+/* Wait until every program that was running in the kernel when this was called has ended. */
+void bpf_wait_programs(void);
+
+#endif
