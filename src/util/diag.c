@@ -17,7 +17,7 @@ static void quote(struct strbuf *b, struct srcpos pos)
 	const char *s = pos.src->text, *end = s + pos.src->len;
 	u32 from = 0, caret = pos.col ? pos.col - 1 : 0;
 
-	for (u32 line = 1; line < pos.line; line++) {
+	for (u32 line = pos.src->first_line ? pos.src->first_line : 1; line < pos.line; line++) {
 		s = memchr(s, '\n', (size_t)(end - s));
 		if (!s)
 			return;

@@ -86,6 +86,7 @@ struct source {
 	const char *name; /* as shown: "s4pyfunc.d", "<stdin>", "-n" */
 	const char *text; /* len bytes, and a NUL after them */
 	size_t len;
+	u32 first_line; /* the number of the first line of text; 0: 1 (a part of a file that the preprocessor names) */
 };
 
 /* Where something stands; src == NULL: nowhere. Lines and columns count from 1, columns in bytes. */
