@@ -268,10 +268,20 @@ struct d_option { /* #pragma D option name[=value] */
 	struct srcpos pos;
 };
 
-struct d_program {
+struct d_decl { /* int x; self string s; int a[string, int]; */
+	const char *name;
+	enum d_scope scope;
+	const struct d_type *type;
+	u32 nkeys;
+	const struct d_type **keys;
+	struct srcpos pos;
+};
+
+struct d_program { /* start as { .arena = ... } */
 	struct arena *arena;
 	VEC(struct d_clause *) clauses;
 	VEC(struct d_option) options;
+	VEC(struct d_decl) decls;
 	/* filled by d_check() */
 	VEC(struct d_var *) vars;
 	VEC(struct d_aggregation *) aggs;
@@ -337,6 +347,8 @@ void d_dump(struct strbuf *out, const struct d_program *prog);
 /* Split the predicate at its top-level && into conjuncts, in order; in the program's arena. NULL pred: n = 0. */
 u32 d_conjuncts(struct arena *a, struct d_node *pred, struct d_node ***out);
 
+/* The type in which two integers are computed and compared (C's usual arithmetic conversions). */
+const struct d_type *d_type_arith(const struct d_type *a, const struct d_type *b);
 const struct d_type *d_type_by_name(const char *name); /* "int", "uint8_t", "string" ...; NULL: unknown */
 const char *d_builtin_name(enum d_builtin b);
 const char *d_subr_name(enum d_subr s);
