@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+
+import pytest
+
+import harness
+
+
+def pytest_generate_tests(metafunc):
+    """A test with an `interpreter` runs once for each that tools/interpreters finds."""
+    if "interpreter" in metafunc.fixturenames:
+        found = harness.interpreters()
+        found += [harness.Interpreter(i.version, i.path, i.root, i.kind, proc=False) for i in found
+                  if i.kind == "debian-trixie"]
+        metafunc.parametrize("interpreter", found, ids=str)
+
+
+def cannot(reason):
+    """Skip for want of something on this machine; where everything must be there, fail."""
+    if harness.CI:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def kernel():
+    """The test traces in the kernel."""
+    if os.geteuid():
+        cannot("not root: the kernel's probes are closed to us")
+    said = harness.run("-q", "-x", "exec=kernel", "-n", "BEGIN { exit(0) }")
+    if said.returncode:
+        cannot("no tracing in the kernel: " + said.stderr.strip())
+
+
+@pytest.fixture
+def start():
+    """start(argv) -> Target. Whatever is started is ended with the test."""
+    started = []
+
+    def start(argv, **popen):
+        started.append(harness.Target(argv, **popen))
+        return started[-1]
+
+    yield start
+    for target in started:
+        target.kill()
+
+
+@pytest.fixture
+def pydtrace():
+    """pydtrace(args ...) -> Tracer. Whatever is started is ended with the test."""
+    started = []
+
+    def pydtrace(*args, **options):
+        started.append(harness.Tracer(*args, **options))
+        return started[-1]
+
+    yield pydtrace
+    for tracer in started:
+        tracer.kill()

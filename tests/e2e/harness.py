@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start a target, trace it, and read what the tracer says."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+WORKLOADS = HERE / "workloads"
+SCRIPTS = HERE / "scripts"
+S4PYFUNC = TOP / "examples/ips/s4pyfunc.d"
+PYDTRACE = pathlib.Path(os.environ.get("PYDTRACE", TOP / "build/pydtrace"))
+CI = os.environ.get("CI") == "true"
+PATIENCE = 30  # seconds until something that should happen has not
+
+
+def wait_for(condition, what):
+    """Poll until condition() gives something true, and return that."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    raise AssertionError(f"waited {PATIENCE} s for {what}")
+
+
+class Interpreter:
+    """A Python to run targets with: a row of tools/interpreters."""
+
+    def __init__(self, version, path, root, kind, proc=True):
+        self.version, self.path, self.root, self.kind, self.proc = version, path, root, kind, proc
+        self.minor = tuple(int(n) for n in version.split(".")[:2])
+
+    def __str__(self):
+        return f"{self.version}-{self.kind}" + ("" if self.proc else "-noproc")
+
+    def argv(self, script, *args):
+        """How to run a file of workloads/. In another root it is seen at /mnt, from a mount namespace of its own."""
+        if self.root == "/":
+            return [self.path, "-B", str(WORKLOADS / script), *args]
+        inside = ["chroot", self.root, self.path, "-B", "/mnt/" + script, *args]
+        mounts = 'mount --bind "$1" "$2/mnt"' + (' && mount -t proc proc "$2/proc"' if self.proc else "")
+        return ["unshare", "-m", "sh", "-c", mounts + ' && shift 2 && exec "$@"', "sh", str(WORKLOADS), self.root, *inside]
+
+
+def interpreters():
+    out = subprocess.run([TOP / "tools/interpreters", "--list"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                         text=True, check=False).stdout
+    return [Interpreter(*line.split("\t")) for line in out.splitlines()]
+
+
+class Target:
+    """A running workload: says {"function": NAME} when ready, works when told to, and then says what the truth is."""
+
+    def __init__(self, argv, **popen):
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **popen)
+        self.ready = self.hear()
+        self.pid = self.process.pid
+
+    def hear(self):
+        line = self.process.stdout.readline()
+        assert line, f"the target has ended with status {self.process.wait()}"
+        return json.loads(line)
+
+    def tell(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def work(self):
+        """Let it work; the truth."""
+        self.tell()
+        return self.hear()
+
+    def end(self):
+        """Let it end; it must have nothing to say, and end well."""
+        rest, _ = self.process.communicate("\n", timeout=PATIENCE)
+        assert rest == ""
+        assert self.process.returncode == 0
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+class Tracer:
+    """A running pydtrace. Its output goes to files, so that nobody waits for a pipe to be read."""
+
+    def __init__(self, *args, stdin=subprocess.DEVNULL, env=None, cwd=None, preexec_fn=None):
+        self.files = [tempfile.TemporaryFile("w+") for _ in range(2)]
+        self.process = subprocess.Popen([str(PYDTRACE), *map(str, args)], stdin=stdin, stdout=self.files[0],
+                                        stderr=self.files[1], env=env, cwd=cwd, preexec_fn=preexec_fn)
+
+    def read(self, n):
+        with os.fdopen(os.dup(self.files[n].fileno()), "rb") as f:
+            return os.pread(f.fileno(), 1 << 28, 0).decode("utf-8", "backslashreplace")
+
+    @property
+    def out(self):
+        return self.read(0)
+
+    @property
+    def err(self):
+        return self.read(1)
+
+    def wait_matched(self):
+        wait_for(lambda: " matched " in self.err or self.process.poll() is not None, "probes to match")
+        assert self.process.poll() is None or " matched " in self.err, self.err
+        return self
+
+    def stop(self):
+        """As Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+        return self.wait()
+
+    def wait(self):
+        self.process.wait(PATIENCE)
+        return self
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def status(self):
+        return self.process.returncode
+
+    def number(self, name):
+        """N of "name: N" in the output."""
+        said = re.findall(rf"\b{name}: (-?\d+)", self.out)
+        assert len(said) == 1, self.out + self.err
+        return int(said[0])
+
+    def table(self):
+        """The aggregations with one string as their key, as they stand in the output: later ones win."""
+        return {key: int(value) for key, value in re.findall(r"^  +(\S+) +(-?\d+)$", self.out, re.M)}
+
+
+def run(*args, input=None, **options):
+    """pydtrace from start to end: a finished process, with text."""
+    return subprocess.run([str(PYDTRACE), *map(str, args)], input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=PATIENCE, errors="backslashreplace",
+                          **({"stdin": subprocess.DEVNULL} if input is None else {}), **options)

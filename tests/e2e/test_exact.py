@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counts are right: each workload knows what they must be (workloads/workload.py)."""
+import json
+import subprocess
+
+import pytest
+
+import harness
+
+pytestmark = pytest.mark.usefixtures("kernel")
+
+NOT_WORKLOADS = {"workload", "late_module", "rounds"}
+WORKLOADS = sorted({path.stem for path in harness.WORKLOADS.glob("*.py")} - NOT_WORKLOADS)
+
+
+def compare(truth, said, tracer):
+    """Compare what is known with what was said, all at once, so that a failure shows the whole of it."""
+    known = {key: value for key, value in truth.items() if value is not None}
+    for key, value in known.items():
+        if isinstance(value, dict):  # system calls: only those that are known
+            said[key] = {name: said[key].get(name, 0) for name in value}
+    assert {key: said[key] for key in known} == known, tracer.out + tracer.err
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_2007(interpreter, workload, start, pydtrace):
+    """The script of 2007, word for word, on a live process; the tracer is stopped as by Ctrl-C."""
+    target = start(interpreter.argv(workload + ".py"))
+    if "skip" in target.ready:
+        pytest.skip(target.ready["skip"])
+    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, target.ready["function"]).wait_matched()
+    truth = target.work()
+    tracer.stop()
+    assert tracer.status == 0, tracer.err
+    compare({"calls": truth["calls"], "flat": truth["flat"]}, {"calls": tracer.number("calls"), "flat": tracer.table()},
+            tracer)
+    target.end()
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_depth(interpreter, workload, start, pydtrace):
+    """A script that counts returns as well, and keeps its depth; the target's end ends the run."""
+    target = start(interpreter.argv(workload + ".py"))
+    if "skip" in target.ready:
+        pytest.skip(target.ready["skip"])
+    tracer = pydtrace("-qs", harness.SCRIPTS / "depth.d", target.pid, target.ready["function"]).wait_matched()
+    truth = target.work()
+    target.end()
+    tracer.wait()
+    assert tracer.status == 0, tracer.err
+    compare({"calls": truth["calls"], "returns": truth["returns"], "deep": truth["deep"]},
+            {"calls": tracer.number("calls"), "returns": tracer.number("returns"), "deep": tracer.table()}, tracer)
+
+
+@pytest.mark.parametrize("workload", ["one_thread", "four_threads", "recursion", "exception_out", "coroutine", "forks"])
+def test_started_by_us(interpreter, workload, pydtrace):
+    """-c: the probes are in place from the first line, and what is the script's to count does not depend on it."""
+    if interpreter.root != "/":
+        pytest.skip("-c starts what is in our own root")
+    command = " ".join(interpreter.argv(workload + ".py"))
+    tracer = pydtrace("-qs", harness.SCRIPTS / "depth_target.d", "-c", command, "target", stdin=subprocess.PIPE)
+    tracer.process.communicate(b"\n\n", timeout=harness.PATIENCE)
+    assert tracer.status == 0, tracer.err
+    lines = [json.loads(line) for line in tracer.out.splitlines() if line.startswith("{")]
+    truth = lines[1]
+    compare({"calls": truth["calls"], "returns": truth["returns"], "deep": truth["deep"]},
+            {"calls": tracer.number("calls"), "returns": tracer.number("returns"), "deep": tracer.table()}, tracer)
+
+
+def test_by_pid_option(interpreter, start, pydtrace):
+    """-p gives $target."""
+    target = start(interpreter.argv("one_thread.py"))
+    tracer = pydtrace("-qs", harness.SCRIPTS / "depth_target.d", "-p", target.pid, "target").wait_matched()
+    truth = target.work()
+    tracer.stop()
+    compare({"calls": truth["calls"], "deep": truth["deep"]},
+            {"calls": tracer.number("calls"), "deep": tracer.table()}, tracer)
+    target.end()
+
+
+def test_again_and_again(interpreter, start, pydtrace):
+    """Attach to one process several times, each time with the right counts from then on."""
+    target = start(interpreter.argv("rounds.py"))
+    for _ in range(5):
+        tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
+        truth = target.work()
+        tracer.stop()
+        assert tracer.status == 0, tracer.err
+        compare({"calls": truth["calls"], "flat": truth["flat"]},
+                {"calls": tracer.number("calls"), "flat": tracer.table()}, tracer)
+        target.work()  # untraced
+    target.process.stdin.close()
+    assert target.process.wait(harness.PATIENCE) == 0
