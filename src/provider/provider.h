@@ -54,6 +54,8 @@ struct provider {
 	const char *name;
 	/* For --help and -l: one line. */
 	const char *summary;
+	/* Why its events cannot come to the vm executor (completes "the vm executor ..."); NULL: they can. */
+	const char *not_in_vm;
 	/* Does a description with this provider field (a pattern; "" is any) speak of us? "python1234" does of python. */
 	bool (*claims)(const char *prov);
 	int (*open)(struct provider_run **out, struct provider_env *env);
@@ -64,9 +66,9 @@ struct provider {
 	int (*expand)(struct provider_run *r, const struct d_desc *d, void (*found)(void *arg, struct probe *p),
 		      void *arg);
 	/*
-	 * May the provider decide conjunct `n` of a clause once per function, instead of at each firing? Takes it and all
-	 * else that narrows the clause (descriptions d[]) into filter bit *filter (allocated at the first call for a
-	 * clause and group, *filter == -1 then). True: taken, and left out of the program. NULL: takes nothing.
+	 * May the provider decide things once per function, instead of at each firing? filter_open() makes a filter of what
+	 * the descriptions of clause `c` say about group `g`: its bit, or -errno with a message. filter_take() adds conjunct
+	 * `n` of its predicate: true: taken, and left out of the program. NULL: every event of the group counts.
 	 */
 	int (*filter_open)(struct provider_run *r, struct provider_group *g, const struct d_clause *c);
 	bool (*filter_take)(struct provider_run *r, struct provider_group *g, int filter, const struct d_node *n);
@@ -79,9 +81,11 @@ struct provider {
 	void (*close)(struct provider_run *r);
 	/* What was lost at the provider's side since the last call, reported on diag ("N functions not traced: ..."). */
 	void (*drops)(struct provider_run *r);
-	/* Milliseconds to the next time-driven firing and who fires: tick-N. -1: none. */
-	int (*timeout)(struct provider_run *r);
+	/* Nanoseconds to the next time-driven firing, and who fires: tick-N. -1: none. */
+	s64 (*timeout)(struct provider_run *r);
 	int (*tick)(struct provider_run *r, struct exec *e);
+	/* Call fn with a pidfd of each process that the script names: when all have ended, the run ends. */
+	void (*watch)(struct provider_run *r, void (*fn)(void *arg, int pidfd), void *arg);
 };
 
 extern const struct provider provider_dtrace, provider_syscall, provider_python, provider_profile;

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The python provider: processes and their groups (python.c), and what the agent decides for us (python_filter.c). */
+#ifndef PYDTRACE_PROVIDER_PYTHON_IMPL_H
+#define PYDTRACE_PROVIDER_PYTHON_IMPL_H
+
+#include <limits.h>
+#include <pthread.h>
+
+#include "provider/provider_impl.h"
+#include "python/python.h"
+
+/* A probe of ours is (process, event); functions are dynamic identities within it. */
+struct python_event {
+	struct python_proc *proc;
+	enum wire_event event;
+	struct provider_group *group;
+	bool enabled; /* has a clause */
+};
+
+struct python_proc {
+	pid_t pid;
+	const char *prov; /* "python1234" */
+	bool named;       /* by its number, not by a pattern: its end ends the run */
+	struct target *target;
+	bool own_target; /* close it */
+	struct python_info info;
+	struct python_plan *plan;
+	struct python *python; /* attached; NULL: not (yet) */
+	bool detached;
+	u64 dropped; /* functions, as last reported */
+	struct python_event event[WIRE_NEVENTS];
+};
+
+struct provider_run {
+	struct provider_env *env;
+	VEC(struct python_proc *) procs;
+	/* Tells the agents that we live, whatever blocks the session: a pager that does not read, a stopped terminal. */
+	pthread_t heart;
+	pthread_mutex_t lock; /* of procs[].python, between the heart and attaching */
+	bool beating;
+	int stop[2]; /* a pipe: closed to end the heart */
+};
+
+const char *python_event_name(enum wire_event ev);
+
+int python_filter_open(struct provider_run *r, struct provider_group *g, const struct d_clause *c);
+bool python_filter_take(struct provider_run *r, struct provider_group *g, int filter, const struct d_node *n);
+
+#endif
