@@ -92,6 +92,9 @@ struct wire_page {
 	uint64_t dropped_functions;    /* not traced for want of room in the page */
 	uint64_t events[WIRE_NEVENTS]; /* passed to a site (for tests and benches; not used in production counts) */
 	uint64_t seen;                 /* code objects decided on */
+
+	/* written by the tracer: what dlsym() is to be asked with; 0: the default scope (the interpreter is global) */
+	uint64_t dl_handle;
 };
 
 /*
