@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The agent's life: in, decisions, out, and what happens when the tracer or the process goes away under it. */
+#include <sys/mman.h>
+
+#include "agent_impl.h"
+
+#define CLOCK_MONOTONIC_COARSE 6
+#define DEAD_NS                1500000000ull /* without a sign of life from the tracer */
+#define RARE_NS                20000000ull   /* events further apart than this look at the clock each time */
+#define LOOK_EVERY             63
+
+struct agent agent;
+
+static const struct {
+	uint16_t first, last;
+	const struct mechanism *mechanism;
+} versions[] = {
+    {0x0309, 0x030b, &mechanism_evalframe},
+    {0x030c, 0x030f, &mechanism_monitoring},
+};
+
+/* --- decisions ------------------------------------------------------------------------------------ */
+
+struct matched *agent_decide(struct pyobj *code, struct pyobj *globals)
+{
+	struct pyobj *type, *value, *traceback;
+	struct matched *m = NULL;
+	struct facts f;
+	uint64_t filters;
+
+	py.PyErr_Fetch(&type, &value, &traceback);
+
+	/*
+	 * Reading facts can run the program's own code in one odd case (a key of the module's globals with an __eq__),
+	 * and another thread may then decide on the same code object: so look again before it is recorded.
+	 */
+	void *outer = agent.deciding;
+
+	agent.deciding = py.PyThreadState_Get();
+	agent.active++;
+	py.Py_IncRef(code);
+	facts_init(&f, code, globals);
+	filters = match_filters(agent.page, &f);
+	for (int i = 0; filters && i < NFIELDS; i++)
+		if (i != WIRE_LINE)
+			facts_text(&f, i);
+	agent.active--;
+	agent.deciding = outer;
+	if (agent.inert)
+		goto out;
+	agent.page->seen++;
+	if (filters) {
+		const struct decided *d = table_find(&agent.table, code);
+
+		m = d->code ? d->matched : NULL;
+		if (!m)
+			m = record_function(&f, filters);
+		if (m && table_put(&agent.table, &(struct decided){.code = code, .matched = m})) {
+			agent.page->dropped_functions++;
+			m = NULL;
+		}
+	}
+out:
+	facts_done(&f);
+	py.Py_DecRef(code);
+	py.PyErr_Restore(type, value, traceback);
+	return m;
+}
+
+int agent_line(struct matched *m, int offset)
+{
+	int i = offset >> 1 & 1;
+
+	if (m->lines[i].offset != offset) {
+		m->lines[i].offset = offset;
+		m->lines[i].line = py.PyCode_Addr2Line(m->code, offset);
+	}
+	return m->lines[i].line;
+}
+
+/* --- without a tracer ------------------------------------------------------------------------------ */
+
+/* Events off from inside an event. The page is not touched: there may be none any more. */
+static void agent_go_inert(void)
+{
+	struct pyobj *type, *value, *traceback;
+
+	agent.inert = true;
+	py.PyErr_Fetch(&type, &value, &traceback);
+	agent.mechanism->leave(true);
+	record_free();
+	py.PyErr_Restore(type, value, traceback);
+}
+
+bool agent_orphan(void)
+{
+	if (!agent.inert)
+		agent_go_inert();
+	return true;
+}
+
+bool agent_look(void)
+{
+	struct {
+		int64_t sec, nsec;
+	} ts = {0};
+	uint64_t now, alive = agent.page->alive_ns;
+
+	agent.until_look = UINT32_MAX;
+	if (!alive || !agent.clock_gettime || agent.clock_gettime(CLOCK_MONOTONIC_COARSE, &ts))
+		return false;
+	now = ts.sec * 1000000000ull + ts.nsec;
+	agent.until_look = now - agent.looked_ns > RARE_NS ? 0 : LOOK_EVERY;
+	agent.looked_ns = now;
+	if ((int64_t)(now - alive) <= (int64_t)DEAD_NS)
+		return false;
+	agent.page->state = WIRE_INERT;
+	agent_go_inert();
+	return true;
+}
+
+/* --- in and out -------------------------------------------------------------------------------------- */
+
+static int refuse_odd_builds(void)
+{
+	struct pyobj *flags = py.PySys_GetObject("abiflags");
+	const char *s = flags ? py.PyUnicode_AsUTF8AndSize(flags, NULL) : NULL;
+
+	py.PyErr_Clear();
+	for (; s && *s; s++)
+		if (*s == 't') {
+			agent_message("this is a free-threaded build of Python (no GIL), which is not supported",
+				      NULL);
+			return -ENOTSUP;
+		}
+	/* Each object is two words longer there. */
+	if (py.PySys_GetObject("getobjects")) {
+		agent_message("this is a build of Python with Py_TRACE_REFS, which is not supported", NULL);
+		return -ENOTSUP;
+	}
+	if (py.PyInterpreterState_Get() != py.PyInterpreterState_Main()) {
+		agent_message("the thread was running a subinterpreter; try again", NULL);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+static int page_take(struct wire_page *page)
+{
+	const struct wire_filter *w = (const void *)((const char *)page + page->filters);
+	const struct wire_term *t = (const void *)((const char *)page + page->terms);
+
+	if (!match_page_valid(page)) {
+		agent_message("the tracer's page is damaged", NULL);
+		return -EINVAL;
+	}
+	for (uint32_t i = 0; i < page->nfilters; i++)
+		for (int e = 0; e < WIRE_NEVENTS; e++)
+			if (w[i].events >> e & 1)
+				agent.at[e] |= 1ull << i;
+	for (uint32_t i = 0; i < page->nterms; i++)
+		agent.field_used[t[i].field] = true;
+	page->tool_id = -1;
+	page->nfunctions = page->strings_used = 0;
+	return 0;
+}
+
+static int memory_take(void)
+{
+	uint32_t *mine = agent_map(4096);
+	int err;
+
+	if (!mine)
+		return -ENOMEM;
+	agent.mine = mine;
+	*mine = 1;
+	/* Linux 4.14. A child that cannot know that it is one would write into our page: refuse rather. */
+	err = agent_madvise(mine, 4096, MADV_WIPEONFORK);
+	if (!err)
+		err = agent_madvise(agent.page, agent.page->size, MADV_DONTFORK);
+	if (err) {
+		agent_message("the kernel cannot keep the agent out of child processes", NULL);
+		return err;
+	}
+	err = table_init(&agent.table, 4096);
+	return err ? err : record_init();
+}
+
+static void memory_free(void)
+{
+	agent_unmap((void *)agent.mine, 4096);
+	table_free(&agent.table);
+	agent_unmap(agent.matched, sizeof(*agent.matched) * (agent.page->max_functions + (size_t)1));
+	if (agent.dunder_name)
+		py.Py_DecRef(agent.dunder_name);
+	agent = (struct agent){0};
+}
+
+static int version_take(uint32_t hex)
+{
+	agent.version_hex = hex;
+	agent.version = hex >> 16;
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
+		if (versions[i].first <= agent.version && agent.version <= versions[i].last)
+			agent.mechanism = versions[i].mechanism;
+	if (agent.mechanism)
+		return 0;
+	agent_message("this version of Python is not supported", NULL);
+	return -ENOTSUP;
+}
+
+static int agent_start(void)
+{
+	int err = refuse_odd_builds();
+
+	if (!err)
+		err = page_take(agent.page);
+	if (!err)
+		err = memory_take();
+	if (err)
+		return err;
+	agent.dunder_name = py.PyUnicode_InternFromString("__name__");
+	if (!agent.dunder_name)
+		return -ENOMEM;
+	agent.page->mechanism = agent.mechanism->number;
+	return agent.mechanism->init();
+}
+
+EXPORT wire_init pydtrace_agent_init;
+EXPORT wire_fini pydtrace_agent_fini;
+
+int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex)
+{
+	struct pyobj *type, *value, *traceback;
+	const char *missing = NULL;
+	void *handle;
+	int err;
+
+	if (agent.page)
+		return -EALREADY;
+	if (!page || page->magic != WIRE_MAGIC || page->version != WIRE_VERSION || page->size < sizeof(*page))
+		return -EINVAL;
+	agent.page = page;
+	page->state = WIRE_LOADING;
+	page->message[0] = '\0';
+	handle = (void *)page->dl_handle;
+	err = version_take(py_version_hex);
+	if (!err)
+		err = agent_api_resolve(dlsym, handle, agent.version, &missing);
+	if (missing)
+		agent_message("this interpreter does not export ", missing, NULL);
+	if (!err) {
+		agent.clock_gettime = (int (*)(int, void *))dlsym(handle, "clock_gettime");
+		py.PyErr_Fetch(&type, &value, &traceback);
+		err = agent_start();
+		py.PyErr_Restore(type, value, traceback);
+	}
+	if (err && !page->message[0])
+		agent_message(err == -ENOMEM ? "not enough memory" : "the interpreter refused", NULL);
+	if (err)
+		memory_free();
+	page->error = -err;
+	__atomic_store_n(&page->state, err ? WIRE_FAILED : WIRE_ACTIVE, __ATOMIC_RELEASE);
+	return err;
+}
+
+int pydtrace_agent_fini(void)
+{
+	struct pyobj *type, *value, *traceback;
+	struct wire_page *page = agent.page;
+	bool clean;
+
+	if (!page)
+		return -ESRCH;
+	page->state = WIRE_LEAVING;
+	agent.inert = true;
+	py.PyErr_Fetch(&type, &value, &traceback);
+	clean = agent.mechanism->leave(false);
+	record_free();
+	py.PyErr_Restore(type, value, traceback);
+	clean &= !agent.active;
+	if (clean)
+		memory_free();
+	__atomic_store_n(&page->state, clean ? WIRE_GONE : WIRE_INERT, __ATOMIC_RELEASE);
+	return 0;
+}

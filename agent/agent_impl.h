@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The agent: what lives in the traced process. Everything here runs with the interpreter's lock held, allocates
+ * nothing and makes no system call in steady state, and has no C library: what it needs of one is in lib.c.
+ */
+#ifndef PYDTRACE_AGENT_IMPL_H
+#define PYDTRACE_AGENT_IMPL_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire.h"
+
+#define EXPORT        __attribute__((visibility("default")))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define likely(x)     __builtin_expect(!!(x), 1)
+#define unlikely(x)   __builtin_expect(!!(x), 0)
+
+struct pyobj;   /* a PyObject; its insides are looked at by evalframe.c and table.c only */
+struct pyframe; /* PyFrameObject (3.9, 3.10), _PyInterpreterFrame (3.11) */
+typedef struct pyobj *agent_eval(void *tstate, struct pyframe *frame, int throwing);
+
+/* --- lib.c ---------------------------------------------------------------------------------------- */
+
+void *memcpy(void *dst, const void *src, size_t n);
+void *memmove(void *dst, const void *src, size_t n);
+void *memset(void *dst, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+/* Zeroed anonymous memory; NULL when there is none. */
+void *agent_map(size_t size);
+void agent_unmap(void *p, size_t size);
+int agent_madvise(void *p, size_t size, int advice);
+/* The soft limit of the stack in bytes; UINT64_MAX: none. */
+uint64_t agent_stack_limit(void);
+uint64_t hash_text(const char *s, size_t n);
+/* Text for the user into page->message: the parts up to NULL, one after the other, cut to fit. */
+void agent_message(const char *part, ...);
+
+/* --- api.c: the interpreter's functions, by name ---------------------------------------------------- */
+
+/*
+ * name, result, arguments, first and last version (major << 8 | minor) that must have it. Where it is missing outside
+ * of these the pointer is NULL.
+ */
+#define PY_ANY 0x0309, 0xffff
+#define PY_OLD 0x0309, 0x030b /* the frame evaluator's versions */
+#define PY_NEW 0x030c, 0xffff /* sys.monitoring's */
+#define AGENT_API(X)                                                                                               \
+	X(Py_IncRef, void, (struct pyobj *), PY_ANY)                                                               \
+	X(Py_DecRef, void, (struct pyobj *), PY_ANY)                                                               \
+	X(PyErr_Fetch, void, (struct pyobj **, struct pyobj **, struct pyobj **), PY_ANY)                          \
+	X(PyErr_Restore, void, (struct pyobj *, struct pyobj *, struct pyobj *), PY_ANY)                           \
+	X(PyErr_Clear, void, (void), PY_ANY)                                                                       \
+	X(PyObject_GetAttrString, struct pyobj *, (struct pyobj *, const char *), PY_ANY)                          \
+	X(PyObject_CallMethod, struct pyobj *, (struct pyobj *, const char *, const char *, ...), PY_ANY)          \
+	X(PyObject_Hash, intptr_t, (struct pyobj *), PY_ANY)                                                       \
+	X(PyCFunction_NewEx, struct pyobj *, (void *, struct pyobj *, struct pyobj *), PY_ANY)                     \
+	X(PySys_GetObject, struct pyobj *, (const char *), PY_ANY)                                                 \
+	X(PyUnicode_AsUTF8AndSize, const char *, (struct pyobj *, intptr_t *), PY_ANY)                             \
+	X(PyUnicode_AsEncodedString, struct pyobj *, (struct pyobj *, const char *, const char *), PY_ANY)         \
+	X(PyUnicode_InternFromString, struct pyobj *, (const char *), PY_ANY)                                      \
+	X(PyBytes_AsString, char *, (struct pyobj *), PY_ANY)                                                      \
+	X(PyBytes_Size, intptr_t, (struct pyobj *), PY_ANY)                                                        \
+	X(PyLong_AsLong, long, (struct pyobj *), PY_ANY)                                                           \
+	X(PyDict_GetItemWithError, struct pyobj *, (struct pyobj *, struct pyobj *), PY_ANY)                       \
+	X(PyDict_Next, int, (struct pyobj *, intptr_t *, struct pyobj **, struct pyobj **), PY_ANY)                \
+	X(PyTuple_Size, intptr_t, (struct pyobj *), PY_ANY)                                                        \
+	X(PyTuple_GetItem, struct pyobj *, (struct pyobj *, intptr_t), PY_ANY)                                     \
+	X(PyCode_Addr2Line, int, (struct pyobj *, int), PY_ANY)                                                    \
+	X(PyThreadState_Get, void *, (void), PY_ANY)                                                               \
+	X(PyInterpreterState_Get, void *, (void), PY_ANY)                                                          \
+	X(PyInterpreterState_Main, void *, (void), PY_ANY)                                                         \
+	X(Py_GetRecursionLimit, int, (void), PY_ANY)                                                               \
+	X(PyEval_GetGlobals, struct pyobj *, (void), PY_NEW)                                                       \
+	X(_PyInterpreterState_GetEvalFrameFunc, agent_eval *, (void *), PY_OLD)                                    \
+	X(_PyInterpreterState_SetEvalFrameFunc, void, (void *, agent_eval *), PY_OLD)                              \
+	X(_PyEval_EvalFrameDefault, struct pyobj *, (void *, struct pyframe *, int), PY_OLD)
+
+#define AGENT_DATA(X)                                                                                              \
+	X(_Py_NoneStruct, PY_ANY)                                                                                  \
+	X(PyFunction_Type, PY_ANY)                                                                                 \
+	X(PyCode_Type, PY_ANY)                                                                                     \
+	X(PyType_Type, PY_ANY)                                                                                     \
+	X(PyUnicode_Type, PY_ANY)                                                                                  \
+	X(PyProperty_Type, PY_ANY)                                                                                 \
+	X(PyStaticMethod_Type, PY_ANY)                                                                             \
+	X(PyClassMethod_Type, PY_ANY)
+
+struct agent_api {
+#define X(name, result, args, span) result(*name) args;
+	AGENT_API(X)
+#undef X
+#define X(name, span) struct pyobj *name;
+	AGENT_DATA(X)
+#undef X
+};
+extern struct agent_api py;
+/* Fill `py`. 0, or -ENOENT with the missing name in *missing. */
+int agent_api_resolve(void *(*dlsym)(void *, const char *), void *handle, uint32_t version, const char **missing);
+
+/* --- match.c: which filters does a code object match ------------------------------------------------ */
+
+#define NFIELDS (WIRE_QUALNAME + 1)
+
+/* Text of a code object as UTF-8, fetched when it is first asked for. It has no NUL inside and one after it. */
+struct fact_text {
+	const char *s; /* NULL: not fetched yet */
+	size_t len;
+	struct pyobj *owner; /* what keeps it alive */
+};
+struct facts {
+	struct pyobj *code, *globals;   /* borrowed */
+	struct fact_text text[NFIELDS]; /* by enum wire_field; WIRE_LINE is not used */
+	long firstline;
+};
+void facts_init(struct facts *f, struct pyobj *code, struct pyobj *globals);
+void facts_done(struct facts *f);
+const struct fact_text *facts_text(struct facts *f, enum wire_field field);
+/* The filters of the page that it matches, one bit each. */
+uint64_t match_filters(const struct wire_page *page, struct facts *f);
+bool match_glob(const char *pat, const char *s);
+/* Is all that the page says of filters inside the page? */
+bool match_page_valid(const struct wire_page *page);
+
+/* --- qualname.c --------------------------------------------------------------------------------------- */
+
+/* The qualified name of a code object of 3.9 and 3.10, which have none: a new string object; NULL: not found. */
+struct pyobj *qualname_find(struct pyobj *code, struct pyobj *globals);
+
+/* --- table.c: from code objects to what was decided ------------------------------------------------- */
+
+/* A matched function. Holds a reference to its code object, so that its address stays its own. */
+struct matched {
+	struct pyobj *code;
+	uint64_t filters[WIRE_NEVENTS];
+	const char *file, *func; /* in the page */
+	const struct wire_function *function;
+	uint32_t fid;
+	int32_t firstline;
+	int32_t start; /* offset of the instruction that the body starts with; -1: not known */
+	struct {
+		int32_t offset, line;
+	} lines[2]; /* lines that it was left from lately */
+};
+
+/* A code object that was decided on. On 3.9 to 3.11 one that does not match may be freed and its address used again:
+ * then `name` and the rest, which are compared on each call, tell. */
+struct decided {
+	const struct pyobj *code; /* NULL: free */
+	struct matched *matched;  /* NULL: does not match */
+	const struct pyobj *name, *file, *globals;
+	int64_t name_hash, file_hash;
+	int64_t firstline;
+};
+struct table {
+	struct decided *v;
+	uint32_t mask; /* size - 1 */
+	uint32_t used;
+	bool failed; /* could not grow: what is in it stays, unmatched ones are forgotten */
+};
+int table_init(struct table *t, uint32_t size);
+void table_free(struct table *t);
+/* Its entry, or a free one to fill (then table_add()). */
+static inline struct decided *table_find(const struct table *t, const struct pyobj *code)
+{
+	uint32_t i = (uint32_t)(((uintptr_t)code >> 4) * 0x9e3779b97f4a7c15ull >> 32);
+
+	for (;; i++) {
+		struct decided *d = &t->v[i & t->mask];
+
+		if (d->code == code || !d->code)
+			return d;
+	}
+}
+/* Put `d` in, replacing what has the same code; grows, or forgets unmatched ones, when it is full. 0 or -ENOMEM. */
+int table_put(struct table *t, const struct decided *d);
+
+/* --- record.c: matched functions on the page ----------------------------------------------------------- */
+
+/* Enter a matched function on the page. NULL: no room (counted). Takes a reference to the code. */
+struct matched *record_function(struct facts *f, uint64_t filters);
+int record_init(void);
+void record_free(void); /* drops the references */
+
+/* --- the two ways to get events --------------------------------------------------------------------------- */
+
+struct mechanism {
+	uint32_t number; /* wire_page.mechanism */
+	int (*init)(void);
+	/*
+	 * Events off and nothing of ours left with the interpreter; may be called again. True: no code of ours is on a
+	 * stack or can be called again. `inside`: called from one of our own callbacks, so the answer is false anyhow.
+	 * Does not touch the page.
+	 */
+	bool (*leave)(bool inside);
+};
+extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
+
+/* --- agent.c: state ---------------------------------------------------------------------------------------- */
+
+struct agent {
+	struct wire_page *page; /* not there in a forked child: look at *mine first */
+	const uint32_t *mine;   /* 1; a forked child reads 0 (MADV_WIPEONFORK) */
+	uint32_t version;       /* major << 8 | minor */
+	uint32_t version_hex;
+	const struct mechanism *mechanism;
+	uint64_t at[WIRE_NEVENTS]; /* filters that are at an event */
+	bool field_used[NFIELDS];  /* some term looks at it */
+	struct table table;
+	struct matched *matched;
+	uint32_t nmatched;
+	struct pyobj *dunder_name; /* "__name__" */
+	uint32_t active;           /* calls of ours that are on some stack */
+	void *deciding;            /* thread state that is inside a decision */
+	bool inert;
+	/* sign of life */
+	int (*clock_gettime)(int, void *);
+	uint32_t until_look; /* events until the clock is looked at again */
+	uint64_t looked_ns;
+};
+extern struct agent agent;
+
+/* Decide on a code object: what it matched, or NULL. Leaves no exception and disturbs none. */
+struct matched *agent_decide(struct pyobj *code, struct pyobj *globals);
+/* Look at the clock: true when the tracer has died and events were taken off. */
+bool agent_look(void);
+/* Is this process a child that has inherited us? Then take the events off; true. */
+bool agent_orphan(void);
+
+/* To be asked before each event: must it be left out, because there is nobody to see it? */
+static inline bool agent_away(void)
+{
+	if (unlikely(!*agent.mine))
+		return agent_orphan();
+	if (unlikely(agent.inert))
+		return true;
+	if (likely(agent.until_look--))
+		return false;
+	return agent_look();
+}
+
+extern wire_site pydtrace_site_entry, pydtrace_site_return;
+
+/* The line that `m` is left from by the instruction at `offset` bytes. */
+int agent_line(struct matched *m, int offset);
+
+static inline void agent_entry(struct matched *m)
+{
+	if (!m->filters[WIRE_ENTRY])
+		return;
+	agent.page->events[WIRE_ENTRY]++;
+	pydtrace_site_entry(m->fid, m->filters[WIRE_ENTRY], m->file, m->func, m->firstline, m->function);
+}
+
+static inline void agent_return(struct matched *m, int offset)
+{
+	if (!m->filters[WIRE_RETURN])
+		return;
+	agent.page->events[WIRE_RETURN]++;
+	pydtrace_site_return(m->fid, m->filters[WIRE_RETURN], m->file, m->func, agent_line(m, offset), m->function);
+}
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the agent would have had from a C library. The compiler calls the first four by itself. */
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "agent_impl.h"
+
+#ifndef __x86_64__
+#error "system calls are written for x86-64 only"
+#endif
+
+void *memcpy(void *dst, const void *src, size_t n)
+{
+	void *d = dst;
+
+	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
+	return dst;
+}
+
+void *memmove(void *dst, const void *src, size_t n)
+{
+	char *d = dst;
+	const char *s = src;
+
+	if ((uintptr_t)d - (uintptr_t)s >= n)
+		return memcpy(dst, src, n);
+	while (n--)
+		((volatile char *)d)[n] = s[n];
+	return dst;
+}
+
+void *memset(void *dst, int c, size_t n)
+{
+	void *d = dst;
+
+	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+	return dst;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	const unsigned char *x = a, *y = b;
+
+	for (; n; n--, x++, y++)
+		if (*x != *y)
+			return *x - *y;
+	return 0;
+}
+
+size_t strlen(const char *s)
+{
+	const char *p = s;
+
+	while (*(const volatile char *)p)
+		p++;
+	return p - s;
+}
+
+static long syscall6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long ret;
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+void *agent_map(size_t size)
+{
+	long p = syscall6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p < 0 && p > -4096 ? NULL : (void *)p;
+}
+
+void agent_unmap(void *p, size_t size)
+{
+	if (p)
+		syscall6(SYS_munmap, (long)p, size, 0, 0, 0, 0);
+}
+
+int agent_madvise(void *p, size_t size, int advice)
+{
+	return syscall6(SYS_madvise, (long)p, size, advice, 0, 0, 0);
+}
+
+uint64_t agent_stack_limit(void)
+{
+	uint64_t limit[2] = {UINT64_MAX, UINT64_MAX};
+
+	/* 3: RLIMIT_STACK */
+	syscall6(SYS_prlimit64, 0, 3, 0, (long)limit, 0, 0);
+	return limit[0];
+}
+
+uint64_t hash_text(const char *s, size_t n)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	while (n--)
+		h = (h ^ (unsigned char)*s++) * 0x100000001b3ull;
+	return h ^ h >> 32;
+}
+
+void agent_message(const char *part, ...)
+{
+	char *at = agent.page->message, *end = at + sizeof(agent.page->message) - 1;
+	va_list ap;
+
+	va_start(ap, part);
+	for (; part; part = va_arg(ap, const char *))
+		while (*part && at < end)
+			*at++ = *part++;
+	va_end(ap);
+	*at = '\0';
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The probe sites: functions that do nothing, for a uprobe to sit on. The first instruction is the one five-byte nop
+ * that Linux 6.18 can turn into a call to its trampoline instead of a trap (arch/x86/kernel/uprobes.c); it must not
+ * cross a page, hence the alignment. Arguments are in registers as wire.h says; nothing is changed.
+ */
+#ifndef __x86_64__
+#error "the probe sites are written for x86-64 only"
+#endif
+
+.macro site name
+	.balign 16
+	.globl \name
+	.type \name, @function
+\name:
+	.cfi_startproc
+	.byte 0x0f, 0x1f, 0x44, 0x00, 0x00
+	ret
+	.cfi_endproc
+	.size \name, . - \name
+.endm
+
+	.text
+	site pydtrace_site_entry
+	site pydtrace_site_return
+
+	.section .note.GNU-stack, "", @progbits
