@@ -29,6 +29,9 @@ struct target_status {
 	uid_t uid;
 	gid_t gid;
 	u32 nthreads;
+	pid_t tgid;
+	bool seccomp;	   /* system calls are filtered */
+	bool shadow_stack; /* user-space shadow stacks are on (x86_Thread_features) */
 };
 int target_status(struct target *t, struct target_status *out);
 
@@ -60,6 +63,40 @@ int target_read_string(struct target *t, u64 addr, char *dst, size_t max);
 struct target_elf;
 int target_elf_open(struct target_elf **out, struct target *t, u64 first_map_start);
 int target_elf_symbol(struct target_elf *e, const char *name, u64 *addr); /* run-time address; -ENOENT */
+int target_elf_symbol_size(struct target_elf *e, const char *name, u64 *addr, u64 *size);
 void target_elf_close(struct target_elf *e);
+
+/* After an exec of the process: its memory is another one. */
+int target_reopen(struct target *t);
+/* The ids of all threads, the first thread first as /proc lists it; the caller frees *out. */
+int target_threads(struct target *t, pid_t **out, size_t *n);
+
+/*
+ * One thread, stopped by PTRACE_SEIZE and PTRACE_INTERRUPT. Every step leaves a target that goes on unharmed when
+ * this process is killed: a wait never consumes the stop's code (WNOWAIT), so a signal that was about to be
+ * delivered still is. All calls must come from the thread of ours that made the stop.
+ */
+struct target_stop {
+	pid_t tid;
+	struct user_regs_struct regs;
+};
+/*
+ * 0: stopped, regs read. -EAGAIN: it is stopped by a signal (state T); -EBUSY: another traces it; -ETIMEDOUT: it did
+ * not stop in time (uninterruptible), and is let go of; -ESRCH: it has ended; -EPERM.
+ */
+int target_stop(struct target *t, pid_t tid, u32 timeout_ms, struct target_stop *out);
+int target_stop_xstate(const struct target_stop *s, void *buf, size_t *size); /* NT_X86_XSTATE; size in and out */
+int target_stop_set_regs(const struct target_stop *s, const struct user_regs_struct *regs);
+/* Let it go on, untraced. */
+int target_stop_end(const struct target_stop *s);
+/*
+ * Where a thread that sleeps in a system call stands, from /proc without a stop: 0, or -EAGAIN when it is running.
+ * nr is -1 when it sleeps outside of one.
+ */
+struct target_call {
+	s64 nr;
+	u64 args[6], sp, pc;
+};
+int target_thread_call(struct target *t, pid_t tid, struct target_call *out);
 
 #endif

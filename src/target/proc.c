@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A process as /proc shows it: open, status, maps, memory, threads. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "target/target_impl.h"
+
+int proc_slurp(pid_t pid, const char *name, char **out, size_t *size)
+{
+	char path[64];
+	size_t cap = 4096, n = 0;
+	char *s = NULL;
+	int fd, ret = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	for (;;) {
+		char *grown = n + 2 > cap || !s ? realloc(s, cap = s ? cap * 2 : cap) : s;
+		ssize_t got;
+
+		if (!grown) {
+			ret = -ENOMEM;
+			break;
+		}
+		s = grown;
+		got = read(fd, s + n, cap - n - 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			ret = -errno;
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+	}
+	close(fd);
+	if (ret) {
+		free(s);
+		return ret;
+	}
+	s[n] = 0;
+	*out = s;
+	if (size)
+		*size = n;
+	return 0;
+}
+
+static void read_comm(pid_t pid, char comm[16])
+{
+	char *s;
+
+	snprintf(comm, 16, "?");
+	if (proc_slurp(pid, "comm", &s, NULL))
+		return;
+	s[strcspn(s, "\n")] = 0;
+	snprintf(comm, 16, "%s", s);
+	free(s);
+}
+
+int status_read(pid_t pid, struct target_status *out, bool *kernel_thread)
+{
+	char *text;
+	int ret = proc_slurp(pid, "status", &text, NULL);
+
+	if (ret)
+		return ret;
+	ret = parse_status(text, out, kernel_thread);
+	free(text);
+	if (!ret && out->tracer)
+		read_comm(out->tracer, out->tracer_comm);
+	return ret;
+}
+
+int target_status(struct target *t, struct target_status *out)
+{
+	bool kernel_thread;
+
+	return status_read(t->pid, out, &kernel_thread);
+}
+
+/* Say why the memory of a process cannot be opened. */
+static int refuse_mem(struct diag *diag, pid_t pid, const char *comm, int err)
+{
+	if (err == ENOENT || err == ESRCH)
+		return diag_fail(diag, ESRCH, "process %d has ended", pid);
+	if (err != EACCES && err != EPERM)
+		return diag_fail(diag, err, "process %d (%s): cannot open its memory: %s", pid, comm,
+				 strerror(err));
+	if (geteuid())
+		return diag_fail(diag, EPERM, "process %d (%s): not permitted; run as root or with CAP_SYS_PTRACE",
+				 pid, comm);
+	return diag_fail(diag, EPERM,
+			 "process %d (%s): not permitted, even as root; CAP_SYS_PTRACE is missing or a "
+			 "security module forbids it",
+			 pid, comm);
+}
+
+int target_open(struct target **out, pid_t pid, struct diag *diag)
+{
+	struct target_status st;
+	struct target *t;
+	bool kernel_thread;
+	char path[64];
+	int ret;
+
+	ret = pid > 0 ? status_read(pid, &st, &kernel_thread) : -ESRCH;
+	if (ret == -ESRCH)
+		return diag_fail(diag, ESRCH, "no process with pid %d", pid);
+	if (ret)
+		return diag_fail(diag, -ret, "process %d: cannot read its status: %s", pid, strerror(-ret));
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return diag_fail(diag, ENOMEM, "out of memory");
+	t->pid = pid;
+	t->pidfd = t->mem = -1;
+	read_comm(pid, t->comm);
+	if (st.tgid && st.tgid != pid)
+		ret = diag_fail(diag, ESRCH, "%d is a thread of process %d (%s); give that pid", pid, st.tgid,
+				t->comm);
+	else if (st.state == 'Z' || st.state == 'X')
+		ret = diag_fail(diag, ESRCH, "process %d (%s) is a zombie: it has ended and waits for its parent",
+				pid, t->comm);
+	else if (kernel_thread)
+		ret = diag_fail(diag, ENOENT, "process %d (%s) is a kernel thread", pid, t->comm);
+	if (ret)
+		goto out;
+	t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (t->pidfd < 0) {
+		ret = diag_fail(diag, errno, "process %d (%s): pidfd_open: %s", pid, t->comm, strerror(errno));
+		goto out;
+	}
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	t->mem = open(path, O_RDWR | O_CLOEXEC);
+	if (t->mem < 0)
+		ret = refuse_mem(diag, pid, t->comm, errno);
+out:
+	if (ret)
+		target_close(t);
+	else
+		*out = t;
+	return ret;
+}
+
+int target_reopen(struct target *t)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", t->pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(t->mem);
+	t->mem = fd;
+	read_comm(t->pid, t->comm);
+	return 0;
+}
+
+void target_close(struct target *t)
+{
+	if (!t)
+		return;
+	if (t->pidfd >= 0)
+		close(t->pidfd);
+	if (t->mem >= 0)
+		close(t->mem);
+	free(t);
+}
+
+pid_t target_pid(const struct target *t)
+{
+	return t->pid;
+}
+
+int target_pidfd(const struct target *t)
+{
+	return t->pidfd;
+}
+
+const char *target_comm(const struct target *t)
+{
+	return t->comm;
+}
+
+int target_maps_read(struct target *t, struct target_maps *out)
+{
+	size_t cap = 0;
+	char *text, *line, *next;
+	int ret = proc_slurp(t->pid, "maps", &text, NULL);
+
+	memset(out, 0, sizeof(*out));
+	for (line = ret ? NULL : text; line && *line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		if (out->n == cap) {
+			size_t want = cap ? cap * 2 : 64;
+			struct target_map *v = reallocarray(out->v, want, sizeof(*v));
+
+			ret = v ? 0 : -ENOMEM;
+			if (ret)
+				break;
+			out->v = v;
+			cap = want;
+		}
+		ret = parse_map_line(line, &out->v[out->n]);
+		if (ret)
+			break;
+		out->n++;
+	}
+	if (ret != -ESRCH && ret != -EACCES && ret != -EPERM)
+		free(text);
+	if (ret)
+		target_maps_free(out);
+	else if (!out->n) /* it has ended: an empty file */
+		ret = -ESRCH;
+	return ret;
+}
+
+void target_maps_free(struct target_maps *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		free(m->v[i].path);
+	free(m->v);
+	memset(m, 0, sizeof(*m));
+}
+
+int target_read(struct target *t, u64 addr, void *dst, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t got = pread(t->mem, (char *)dst + done, n - done, (off_t)(addr + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0 ? -ESRCH : errno == EIO || errno == EINVAL ? -EFAULT : -errno;
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+int target_write(struct target *t, u64 addr, const void *src, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t got = pwrite(t->mem, (const char *)src + done, n - done, (off_t)(addr + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0 ? -ESRCH : errno == EIO || errno == EINVAL ? -EFAULT : -errno;
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+int target_read_string(struct target *t, u64 addr, char *dst, size_t max)
+{
+	for (size_t n = 0; n + 1 < max;) {
+		size_t chunk = 256 - addr % 256; /* never across a page that may not be mapped */
+		int ret;
+
+		if (chunk > max - 1 - n)
+			chunk = max - 1 - n;
+		ret = target_read(t, addr, dst + n, chunk);
+		if (ret) {
+			dst[0] = 0;
+			return ret;
+		}
+		if (memchr(dst + n, 0, chunk))
+			return 0;
+		n += chunk;
+		addr += chunk;
+	}
+	if (max)
+		dst[max - 1] = 0;
+	return 0;
+}
+
+int target_threads(struct target *t, pid_t **out, size_t *n)
+{
+	char path[64];
+	size_t cap = 0;
+	struct dirent *d;
+	DIR *dir;
+	int ret = 0;
+
+	*out = NULL;
+	*n = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", t->pid);
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while ((d = readdir(dir))) {
+		pid_t tid = parse_tid(d->d_name);
+
+		if (!tid)
+			continue;
+		if (*n == cap) {
+			size_t want = cap ? cap * 2 : 16;
+			pid_t *v = reallocarray(*out, want, sizeof(*v));
+
+			if (!v) {
+				ret = -ENOMEM;
+				break;
+			}
+			*out = v;
+			cap = want;
+		}
+		(*out)[(*n)++] = tid;
+	}
+	closedir(dir);
+	if (!ret && !*n)
+		ret = -ESRCH;
+	if (ret) {
+		free(*out);
+		*out = NULL;
+	}
+	return ret;
+}
