@@ -1,0 +1,4 @@
+/* status: 3 */
+#pragma D option quiet
+BEGIN { exit(3); }
+END { printf("end\n"); }

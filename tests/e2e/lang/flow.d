@@ -1,0 +1,3 @@
+/* flags: -F */
+BEGIN { printf("begun"); exit(0); }
+END { trace(7); }

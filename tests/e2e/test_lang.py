@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The language: each lang/NAME.d prints lang/NAME.out, whoever runs it.
+
+The first comment of a script may hold `flags: ...`, `args: ...` and `status: N`.
+"""
+import re
+
+import pytest
+
+import harness
+
+LANG = harness.HERE / "lang"
+SCRIPTS = sorted(path.stem for path in LANG.glob("*.d"))
+
+
+def said_in(text, what):
+    found = re.search(rf"^/\* {what}: (.*?) \*/", text, re.M)
+    return found[1].split() if found else []
+
+
+@pytest.fixture(params=["vm", "kernel"])
+def executor(request):
+    if request.param == "kernel":
+        request.getfixturevalue("kernel")
+    return request.param
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_prints(script, executor):
+    path = LANG / f"{script}.d"
+    text = path.read_text(encoding="utf-8")
+    done = harness.run(*said_in(text, "flags"), "-x", f"exec={executor}", "-s", path, *said_in(text, "args"))
+    status = said_in(text, "status") or ["0"]
+    assert (done.stdout, done.returncode) == ((LANG / f"{script}.out").read_text(encoding="utf-8"), int(status[0])), done.stderr
