@@ -83,6 +83,11 @@ struct cg_options {
 	u32 dynvarsize; /* bytes for associative arrays, and for the slots of thread-locals */
 	u32 bufsize;    /* bytes of the record ring; a power of two and of pages */
 	u32 ncpus;
+	/*
+	 * Where the kernel's struct task_struct has what ppid and vtimestamp read (from its BTF; in the vm from the task
+	 * that it makes up). 0: not known, and a script that uses them is refused.
+	 */
+	u32 task_real_parent, task_tgid, task_sum_exec_runtime;
 };
 
 struct cg_input {
@@ -174,6 +179,7 @@ struct cg_layout { /* of one enabling; epid - 1 is its index */
  * How one aggregation stands in its map: key = struct cg_field[]; value (for each CPU): u64 words
  *   word 0 number of values; then by function: sum|min|max|avg: 1 word; stddev: sum, square low, square high;
  *   quantize: 127 buckets; lquantize: levels + 2; llquantize: as rt_llquantize_buckets() says.
+ * The words of min and max start as 0 and only grow: v ^ RT_MIN_FLIP, v ^ RT_MAX_FLIP (rt.h). Merging CPUs, the larger wins.
  */
 struct cg_agg {
 	const struct d_aggregation *agg;
@@ -190,9 +196,10 @@ struct cg_agg {
  */
 struct cg_state {
 	u32 activity;  /* enum cg_activity; programs that are not `always` run only while ACTIVE */
-	u32 next_slot; /* next never-used slot */
+	u32 next_slot; /* slots handed out so far: the highest in use */
 	u64 drops[4];  /* enum cg_drop, counted by the programs */
-	u32 pad[4];
+	u64 next_serial; /* threads that had a slot so far; word 0 of a slot is its thread's number */
+	u64 wall_offset; /* the session's: CLOCK_REALTIME - CLOCK_MONOTONIC, ns, for walltimestamp */
 };
 enum cg_activity { CG_INACTIVE = 0, CG_ACTIVE = 1, CG_DRAINING = 2 /* exit() was called */ };
 enum cg_drop { CG_DROP_RECORD, CG_DROP_AGG, CG_DROP_DYNVAR, CG_DROP_SLOT };
