@@ -205,6 +205,7 @@ enum d_op {
 	D_PREDEC,
 	D_POSTINC,
 	D_POSTDEC, /* arg[0] */
+	D_MEMBER,  /* arg[0]->name, arg[0].name: parsed, and refused by d_check() (there are no structures yet) */
 	D_NOPS
 };
 
@@ -222,7 +223,11 @@ struct d_node {
 	struct d_var *var;         /* D_VAR */
 	struct d_aggregation *agg; /* D_AGGREF */
 	const char *name;          /* as parsed, before d_check() resolves it */
+	enum d_scope scope;        /* D_VAR, with the name */
+	u32 depth;                 /* height of the tree from here, at most D_MAX_DEPTH: recursion over it is safe */
 };
+
+#define D_MAX_DEPTH 512
 
 enum d_stmt_kind {
 	D_STMT_EXPR,   /* expr, for its effect */
@@ -297,6 +302,7 @@ struct d_conv {
 	bool minus, plus, space, zero, alt, group; /* flags - + (space) 0 # ' */
 	int width, prec;                           /* -1: not given */
 	bool width_star, prec_star;                /* from the next argument */
+	bool agg;                                  /* @, in printa: the value of the next aggregation */
 	u8 size;                                   /* hh 1, h 2, l/ll/j/z 8, none 0 */
 };
 struct d_format {
