@@ -1,16 +1,283 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The executor that is an interpreter in this process: open, load, run. What it is made of, vm_impl.h says. */
 #include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
 
-#include "exec/exec_impl.h"
+#include "exec/vm_impl.h"
 
-static int vm_open(struct exec **out, struct diag *diag)
+static struct vm *vm_of(struct exec *e)
 {
-	*out = NULL;
-	return diag_fail(diag, EOPNOTSUPP, "not yet");
+	return (struct vm *)e;
 }
+
+/* --- load ----------------------------------------------------------------------------------------- */
+
+static void put_address(struct bpf_insn *insn, u64 addr)
+{
+	insn[0].src_reg = 0;
+	insn[0].imm = (s32)(u32)addr;
+	insn[1].imm = (s32)(u32)(addr >> 32);
+}
+
+static int relocate(struct vm *vm, const struct asm_prog *p, struct bpf_code *c)
+{
+	for (u32 i = 0; i < p->nrelocs; i++) {
+		const struct asm_reloc *r = &p->relocs[i];
+		struct vm_map *m;
+
+		if (r->kind == ASM_RELOC_RT)
+			continue;
+		if (r->target >= vm->exec.image->nmaps || (u64)r->insn + 1 >= p->ninsns)
+			return -EINVAL;
+		m = &vm->maps[r->target];
+		if (r->kind == ASM_RELOC_MAP)
+			put_address(&c->insns[r->insn], (u64)(uintptr_t)m);
+		else if (m->type == &vm_array_type && r->addend < m->def->value_size)
+			put_address(&c->insns[r->insn], (u64)(uintptr_t)(m->data + r->addend));
+		else
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* Name what the vm lacks before anything runs. Addresses of functions become tokens that bpf_loop() knows. */
+static int check_code(const struct asm_prog *p, struct bpf_code *c, struct diag *diag)
+{
+	for (u32 i = 0; i < c->n; i++) {
+		struct bpf_insn *insn = &c->insns[i];
+
+		if (insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg && !vm_helper_known(insn->imm))
+			return diag_fail(diag, EOPNOTSUPP,
+					 "the program of %s calls helper %d, which the vm has not", p->name,
+					 insn->imm);
+		if (insn->code != (BPF_LD | BPF_IMM | BPF_DW) || i + 1 == c->n)
+			continue;
+		if (insn->src_reg == BPF_PSEUDO_FUNC)
+			put_address(insn, VM_CODE + (u64)(i + 1 + (s64)insn->imm));
+		i++;
+	}
+	return 0;
+}
+
+static int load_prog(struct vm *vm, u32 prog, struct diag *diag)
+{
+	const struct asm_prog *p = &vm->exec.image->progs[prog];
+	struct bpf_code *c = &vm->progs[prog];
+	int err = bpf_code_link(c, p, NULL, 0, diag);
+
+	if (err)
+		return err;
+	if (relocate(vm, p, c))
+		return diag_fail(diag, EINVAL,
+				 "the program of %s refers to a map that it cannot: a bug in pydtrace", p->name);
+	return check_code(p, c, diag);
+}
+
+static void unload(struct vm *vm)
+{
+	const struct asm_image *img = vm->exec.image;
+
+	for (u32 i = 0; img && i < img->nprogs && vm->progs; i++)
+		bpf_code_free(&vm->progs[i]);
+	for (u32 i = 0; img && i < img->nmaps && vm->maps; i++)
+		vm_map_close(&vm->maps[i]);
+	free(vm->progs);
+	free(vm->maps);
+	free(vm->stats);
+	vm->progs = NULL;
+	vm->maps = NULL;
+	vm->stats = NULL;
+}
+
+static int vm_load_image(struct exec *e, struct diag *diag)
+{
+	struct vm *vm = vm_of(e);
+	const struct asm_image *img = e->image;
+	int err = 0;
+
+	vm->maps = calloc(img->nmaps + 1, sizeof(*vm->maps));
+	vm->progs = calloc(img->nprogs + 1, sizeof(*vm->progs));
+	vm->stats = calloc(img->nprogs + 1, sizeof(*vm->stats));
+	if (!vm->maps || !vm->progs || !vm->stats)
+		err = diag_fail(diag, ENOMEM, "out of memory");
+	for (u32 i = 0; i < img->nmaps && !err; i++) {
+		err = vm_map_open(&vm->maps[i], &img->maps[i], e->ncpus);
+		if (err)
+			diag_fail(diag, -err, "cannot make the map '%s': %s", img->maps[i].name, strerror(-err));
+	}
+	for (u32 i = 0; i < img->nprogs && !err; i++)
+		err = load_prog(vm, i, diag);
+	if (err)
+		unload(vm);
+	return err;
+}
+
+/* --- run ------------------------------------------------------------------------------------------ */
+
+static u64 now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+static int vm_run(struct exec *e, u32 prog, const void *ctx, u32 size, const struct exec_thread *t,
+		  exec_read_fn *read, void *arg)
+{
+	struct vm *vm = vm_of(e);
+	u64 args[5] = {(u64)(uintptr_t)ctx}, r0, start = now();
+	struct vm_run r = {
+	    .vm = vm,
+	    .code = &vm->progs[prog],
+	    .ctx = ctx,
+	    .ctx_size = size,
+	    .thread = t,
+	    .read = read,
+	    .read_arg = arg,
+	    .cpu = t->cpu % e->ncpus,
+	    .budget = VM_BUDGET,
+	};
+
+	vm_call(&r, 0, args, &r0);
+	/* A program that broke off leaves no record half made: the ring would stand still there. */
+	while (r.nreserved) {
+		vm_ring_submit(r.reserved[--r.nreserved].p, true);
+		if (!r.error)
+			r.error = -EFAULT;
+	}
+	vm->stats[prog].runs++;
+	vm->stats[prog].ns += now() - start;
+	return r.error;
+}
+
+/* This very thread. */
+static struct exec_thread self(void)
+{
+	struct exec_thread t = {
+	    .pid = getpid(),
+	    .tid = gettid(),
+	    .ppid = getppid(),
+	    .uid = getuid(),
+	    .gid = getgid(),
+	};
+	int cpu = sched_getcpu();
+
+	prctl(PR_GET_NAME, t.comm);
+	t.cpu = cpu < 0 ? 0 : (u32)cpu;
+	t.cookie = (u64)(u32)t.tid;
+	return t;
+}
+
+static int vm_fire(struct exec *e, u32 prog, const u64 *args, u32 nargs)
+{
+	struct exec_thread t = self();
+	u64 ctx[EXEC_MAX_ARGS] = {0};
+
+	if (nargs)
+		memcpy(ctx, args, nargs * sizeof(*args));
+	return vm_run(e, prog, ctx, sizeof(ctx), &t, NULL, NULL);
+}
+
+/* --- maps ----------------------------------------------------------------------------------------- */
+
+static void *vm_map_memory(struct exec *e, u32 map)
+{
+	struct vm_map *m = &vm_of(e)->maps[map];
+
+	return m->type == &vm_array_type ? m->data : NULL;
+}
+
+static int vm_map_each(struct exec *e, u32 map, exec_each_fn *fn, void *arg)
+{
+	struct vm_map *m = &vm_of(e)->maps[map];
+
+	return m->type->each ? m->type->each(m, fn, arg) : -EOPNOTSUPP;
+}
+
+static int vm_map_update(struct exec *e, u32 map, const void *key, const void *values)
+{
+	struct vm_map *m = &vm_of(e)->maps[map];
+	u8 *to;
+	int err;
+
+	if (m->type->push)
+		return m->type->push(m, values, BPF_ANY);
+	if (!m->type->each) /* the keys of task storage are not the caller's */
+		return -EOPNOTSUPP;
+	err = m->type->insert(m, key, BPF_ANY, &to);
+	for (u32 i = 0; i < m->nvalues && !err; i++)
+		memcpy(to + (size_t)i * m->stride, (const u8 *)values + (size_t)i * m->stride, m->def->value_size);
+	return err;
+}
+
+static int vm_map_delete(struct exec *e, u32 map, const void *key)
+{
+	struct vm_map *m = &vm_of(e)->maps[map];
+
+	return m->type->remove ? m->type->remove(m, key) : -EOPNOTSUPP;
+}
+
+static int ring_drain(struct exec *e, u32 map, exec_record_fn *fn, void *arg)
+{
+	return vm_ring_drain(&vm_of(e)->maps[map], fn, arg);
+}
+
+/* --- the executor --------------------------------------------------------------------------------- */
+
+static int vm_prog_stats(struct exec *e, u32 prog, u64 *runs, u64 *ns)
+{
+	*runs = vm_of(e)->stats[prog].runs;
+	*ns = vm_of(e)->stats[prog].ns;
+	return 0;
+}
+
+static int vm_prog_misses(struct exec *e, u32 prog, u64 *misses)
+{
+	*misses = 0;
+	return 0;
+}
+
+static void vm_close(struct exec *e)
+{
+	unload(vm_of(e));
+	free(e);
+}
+
+static const struct exec_methods vm_methods = {
+    .load = vm_load_image,
+    .fire = vm_fire,
+    .run = vm_run,
+    .close = vm_close,
+    .map_memory = vm_map_memory,
+    .map_each = vm_map_each,
+    .map_update = vm_map_update,
+    .map_delete = vm_map_delete,
+    .ring_drain = ring_drain,
+    .prog_stats = vm_prog_stats,
+    .prog_misses = vm_prog_misses,
+};
 
 static int vm_probe(struct diag *diag)
 {
+	return 0;
+}
+
+static int vm_open(struct exec **out, struct diag *diag)
+{
+	long ncpus = sysconf(_SC_NPROCESSORS_CONF);
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	*out = NULL;
+	if (!vm)
+		return diag_fail(diag, ENOMEM, "out of memory");
+	vm->exec = (struct exec){.methods = &vm_methods, .ncpus = ncpus > 0 ? (u32)ncpus : 1};
+	*out = &vm->exec;
 	return 0;
 }
 
