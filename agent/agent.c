@@ -92,6 +92,13 @@ static void agent_go_inert(void)
 	py.PyErr_Restore(type, value, traceback);
 }
 
+void agent_give_up(int err)
+{
+	agent.page->error = err;
+	agent_go_inert();
+	__atomic_store_n(&agent.page->state, WIRE_INERT, __ATOMIC_RELEASE);
+}
+
 bool agent_orphan(void)
 {
 	if (!agent.inert)
@@ -114,8 +121,8 @@ bool agent_look(void)
 	agent.looked_ns = now;
 	if ((int64_t)(now - alive) <= (int64_t)DEAD_NS)
 		return false;
-	agent.page->state = WIRE_INERT;
-	agent_go_inert();
+	agent_message("the tracer has gone without leaving", NULL);
+	agent_give_up(ESRCH);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "peer.h"
 #include "wire.h"
 
 #define EXPORT        __attribute__((visibility("default")))
@@ -69,6 +70,11 @@ void agent_message(const char *part, ...);
 	X(PyDict_Next, int, (struct pyobj *, intptr_t *, struct pyobj **, struct pyobj **), PY_ANY)                \
 	X(PyTuple_Size, intptr_t, (struct pyobj *), PY_ANY)                                                        \
 	X(PyTuple_GetItem, struct pyobj *, (struct pyobj *, intptr_t), PY_ANY)                                     \
+	X(PyMapping_GetItemString, struct pyobj *, (struct pyobj *, const char *), PY_ANY)                         \
+	X(PyFunction_GetCode, struct pyobj *, (struct pyobj *), PY_ANY)                                            \
+	X(PyFunction_GetClosure, struct pyobj *, (struct pyobj *), PY_ANY)                                         \
+	X(PyCell_Get, struct pyobj *, (struct pyobj *), PY_ANY)                                                    \
+	X(_PyObject_GetDictPtr, struct pyobj **, (struct pyobj *), PY_OLD)                                         \
 	X(PyCode_Addr2Line, int, (struct pyobj *, int), PY_ANY)                                                    \
 	X(PyThreadState_Get, void *, (void), PY_ANY)                                                               \
 	X(PyInterpreterState_Get, void *, (void), PY_ANY)                                                          \
@@ -199,6 +205,10 @@ struct mechanism {
 };
 extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
 
+/* evalframe.c, for sites.S */
+agent_eval evalframe_call;
+bool evalframe_poke(void);
+
 /* --- agent.c: state ---------------------------------------------------------------------------------------- */
 
 struct agent {
@@ -227,6 +237,8 @@ extern struct agent agent;
 struct matched *agent_decide(struct pyobj *code, struct pyobj *globals);
 /* Look at the clock: true when the tracer has died and events were taken off. */
 bool agent_look(void);
+/* Go inert from inside an event, and say so on the page with an errno (the message is there already). */
+void agent_give_up(int err);
 /* Is this process a child that has inherited us? Then take the events off; true. */
 bool agent_orphan(void);
 

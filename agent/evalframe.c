@@ -1,16 +1,392 @@
 // SPDX-License-Identifier: Apache-2.0
-/* 3.9 to 3.11: the frame evaluator (PEP 523). */
+/*
+ * 3.9 to 3.11: a frame evaluator (PEP 523). What does not match is passed on by a tail call, after one look into the
+ * table; what does is called, so that its end is seen.
+ *
+ * An unmatched code object may be freed, and another be made at its address, at any time: so its entry also says what
+ * it was like, and that is compared on each call. A matched one is kept alive and needs no comparing.
+ */
 #include "agent_impl.h"
+
+#define CALLS_PER_LOOK 1024 /* unmatched calls until the tracer's sign of life is looked at again */
+
+#define CO_GENERATORS       0x2a0 /* CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR */
+#define OP_RETURN_GENERATOR 75    /* 3.11 */
+#define OP_YIELD_VALUE      86
+
+/* How a frame tells that the generator it belongs to has yielded, and that its body has not begun yet. */
+static bool began_lasti(const struct pyframe *f);
+static bool began_311(const struct pyframe *f);
+static bool yielded_39(const struct pyframe *f);
+static bool yielded_310(const struct pyframe *f);
+static bool yielded_311(const struct pyframe *f);
+static int offset_39(const struct pyframe *f);
+static int offset_310(const struct pyframe *f);
+static int offset_311(const struct pyframe *f);
+
+/*
+ * Where things are, in bytes. Include/cpython/code.h and frameobject.h of 3.9 and 3.10; Include/cpython/code.h and
+ * Include/internal/pycore_frame.h of 3.11. The code object's part is checked against a live one before it is used.
+ */
+static const struct layout {
+	uint16_t version;
+	uint16_t frame_code, frame_globals, frame_last;
+	uint16_t frame_state; /* 3.9: f_stacktop; 3.10: f_state; 3.11: owner */
+	uint16_t code_flags, code_firstline, code_file, code_name;
+	uint16_t code_bytes; /* 3.11: co_code_adaptive */
+	bool (*began)(const struct pyframe *f);
+	bool (*yielded)(const struct pyframe *f);
+	int (*offset)(const struct pyframe *f); /* of the last instruction, in bytes */
+	uint32_t stack_per_call;                /* more of the C stack that a call needs with a foreign evaluator */
+} layouts[] = {
+    {
+	.version = 0x0309,
+	.frame_code = 32,
+	.frame_globals = 48,
+	.frame_last = 104,
+	.frame_state = 72,
+	.code_flags = 36,
+	.code_firstline = 40,
+	.code_file = 104,
+	.code_name = 112,
+	.began = began_lasti,
+	.yielded = yielded_39,
+	.offset = offset_39,
+    },
+    {
+	.version = 0x030a,
+	.frame_code = 32,
+	.frame_globals = 48,
+	.frame_last = 96,
+	.frame_state = 108,
+	.code_flags = 36,
+	.code_firstline = 40,
+	.code_file = 104,
+	.code_name = 112,
+	.began = began_lasti,
+	.yielded = yielded_310,
+	.offset = offset_310,
+    },
+    {
+	.version = 0x030b,
+	.frame_code = 32,
+	.frame_globals = 8,
+	.frame_last = 56,
+	.frame_state = 69,
+	.code_flags = 48,
+	.code_firstline = 72,
+	.code_file = 112,
+	.code_name = 120,
+	.code_bytes = 184,
+	.began = began_311,
+	.yielded = yielded_311,
+	.offset = offset_311,
+	.stack_per_call = 512,
+    },
+};
+#define UNICODE_HASH 24 /* PyASCIIObject.hash, in all three */
+
+static struct layout at; /* this interpreter's */
+static void *interpreter;
+static agent_eval *saved;
+static uint32_t until_look;
+
+#define field(type, object, offset) (*(type const *)((const char *)(object) + (offset)))
+
+static bool began_lasti(const struct pyframe *f)
+{
+	return field(int, f, at.frame_last) != -1;
+}
+
+static bool began_311(const struct pyframe *f)
+{
+	return *field(const uint8_t *, f, at.frame_last) != OP_RETURN_GENERATOR;
+}
+
+/* f_stacktop "remains NULL unless yield suspends frame" (Python/ceval.c). */
+static bool yielded_39(const struct pyframe *f)
+{
+	return field(void *, f, at.frame_state);
+}
+
+static bool yielded_310(const struct pyframe *f)
+{
+	return field(int8_t, f, at.frame_state) == -1; /* FRAME_SUSPENDED */
+}
+
+static bool yielded_311(const struct pyframe *f)
+{
+	return *field(const uint8_t *, f, at.frame_last) == OP_YIELD_VALUE;
+}
+
+static int offset_39(const struct pyframe *f)
+{
+	return field(int, f, at.frame_last);
+}
+
+static int offset_310(const struct pyframe *f)
+{
+	return field(int, f, at.frame_last) * 2;
+}
+
+static int offset_311(const struct pyframe *f)
+{
+	return field(const char *, f, at.frame_last) -
+	       ((const char *)field(void *, f, at.frame_code) + at.code_bytes);
+}
+
+/* --- calls ------------------------------------------------------------------------------------------- */
+
+static int64_t text_hash(const struct pyobj *s)
+{
+	return field(int64_t, s, UNICODE_HASH);
+}
+
+/* Is the unmatched code object still what the decision was about? */
+static inline bool same(const struct decided *d, const struct pyobj *code, const struct pyframe *frame)
+{
+	const struct pyobj *name = field(struct pyobj *, code, at.code_name);
+
+	if (name != d->name || field(int, code, at.code_firstline) != d->firstline ||
+	    text_hash(name) != d->name_hash)
+		return false;
+	if (d->file) {
+		const struct pyobj *file = field(struct pyobj *, code, at.code_file);
+
+		if (file != d->file || text_hash(file) != d->file_hash)
+			return false;
+	}
+	return !d->globals || d->globals == field(struct pyobj *, frame, at.frame_globals);
+}
+
+/* Only what some filter looks at takes part; a globals dictionary stands for the module's name. */
+static void remember_unmatched(struct pyobj *code, struct pyframe *frame)
+{
+	struct pyobj *name = field(struct pyobj *, code, at.code_name);
+	struct pyobj *file = field(struct pyobj *, code, at.code_file);
+	struct decided d = {
+	    .code = code,
+	    .name = name,
+	    .name_hash = text_hash(name),
+	    .firstline = field(int, code, at.code_firstline),
+	};
+
+	if (agent.field_used[WIRE_FILE]) {
+		if (text_hash(file) == -1) {
+			struct pyobj *type, *value, *traceback;
+
+			py.PyErr_Fetch(&type, &value, &traceback);
+			py.PyObject_Hash(file); /* kept in the object from now on */
+			py.PyErr_Restore(type, value, traceback);
+		}
+		d.file = file;
+		d.file_hash = text_hash(file);
+	}
+	if (agent.field_used[WIRE_MODULE] || agent.field_used[WIRE_QUALNAME])
+		d.globals = field(struct pyobj *, frame, at.frame_globals);
+	table_put(&agent.table, &d); /* no memory: it will be decided on again */
+}
+
+static __attribute__((noinline)) struct pyobj *traced(struct matched *m, void *tstate, struct pyframe *frame,
+						      int throwing)
+{
+	bool generator = field(int, m->code, at.code_flags) & CO_GENERATORS;
+	struct pyobj *result;
+
+	if (generator) {
+		/* 3.11: the call that only makes the generator, on a frame of the thread's. */
+		if (at.code_bytes && field(uint8_t, frame, at.frame_state) == 0)
+			return saved(tstate, frame, throwing);
+		/* Closed, or thrown into, before it began: no body runs. */
+		if (at.began(frame))
+			goto run;
+		if (throwing)
+			return saved(tstate, frame, throwing);
+	}
+	agent_entry(m);
+run:
+	if (!m->filters[WIRE_RETURN])
+		return saved(tstate, frame, throwing);
+	agent.active++;
+	result = saved(tstate, frame, throwing);
+	agent.active--;
+	if (agent_away() || (generator && result && at.yielded(frame)))
+		return result;
+	agent_return(m, at.offset(frame));
+	return result;
+}
+
+static __attribute__((noinline)) struct pyobj *not_known(void *tstate, struct pyframe *frame, int throwing)
+{
+	struct pyobj *code = field(struct pyobj *, frame, at.frame_code);
+	struct matched *m = NULL;
+
+	if (agent_away())
+		return saved(tstate, frame, throwing);
+
+	const struct decided *d = table_find(&agent.table, code);
+
+	if (d->code && d->matched) {
+		m = d->matched;
+	} else if (agent.deciding != tstate) { /* else: a function that is run by a decision, which see */
+		m = agent_decide(code, field(struct pyobj *, frame, at.frame_globals));
+		if (!m && !agent.inert)
+			remember_unmatched(code, frame);
+	}
+	return m ? traced(m, tstate, frame, throwing) : saved(tstate, frame, throwing);
+}
+
+static __attribute__((noinline)) struct pyobj *look(void *tstate, struct pyframe *frame, int throwing);
+
+/* What the interpreter calls; the unmatched way through it is what every call in the process pays. */
+struct pyobj *evalframe_call(void *tstate, struct pyframe *frame, int throwing)
+{
+	const struct pyobj *code = field(struct pyobj *, frame, at.frame_code);
+
+	if (unlikely(!--until_look))
+		return look(tstate, frame, throwing);
+
+	const struct decided *d = table_find(&agent.table, code);
+
+	if (likely(d->code && !d->matched && same(d, code, frame)))
+		return saved(tstate, frame, throwing);
+	return not_known(tstate, frame, throwing);
+}
+
+/* --- in and out ------------------------------------------------------------------------------------------ */
+
+extern agent_eval pydtrace_evalframe; /* sites.S: the jump to evalframe_call() */
+
+/*
+ * 3.11 calls from Python to Python without using the C stack, but not under a foreign evaluator: a program that
+ * recurses deep by right would overflow it. Is its limit of recursion too much for its stack?
+ */
+static bool stack_too_small(void)
+{
+	uint64_t need = (uint64_t)at.stack_per_call * (uint32_t)py.Py_GetRecursionLimit();
+
+	return need > agent_stack_limit() / 4 * 3;
+}
+
+static struct pyobj *look(void *tstate, struct pyframe *frame, int throwing)
+{
+	until_look = CALLS_PER_LOOK;
+	if (!*agent.mine)
+		agent_orphan();
+	else if (!agent.inert)
+		agent_look();
+	/* Now, or the call that will be too deep comes; before, the frames that are there would have no room. */
+	if (!agent.inert && stack_too_small()) {
+		agent_message(
+		    "the program has raised its recursion limit to what its stack cannot hold while it is "
+		    "traced on Python 3.11",
+		    NULL);
+		agent_give_up(E2BIG);
+	}
+	return not_known(tstate, frame, throwing);
+}
+
+/* The offsets of the code object, proved on one that every interpreter has. */
+static int layout_check(void)
+{
+	struct pyobj *modules = py.PySys_GetObject("modules"), *o = NULL, *code = NULL;
+	struct pyobj *name = NULL, *file = NULL, *line = NULL;
+	bool right = false;
+
+	if (modules)
+		o = py.PyMapping_GetItemString(modules, "_frozen_importlib");
+	if (o) {
+		struct pyobj *f = py.PyObject_GetAttrString(o, "_call_with_frames_removed");
+
+		code = f ? py.PyFunction_GetCode(f) : NULL; /* borrowed, and audits nothing as __code__ does */
+		if (code)
+			py.Py_IncRef(code);
+		if (f)
+			py.Py_DecRef(f);
+	}
+	if (code) {
+		name = py.PyObject_GetAttrString(code, "co_name");
+		file = py.PyObject_GetAttrString(code, "co_filename");
+		line = py.PyObject_GetAttrString(code, "co_firstlineno");
+		right = name && file && line && field(struct pyobj *, code, at.code_name) == name &&
+			field(struct pyobj *, code, at.code_file) == file &&
+			field(int, code, at.code_firstline) == py.PyLong_AsLong(line);
+	}
+	struct pyobj *drop[] = {o, code, name, file, line};
+
+	for (size_t i = 0; i < ARRAY_SIZE(drop); i++)
+		if (drop[i])
+			py.Py_DecRef(drop[i]);
+	py.PyErr_Clear();
+	return right ? 0 : -ENOTSUP;
+}
+
+/*
+ * A pydtrace whose tracer was killed, and whose evaluator has not been called since, is asked to look at the clock:
+ * before its evaluator there is a mark and the distance to that function (sites.S).
+ */
+static void peer_poke(agent_eval *eval)
+{
+	const char *p = (const char *)eval;
+	bool (*poke)(void);
+
+	if (((uintptr_t)p & 4095) < 16 || field(uint64_t, p, -16) != AGENT_PEER_MARK)
+		return;
+	poke = (bool (*)(void))(p - 8 + field(int64_t, p, -8));
+	poke();
+}
+
+/* Called by another instance, see above. */
+bool evalframe_poke(void)
+{
+	if (agent.page && !agent.inert)
+		return *agent.mine ? agent_look() : agent_orphan();
+	return agent.inert;
+}
 
 static int evalframe_init(void)
 {
-	agent_message("not written yet", NULL);
-	return -ENOTSUP;
+	agent_eval *current;
+
+	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++)
+		if (layouts[i].version == agent.version)
+			at = layouts[i];
+	if (!at.version || layout_check()) {
+		agent_message("the code objects of this interpreter are not laid out as in any known Python", NULL);
+		return -ENOTSUP;
+	}
+	if (stack_too_small()) {
+		agent_message("the program's recursion limit is more than its stack can hold while it is traced on "
+			      "Python 3.11 (ulimit -s, sys.setrecursionlimit)",
+			      NULL);
+		return -E2BIG;
+	}
+	interpreter = py.PyInterpreterState_Main();
+	peer_poke(py._PyInterpreterState_GetEvalFrameFunc(interpreter));
+	current = py._PyInterpreterState_GetEvalFrameFunc(interpreter);
+	if (current != py._PyEval_EvalFrameDefault) {
+		agent_message(
+		    "another tool (a debugger, a compiler, another pydtrace) evaluates the frames of this "
+		    "process",
+		    NULL);
+		return -EBUSY;
+	}
+	saved = current;
+	until_look = CALLS_PER_LOOK;
+	py._PyInterpreterState_SetEvalFrameFunc(interpreter, pydtrace_evalframe);
+	return 0;
 }
 
 static bool evalframe_leave(bool inside)
 {
-	return true;
+	if (!interpreter)
+		return !inside;
+	/* Someone who came after us calls us as we call what was before us: stay, and pass everything on. */
+	if (py._PyInterpreterState_GetEvalFrameFunc(interpreter) == pydtrace_evalframe)
+		py._PyInterpreterState_SetEvalFrameFunc(interpreter, saved);
+	else if (py._PyInterpreterState_GetEvalFrameFunc(interpreter) != saved)
+		return false;
+	return !inside;
 }
 
 const struct mechanism mechanism_evalframe = {39, evalframe_init, evalframe_leave};

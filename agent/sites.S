@@ -4,6 +4,8 @@
  * that Linux 6.18 can turn into a call to its trampoline instead of a trap (arch/x86/kernel/uprobes.c); it must not
  * cross a page, hence the alignment. Arguments are in registers as wire.h says; nothing is changed.
  */
+#include "peer.h"
+
 #ifndef __x86_64__
 #error "the probe sites are written for x86-64 only"
 #endif
@@ -23,5 +25,22 @@
 	.text
 	site pydtrace_site_entry
 	site pydtrace_site_return
+
+/*
+ * The frame evaluator (evalframe.c), with a mark before it by which another instance of the agent knows it for one of
+ * its kind and finds evalframe_poke().
+ */
+	.balign 32
+	.skip 16
+	.quad AGENT_PEER_MARK
+	.quad evalframe_poke - .
+	.globl pydtrace_evalframe
+	.hidden pydtrace_evalframe
+	.type pydtrace_evalframe, @function
+pydtrace_evalframe:
+	.cfi_startproc
+	jmp evalframe_call
+	.cfi_endproc
+	.size pydtrace_evalframe, . - pydtrace_evalframe
 
 	.section .note.GNU-stack, "", @progbits
