@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must never happen to the target: it goes on as if nobody had looked."""
+import os
+import pathlib
+import random
+import re
+import signal
+import time
+
+import pytest
+
+import harness
+
+pytestmark = pytest.mark.usefixtures("kernel")
+
+
+def seen_from_outside(pid):
+    """What /proc tells of a process, as far as it must be the same before and after."""
+    proc = pathlib.Path(f"/proc/{pid}")
+    status = (proc / "status").read_text(encoding="utf-8")
+    maps = [line.split(None, 5) for line in (proc / "maps").read_text(encoding="utf-8").splitlines()]
+    return {
+        "fds": sorted(os.readlink(fd) for fd in (proc / "fd").iterdir()),
+        "threads": len(list((proc / "task").iterdir())),
+        "maps": sorted({m[5] for m in maps if len(m) == 6 and m[5] != "[heap]"}),
+        "writable code": [m for m in maps if "w" in m[1] and "x" in m[1]],
+        "status": re.findall(r"^(?:TracerPid|Sig\w+|Shd\w+|Seccomp|NoNewPrivs):.*", status, re.M),
+    }
+
+
+def same_as(before, pid):
+    """The agent is gone some moments after its tracer."""
+    harness.wait_for(lambda: seen_from_outside(pid)["maps"] == before["maps"], "the agent to go")
+    after = seen_from_outside(pid)
+    for status in (before, after):
+        status["status"] = [line for line in status["status"] if not line.startswith("SigQ")]
+    assert after == before
+
+
+def end(target):
+    assert target.work() == {"wrong": []}
+    target.end()
+
+
+def test_undisturbed(interpreter, start, pydtrace):
+    """Attach and detach, ten times, to a process that works, sleeps and receives all the while."""
+    target = start(interpreter.argv("busy.py"))
+    before = seen_from_outside(target.pid)
+    for _ in range(10):
+        tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
+        time.sleep(0.05)
+        tracer.stop()
+        assert tracer.status == 0, tracer.err
+        assert tracer.number("calls") > 0
+    same_as(before, target.pid)
+    end(target)
+
+
+def test_tracer_killed(interpreter, start, pydtrace):
+    """kill -9 of the tracer at any moment: the target goes on, can be attached to again, and is soon left alone."""
+    target = start(interpreter.argv("busy.py"))
+    before = seen_from_outside(target.pid)
+    dice = random.Random(7)
+    for _ in range(15):
+        tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target")
+        time.sleep(dice.uniform(0, 0.4))
+        tracer.kill()
+    time.sleep(2)  # the bound within which an agent without a tracer goes inert
+    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
+    time.sleep(0.05)
+    tracer.stop()
+    assert tracer.status == 0 and tracer.number("calls") > 0, tracer.err
+    assert seen_from_outside(target.pid)["fds"] == before["fds"]
+    end(target)
+
+
+def test_target_killed(interpreter, start, pydtrace):
+    """The target dies in the middle: what was seen so far is printed."""
+    target = start(interpreter.argv("busy.py"))
+    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
+    time.sleep(0.1)
+    target.kill()
+    tracer.wait()
+    assert tracer.status == 0, tracer.err
+    assert tracer.number("calls") > 0
+
+
+def test_second_tracer(interpreter, start, pydtrace):
+    """A second tracer on the process works, or is refused in one line; the first goes on."""
+    target = start(interpreter.argv("one_thread.py"))
+    first = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
+    second = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target")
+    harness.wait_for(lambda: " matched " in second.err or second.process.poll() is not None, "the second tracer")
+    truth = target.work()
+    first.stop()
+    if second.process.poll() is None:
+        second.stop()
+        assert second.number("calls") == truth["calls"]
+    else:
+        assert second.status == 1 and second.err.count("\n") == 1, second.err
+    assert first.status == 0 and first.number("calls") == truth["calls"], first.err
+    target.end()
+
+
+def test_second_interrupt_aborts(start, pydtrace):
+    """A first Ctrl-C stops and prints; with an output that nobody reads, a second one ends it all the same."""
+    interpreter = harness.interpreters()[0]
+    target = start(interpreter.argv("busy.py"))
+    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
+    tracer.process.send_signal(signal.SIGINT)
+    tracer.process.send_signal(signal.SIGINT)
+    tracer.wait()
+    end(target)
