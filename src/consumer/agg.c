@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "consumer/consumer_impl.h"
+#include "rt/rt.h"
 
 int agg_new(struct consumer *c)
 {
@@ -187,18 +188,12 @@ static void merge_sum(u64 *to, const u64 *from, u32 n)
 		to[i] += from[i];
 }
 
-static void merge_min(u64 *to, const u64 *from, u32 n)
+/* min and max: flipped so that the greater word wins, and 0 is none (rt.h). */
+static void merge_flipped(u64 *to, const u64 *from, u32 n)
 {
-	if (from[0] && (!to[0] || (s64)from[1] < (s64)to[1]))
-		to[1] = from[1];
 	to[0] += from[0];
-}
-
-static void merge_max(u64 *to, const u64 *from, u32 n)
-{
-	if (from[0] && (!to[0] || (s64)from[1] > (s64)to[1]))
+	if (from[1] > to[1])
 		to[1] = from[1];
-	to[0] += from[0];
 }
 
 /* The squares are 128 bits in two words. */
@@ -225,14 +220,10 @@ static const struct agg_func {
 	void (*less)(u64 *now, const u64 *raw, const u64 *base, u32 n); /* NULL: reset the map instead */
 	u32 min_words;
 } funcs[D_NAGGFUNCS] = {
-    [D_AGGFUNC_COUNT] = {merge_sum, less_sum, 1},
-    [D_AGGFUNC_SUM] = {merge_sum, less_sum, 2},
-    [D_AGGFUNC_MIN] = {merge_min, NULL, 2},
-    [D_AGGFUNC_MAX] = {merge_max, NULL, 2},
-    [D_AGGFUNC_AVG] = {merge_sum, less_sum, 2},
-    [D_AGGFUNC_STDDEV] = {merge_stddev, less_stddev, 4},
-    [D_AGGFUNC_QUANTIZE] = {merge_sum, less_sum, 2},
-    [D_AGGFUNC_LQUANTIZE] = {merge_sum, less_sum, 4},
+    [D_AGGFUNC_COUNT] = {merge_sum, less_sum, 1},      [D_AGGFUNC_SUM] = {merge_sum, less_sum, 2},
+    [D_AGGFUNC_MIN] = {merge_flipped, NULL, 2},        [D_AGGFUNC_MAX] = {merge_flipped, NULL, 2},
+    [D_AGGFUNC_AVG] = {merge_sum, less_sum, 2},        [D_AGGFUNC_STDDEV] = {merge_stddev, less_stddev, 4},
+    [D_AGGFUNC_QUANTIZE] = {merge_sum, less_sum, 2},   [D_AGGFUNC_LQUANTIZE] = {merge_sum, less_sum, 4},
     [D_AGGFUNC_LLQUANTIZE] = {merge_sum, less_sum, 3},
 };
 
@@ -482,9 +473,9 @@ s64 agg_number(const struct agg_entry *e, s64 normal)
 	case D_AGGFUNC_COUNT: return divide((s64)w[0], normal);
 	case D_AGGFUNC_AVG: return divide(divide((s64)w[1], normal), (s64)w[0]);
 	case D_AGGFUNC_STDDEV: return (s64)agg_stddev(w, normal);
-	case D_AGGFUNC_SUM:
-	case D_AGGFUNC_MIN:
-	case D_AGGFUNC_MAX: return divide((s64)w[1], normal);
+	case D_AGGFUNC_SUM: return divide((s64)w[1], normal);
+	case D_AGGFUNC_MIN: return w[0] ? divide((s64)(w[1] ^ RT_MIN_FLIP), normal) : 0;
+	case D_AGGFUNC_MAX: return w[0] ? divide((s64)(w[1] ^ RT_MAX_FLIP), normal) : 0;
 	default: return divide((s64)w[0], normal); /* a distribution: how many */
 	}
 }

@@ -18,7 +18,8 @@ struct sink {
 	int err;
 };
 
-#define ENOUGH (64 * 1024) /* bytes that are gathered before they are written */
+#define ENOUGH     (64 * 1024) /* bytes that are gathered before they are written */
+#define MAX_INDENT 256         /* columns, however deep the calls go */
 
 static int text_open(struct sink **out, FILE *f, const struct consumer_options *opt)
 {
@@ -99,7 +100,8 @@ static void text_begin(struct sink *s, const struct firing *f)
 
 		size_t start = s->b.len;
 
-		strbuf_printf(&s->b, "%*s%s%s", (int)f->indent, "", arrow(f), f->names.func);
+		strbuf_printf(&s->b, "%*s%s%s", (int)(f->indent < MAX_INDENT ? f->indent : MAX_INDENT), "",
+			      arrow(f), f->names.func);
 		if (f->flow == FLOW_NONE)
 			strbuf_printf(&s->b, ":%s", f->names.name);
 		pad_to(s, start, 41);
