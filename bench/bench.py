@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What tracing costs, as ratios of medians, traced and untraced runs alternating on this machine.
+
+usage: bench.py [--quick] BUILD
+
+Each row: what is measured, the ratio (or time), the bound, and what it was made of. Exits 1 where a bound is missed.
+"""
+import argparse
+import pathlib
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOP / "tests/e2e"))
+import harness  # noqa: E402
+
+CLIENT = TOP / "examples/ips/client.py"
+STATS = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
+
+
+class Worker:
+    """A program that says "ready", and a number for each line it is told."""
+
+    def __init__(self, *argv):
+        self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+        self.pid = self.process.pid
+
+    def number(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Table:
+    def __init__(self):
+        self.missed = 0
+        print(f"{'what':44} {'measured':>10} {'bound':>10}  details", flush=True)
+
+    def row(self, what, value, bound=None, details="", unit="x"):
+        missed = bound is not None and value > bound
+        self.missed += missed
+        limit = "" if bound is None else f"<= {bound:g}{unit}"
+        print(f"{what:44} {value:9.3f}{unit} {limit:>10}  {details}{'  MISSED' if missed else ''}", flush=True)
+
+
+def tracer(pid, function="target", script=harness.S4PYFUNC):
+    return harness.Tracer("-Fs", script, pid, function).wait_matched()
+
+
+# The 2007 script on its program, the floor, and nothing, in turns.
+
+def run_client(python, image, args, attach):
+    """Seconds that the plan takes. attach(pid) gives something with an end()."""
+    client = subprocess.Popen([python, str(CLIENT), "--wait", *args, image], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True)
+    assert client.stdout.readline() == "ready\n"
+    end = attach(client.pid)
+    out = client.communicate("\n")[0]
+    end()
+    return float(re.search(r"in ([0-9.]+) s", out)[1])
+
+
+def attach_nothing(pid):
+    return lambda: None
+
+
+def attach_floor(build):
+    def attach(pid):
+        floor = subprocess.Popen([build / "bench/floor"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert floor.stdout.readline() == "ready\n"
+        return lambda: floor.communicate("")
+    return attach
+
+
+def attach_tracer(pid):
+    running = tracer(pid, "get_link_actions")
+    return running.wait
+
+
+def bench_2007(table, build, python, quick):
+    args = ["--manifests", "300" if quick else "600"]
+    ways = {"untraced": attach_nothing, "floor": attach_floor(build), "traced": attach_tracer}
+    times = {way: [] for way in ways}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        for _ in range(3 if quick else 7):
+            for way, attach in ways.items():
+                times[way].append(run_client(python, folder + "/image", args, attach))
+    median = {way: statistics.median(t) for way, t in times.items()}
+    floor = median["floor"] / median["untraced"]
+    table.row("the 2007 script on its program", median["traced"] / median["untraced"], 1.25,
+              f"untraced {median['untraced']:.3f} s, floor {floor:.3f}x")
+    return folder
+
+
+# Python calls: what is not matched, what is, and what is left after detach.
+
+def bench_calls(table, python, quick):
+    version = subprocess.run([python, "-V"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[1]
+    minor = tuple(int(n) for n in version.split(".")[:2])
+    calls, rounds = (200_000, 9) if quick else (1_000_000, 15)
+    unmatched, matched = (Worker(python, TOP / "bench/calls.py", what, calls) for what in ("unmatched", "matched"))
+    plain, attached, after, few, counted = [], [], [], [], []
+    for _ in range(rounds):
+        plain.append(unmatched.number())
+        running = tracer(unmatched.pid)
+        attached.append(unmatched.number())
+        running.stop()
+        after.append(unmatched.number())
+        few.append(matched.number())
+        running = tracer(matched.pid)
+        counted.append(matched.number())
+        running.stop()
+    unmatched.end()
+    matched.end()
+    base = statistics.median(plain)
+    table.row(f"{version}: unmatched calls, attached", statistics.median(attached) / base, 1.02 if minor >= (3, 12) else None,
+              f"{base:.1f} ns a call untraced")
+    table.row(f"{version}: the same calls after detach", statistics.median(after) / base, 1.02)
+    table.row(f"{version}: a matched entry and return", statistics.median(counted) - statistics.median(few), None,
+              f"{statistics.median(few):.1f} ns a call untraced", unit=" ns")
+
+
+# From the start of the command until it says that probes matched.
+
+def bench_start(table, python, quick):
+    target = Worker(python, TOP / "bench/calls.py", "matched", 1)
+    times = []
+    for _ in range(15 if quick else 40):
+        begin = time.perf_counter()
+        running = subprocess.Popen([harness.PYDTRACE, "-Fs", harness.S4PYFUNC, str(target.pid), "target"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        assert " matched " in running.stderr.readline()
+        times.append(1000 * (time.perf_counter() - begin))
+        running.send_signal(signal.SIGINT)
+        running.communicate()
+    target.end()
+    times.sort()
+    table.row("start to tracing, 95th percentile", times[int(len(times) * 0.95) - 1], 150,
+              f"median {statistics.median(times):.1f} ms of {len(times)}", unit=" ms")
+
+
+# What the kernel itself says that our programs cost.
+
+def bench_programs(table, python, quick):
+    before = STATS.read_text()
+    STATS.write_text("1")
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            args = ["--manifests", "200"]
+            run_client(python, folder + "/image", args, attach_nothing)
+            client = subprocess.Popen([python, str(CLIENT), "--wait", *args, folder + "/image"], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, text=True)
+            client.stdout.readline()
+            running = tracer(client.pid, "get_link_actions")
+            client.stdin.write("\n")
+            client.stdin.flush()
+            client.stdout.readline()  # it has worked; its stdin is still open, and so the tracer is there
+            for fdinfo in sorted(pathlib.Path(f"/proc/{running.process.pid}/fdinfo").iterdir()):
+                facts = dict(line.split(":\t", 1) for line in fdinfo.read_text().splitlines() if ":\t" in line)
+                if int(facts.get("run_cnt", 0)) > 100:
+                    runs, ns = int(facts["run_cnt"]), int(facts["run_time_ns"])
+                    table.row(f"kernel: program {facts.get('prog_tag', '?')}", ns / runs, None, f"{runs} runs", unit=" ns")
+            client.communicate()
+            running.wait()
+    finally:
+        STATS.write_text(before)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
+    parser.add_argument("build", type=pathlib.Path)
+    args = parser.parse_args()
+    found = harness.interpreters()
+    system = next(i for i in found if i.kind == "system").path
+    table = Table()
+    bench_2007(table, args.build, system, args.quick)
+    bench_start(table, system, args.quick)
+    bench_programs(table, system, args.quick)
+    seen = set()
+    for interpreter in found:
+        if interpreter.root == "/" and interpreter.minor not in seen:
+            seen.add(interpreter.minor)
+            bench_calls(table, interpreter.path, args.quick)
+    return bool(table.missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
