@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * From clauses to what is to be compiled: the probes that each clause's descriptions match, by group; what of its
+ * predicate the provider decides in advance; and one enabling for each clause at each group.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "session/session_impl.h"
+
+/* --- what providers call ----------------------------------------------------------------------------- */
+
+static struct session *of_env(struct provider_env *env)
+{
+	return (struct session *)((char *)env - offsetof(struct session, env));
+}
+
+static struct provider_group *add_group(struct provider_env *env, const struct provider_group *g)
+{
+	struct session *s = of_env(env);
+	struct provider_group *own = arena_alloc(s->arena, sizeof(*own));
+
+	*own = *g;
+	*vec_push(s->arena, &s->groups) = own;
+	return own;
+}
+
+/* A group's probes are numbered without a gap, because a provider adds them one after the other. */
+static struct probe *add_probe(struct provider_env *env, struct provider_group *g, const struct probe *p)
+{
+	struct session *s = of_env(env);
+	struct probe *own = arena_alloc(s->arena, sizeof(*own));
+
+	*own = *p;
+	*vec_push(s->arena, &s->probes) = own;
+	own->id = (u32)s->probes.n;
+	own->group = g;
+	own->index = (u32)g->probes.n;
+	*vec_push(s->arena, &g->probes) = own;
+	return own;
+}
+
+int session_providers_open(struct session *s)
+{
+	s->env = (struct provider_env){
+	    .arena = s->arena,
+	    .diag = s->diag,
+	    .target_pid = (pid_t)s->macros.target,
+	    .child = s->child,
+	    .child_target = s->child_target,
+	    .child_python = s->child_is_python ? &s->child_python : NULL,
+	    .strsize = (u32)ALIGN_UP(s->cfg->opt.n[SESSION_STRSIZE], 8),
+	    .listing = s->cfg->mode == SESSION_LIST,
+	    .add_group = add_group,
+	    .add_probe = add_probe,
+	};
+	for (size_t i = 0; provider_table[i]; i++) {
+		struct session_provider *p = vec_push(s->arena, &s->providers);
+		int err = provider_table[i]->open(&p->run, &s->env);
+
+		p->ops = provider_table[i];
+		if (err) {
+			s->providers.n--;
+			return err;
+		}
+	}
+	return 0;
+}
+
+void session_providers_close(struct session *s)
+{
+	for (size_t i = s->providers.n; i-- > 0;)
+		if (s->providers.v[i].ops->close)
+			s->providers.v[i].ops->close(s->providers.v[i].run);
+	s->providers.n = 0;
+}
+
+static struct session_provider *provider_of(struct session *s, const struct provider_group *g)
+{
+	for (size_t i = 0; i < s->providers.n; i++)
+		if (s->providers.v[i].ops == g->provider)
+			return &s->providers.v[i];
+	return NULL;
+}
+
+/* --- descriptions to probes -------------------------------------------------------------------------- */
+
+struct finder {
+	struct session *s;
+	struct session_clause *clause;
+	u64 matches;
+};
+
+static void found(void *arg, struct probe *p)
+{
+	struct finder *f = arg;
+	struct session_match *m = NULL;
+
+	f->matches++;
+	for (size_t i = 0; i < f->clause->matches.n && !m; i++)
+		if (f->clause->matches.v[i].group == p->group)
+			m = &f->clause->matches.v[i];
+	if (!m) {
+		m = vec_push(f->s->arena, &f->clause->matches);
+		m->group = p->group;
+		m->set = arena_new_array(f->s->arena, u64, (p->group->probes.n + 63) / 64);
+	}
+	if (!(m->set[p->index / 64] & 1ull << p->index % 64)) {
+		m->set[p->index / 64] |= 1ull << p->index % 64;
+		m->n++;
+	}
+}
+
+static const char *desc_text(struct session *s, const struct d_desc *d)
+{
+	if (d->by_id)
+		return arena_printf(s->arena, "%u", d->id);
+	return arena_printf(s->arena, "%s:%s:%s:%s", d->prov, d->mod, d->func, d->name);
+}
+
+static int desc_expand(struct session *s, struct finder *f, const struct d_desc *d)
+{
+	u64 before = f->matches;
+	bool claimed = false;
+
+	for (size_t i = 0; i < s->providers.n; i++) {
+		struct session_provider *p = &s->providers.v[i];
+		int err;
+
+		if (!d->by_id && !p->ops->claims(d->prov))
+			continue;
+		claimed = true;
+		err = p->ops->expand(p->run, d, found, f);
+		if (err)
+			return err;
+	}
+	if (f->matches > before || s->cfg->opt.n[SESSION_ZDEFS] || s->cfg->mode == SESSION_LIST)
+		return 0;
+	if (claimed)
+		diag_report(s->diag, DIAG_ERROR, d->pos, "probe description %s does not match any probes",
+			    desc_text(s, d));
+	else
+		diag_report(s->diag, DIAG_ERROR, d->pos,
+			    "probe description %s does not match any probes: there is no provider '%s'",
+			    desc_text(s, d), d->prov);
+	return -ENOENT;
+}
+
+int session_plan_expand(struct session *s)
+{
+	for (size_t t = 0; t < s->texts.n; t++) {
+		struct session_text *text = &s->texts.v[t];
+
+		for (size_t i = text->first; i < text->first + text->n; i++) {
+			struct session_clause *c = vec_push(s->arena, &s->clauses);
+			struct finder f = {.s = s, .clause = c};
+
+			c->clause = s->prog.clauses.v[i];
+			for (u32 n = 0; n < c->clause->ndescs; n++) {
+				int err = desc_expand(s, &f, &c->clause->descs[n]);
+
+				if (err)
+					return err;
+			}
+			text->matches += f.matches;
+		}
+	}
+	return 0;
+}
+
+/* --- checking ---------------------------------------------------------------------------------------- */
+
+static const char *arg_type_in(const struct session_match *m, u32 n)
+{
+	for (size_t i = 0; i < m->group->probes.n; i++) {
+		const struct probe *p = m->group->probes.v[i];
+
+		if (m->set[i / 64] & 1ull << i % 64 && n < p->nargs)
+			return p->arg_types ? p->arg_types[n] : "int64_t";
+	}
+	return NULL;
+}
+
+static const char *arg_type(void *arg, const struct d_clause *clause, u32 n)
+{
+	struct session *s = arg;
+	const struct session_clause *c = NULL;
+	const char *type = NULL;
+
+	for (size_t i = 0; i < s->clauses.n && !c; i++)
+		if (s->clauses.v[i].clause == clause)
+			c = &s->clauses.v[i];
+	for (size_t i = 0; c && i < c->matches.n && !type; i++)
+		type = arg_type_in(&c->matches.v[i], n);
+	return type;
+}
+
+int session_plan_resolve(struct session *s)
+{
+	const struct d_resolver r = {
+	    .arg = s,
+	    .arg_type = arg_type,
+	    .destructive = s->cfg->opt.n[SESSION_DESTRUCTIVE],
+	    .strsize = s->env.strsize,
+	};
+
+	return d_check(&s->prog, &r, s->diag);
+}
+
+/* --- enablings --------------------------------------------------------------------------------------- */
+
+/* The number of the group's program. */
+static u32 group_use(struct session *s, struct provider_group *g)
+{
+	for (size_t i = 0; i < s->used.n; i++)
+		if (s->used.v[i] == g)
+			return (u32)i;
+
+	struct cg_probe *probes = arena_new_array(s->arena, struct cg_probe, g->probes.n);
+
+	for (size_t i = 0; i < g->probes.n; i++) {
+		const struct probe *p = g->probes.v[i];
+
+		probes[i] = (struct cg_probe){p->prov, p->mod, p->func, p->name};
+	}
+	*vec_push(s->arena, &s->cg_groups) = (struct cg_group){
+	    .name = g->name,
+	    .kind = g->kind,
+	    .ops = g->ops,
+	    .data = g->data,
+	    .id_base = g->probes.v[0]->id,
+	    .nprobes = (u32)g->probes.n,
+	    .probes = probes,
+	    .always = g->always,
+	    .irq_context = g->irq_context,
+	};
+	*vec_push(s->arena, &s->used) = g;
+	g->cg_index = (u32)s->used.n - 1;
+	return g->cg_index;
+}
+
+static bool has_effect(const struct d_node *n)
+{
+	if (n->op == D_ASSIGN || (n->op >= D_PREINC && n->op <= D_POSTDEC))
+		return true;
+	for (u32 i = 0; i < n->narg; i++)
+		if (has_effect(n->arg[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Leave to the provider what it can decide once per function. What stands behind a conjunct that has an effect stays at
+ * its place: that conjunct is not to be run when an earlier one is false, and is when a later one is.
+ */
+static int enabling_filter(struct session *s, struct cg_enabling *e, struct provider_group *g)
+{
+	struct session_provider *p = provider_of(s, g);
+	struct d_node **conj;
+	u32 n = d_conjuncts(s->arena, e->clause->pred, &conj);
+	bool fixed = false;
+
+	e->filter = -1;
+	e->conj = arena_new_array(s->arena, struct d_node *, n);
+	if (p->ops->filter_open) {
+		e->filter = p->ops->filter_open(p->run, g, e->clause);
+		if (e->filter < 0)
+			return e->filter;
+	}
+	for (u32 i = 0; i < n; i++) {
+		fixed |= has_effect(conj[i]);
+		if (e->filter < 0 || fixed || !p->ops->filter_take(p->run, g, e->filter, conj[i]))
+			e->conj[e->nconj++] = conj[i];
+	}
+	return 0;
+}
+
+static int clause_enable(struct session *s, const struct session_clause *c)
+{
+	for (size_t i = 0; i < c->matches.n; i++) {
+		const struct session_match *m = &c->matches.v[i];
+		struct cg_enabling *e;
+		u32 group;
+
+		if (s->exec_ops == &exec_vm && m->group->provider->not_in_vm) {
+			diag_report(s->diag, DIAG_ERROR, c->clause->pos,
+				    "the vm executor %s: %s needs -x exec=kernel", m->group->provider->not_in_vm,
+				    m->group->provider->name);
+			return -EOPNOTSUPP;
+		}
+		group = group_use(s, m->group);
+		e = vec_push(s->arena, &s->enablings);
+		e->clause = c->clause;
+		e->group = group;
+		e->set = m->n < m->group->probes.n ? m->set : NULL;
+		int err = enabling_filter(s, e, m->group);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* A ring's size is a power of two and of pages. */
+static u32 ring_size(s64 bytes)
+{
+	u32 size = (u32)sysconf(_SC_PAGESIZE);
+
+	while (size < bytes)
+		size *= 2;
+	return size;
+}
+
+int session_plan_build(struct session *s)
+{
+	const s64 *opt = s->cfg->opt.n;
+
+	for (size_t i = 0; i < s->clauses.n; i++) {
+		int err = clause_enable(s, &s->clauses.v[i]);
+
+		if (err)
+			return err;
+	}
+	s->in = (struct cg_input){
+	    .arena = s->arena,
+	    .prog = &s->prog,
+	    .groups = s->cg_groups.v,
+	    .ngroups = (u32)s->cg_groups.n,
+	    .enablings = s->enablings.v,
+	    .nenablings = (u32)s->enablings.n,
+	    .opt =
+		{
+		    .strsize = s->env.strsize,
+		    .aggsize = (u32)opt[SESSION_AGGSIZE],
+		    .dynvarsize = (u32)opt[SESSION_DYNVARSIZE],
+		    .bufsize = ring_size(opt[SESSION_BUFSIZE]),
+		    .ncpus = (u32)sysconf(_SC_NPROCESSORS_CONF),
+		},
+	};
+	return 0;
+}
+
+const struct provider_group *session_plan_group(const struct session *s, const char *name)
+{
+	for (size_t i = 0; i < s->used.n; i++)
+		if (s->used.v[i]->provider == &provider_dtrace && !strcmp(s->used.v[i]->name, name))
+			return s->used.v[i];
+	return NULL;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The stages of a run, and the way out of all of them. */
+#include <errno.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "session/session_impl.h"
+
+int session_flush(struct session *s, int err)
+{
+	if (!err && (fflush(s->out) || ferror(s->out)))
+		err = errno ? -errno : -EIO;
+	/* A reader that has gone away (head) wants no more, and no message either. */
+	if (!err || err == -EPIPE || s->diag->errors)
+		return err;
+	return diag_fail(s->diag, -err, "failed to write to %s: %s",
+			 s->cfg->output ? s->cfg->output : "standard output", strerror(-err));
+}
+
+/*
+ * From here on the signals that end a run wait in the signalfd, so that none can come between attaching and cleaning up.
+ * SIGHUP is left alone when somebody has set it to be ignored (nohup).
+ */
+static int signals_block(struct session *s)
+{
+	struct sigaction hup;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGQUIT);
+	if (!sigaction(SIGHUP, NULL, &hup) && hup.sa_handler != SIG_IGN)
+		sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, &s->old_mask))
+		return diag_fail(s->diag, errno, "cannot block signals: %s", strerror(errno));
+	s->mask_set = true;
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signals < 0)
+		return diag_fail(s->diag, errno, "cannot make a signalfd: %s", strerror(errno));
+	return 0;
+}
+
+/* Say what is missing before any process is touched. */
+static int exec_choose(struct session *s)
+{
+	const char *name = s->cfg->opt.text[SESSION_EXEC];
+
+	s->exec_ops = name ? exec_by_name(name) : &exec_kernel;
+	if (!s->exec_ops)
+		return diag_fail(s->diag, EINVAL, "there is no executor '%s'", name);
+	if (s->cfg->mode != SESSION_TRACE || s->cfg->opt.text[SESSION_DUMP])
+		return 0;
+	if (!s->cfg->programs.n)
+		return diag_fail(s->diag, EINVAL, "no probes specified");
+	return s->exec_ops->probe(s->diag);
+}
+
+static int output_open(struct session *s)
+{
+	if (!s->cfg->output)
+		return 0;
+
+	FILE *f = fopen(s->cfg->output, "ae");
+
+	if (!f)
+		return diag_fail(s->diag, errno, "failed to open output file '%s': %s", s->cfg->output,
+				 strerror(errno));
+	s->out = f;
+	return 0;
+}
+
+static int compile(struct session *s)
+{
+	const char *dump = s->cfg->opt.text[SESSION_DUMP];
+	int err = session_plan_resolve(s);
+
+	if (err || (dump && !strcmp(dump, "tree")))
+		return err;
+	err = session_plan_build(s);
+	if (err || (dump && !strcmp(dump, "ir")))
+		return err;
+	return cg_generate(&s->in, &s->cg, s->diag);
+}
+
+/* Compiled: now do what was asked for. */
+static int act(struct session *s)
+{
+	if (s->cfg->opt.text[SESSION_DUMP])
+		return session_dump(s);
+	if (s->cfg->dump_insns) {
+		int err = session_dump(s);
+
+		if (err)
+			return err;
+	}
+	if (s->cfg->opt.n[SESSION_VERBOSE])
+		session_explain(s);
+	return s->cfg->mode == SESSION_COMPILE ? 0 : session_trace(s);
+}
+
+static int run(struct session *s)
+{
+	static int (*const stages[])(struct session *) = {
+	    exec_choose,           signals_block,          session_processes_open,
+	    session_sources_parse, session_providers_open, session_plan_expand,
+	    output_open,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+		int err = stages[i](s);
+
+		if (err)
+			return err;
+	}
+	if (s->cfg->mode == SESSION_LIST)
+		return session_list(s);
+
+	int err = compile(s);
+
+	return err ? err : act(s);
+}
+
+int session_run(struct session_config *cfg, struct diag *diag)
+{
+	struct session s = {
+	    .cfg = cfg,
+	    .diag = diag,
+	    .arena = cfg->arena,
+	    .out = stdout,
+	    .prog = {.arena = cfg->arena},
+	    .signals = -1,
+	};
+	int err = run(&s);
+
+	consumer_free(s.consumer);
+	exec_close(s.exec);
+	session_providers_close(&s);
+	session_processes_close(&s);
+	if (s.out != stdout && fclose(s.out) && !err)
+		err = diag_fail(diag, errno, "failed to write to %s: %s", cfg->output, strerror(errno));
+	if (s.signals >= 0) {
+		struct signalfd_siginfo taken;
+
+		while (read(s.signals, &taken, sizeof(taken)) > 0)
+			; /* what we have obeyed must not strike when it is let in again */
+		close(s.signals);
+	}
+	if (s.mask_set)
+		sigprocmask(SIG_SETMASK, &s.old_mask, NULL);
+	if (!err)
+		return s.status;
+	if (!diag->errors && err != -EPIPE)
+		diag_fail(diag, -err, "%s", strerror(-err));
+	return 1;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files of session/ share. The stages of a run, in order, each a file:
+ *
+ *   process.c  -c and -p: the processes that the user names     list.c  -l
+ *   source.c   texts of the script, C preprocessor              dump.c  -x dump, -S, -v
+ *   plan.c     clauses -> probes -> groups -> enablings
+ *   run.c      load, attach, the loop, and out again
+ */
+#ifndef PYDTRACE_SESSION_IMPL_H
+#define PYDTRACE_SESSION_IMPL_H
+
+#include <signal.h>
+
+#include "consumer/consumer.h"
+#include "provider/provider.h"
+#include "python/python.h"
+#include "session/session.h"
+
+struct session_text {            /* a program of the configuration, read */
+	const char *desc, *name; /* as in "script 'x.d' matched 3 probes" */
+	size_t first, n;         /* its clauses */
+	u64 matches;
+};
+
+struct session_provider {
+	const struct provider *ops;
+	struct provider_run *run;
+};
+
+/* A clause's probes in one group. */
+struct session_match {
+	struct provider_group *group;
+	u64 *set; /* bit n: probe n of the group */
+	u32 n;
+};
+struct session_clause {
+	const struct d_clause *clause;
+	VEC(struct session_match) matches;
+};
+
+struct session {
+	struct session_config *cfg;
+	struct diag *diag;
+	struct arena *arena;
+	const struct exec_ops *exec_ops;
+	FILE *out;
+
+	/* processes */
+	struct python_child *child;
+	struct target *child_target;
+	struct python_info child_python;
+	bool child_is_python, child_released;
+	VEC(struct target *) grabbed;
+
+	/* the script */
+	struct d_program prog;
+	struct d_macros macros;
+	VEC(struct session_text) texts;
+
+	/* probes */
+	struct provider_env env;
+	VEC(struct session_provider) providers;
+	VEC(struct provider_group *) groups;
+	VEC(struct probe *) probes;         /* by id - 1 */
+	VEC(struct session_clause) clauses; /* by d_clause, in the program's order */
+
+	/* compiled */
+	VEC(struct cg_group) cg_groups;
+	VEC(struct provider_group *) used; /* by cg_index */
+	VEC(struct cg_enabling) enablings;
+	struct cg_input in;
+	struct cg_output cg;
+
+	/* running */
+	struct exec *exec;
+	struct consumer *consumer;
+	struct cg_state *state;
+	int signals; /* a signalfd; -1: none */
+	sigset_t old_mask;
+	bool mask_set, firing_error;
+	int status;
+};
+
+int session_processes_open(struct session *s);
+void session_processes_close(struct session *s);
+/* 0 and the number; or -EINVAL with a message. */
+int session_pid_parse(const char *text, pid_t *out, struct diag *diag);
+/* Words of a command line, with the shell's quotes; NULL-terminated. 0 or -EINVAL with a message. */
+int session_words_split(struct arena *a, const char *text, char ***out, struct diag *diag);
+
+/* Read and parse all programs; apply the options that they set. */
+int session_sources_parse(struct session *s);
+
+int session_providers_open(struct session *s);
+void session_providers_close(struct session *s);
+/* Find the probes of each clause. */
+int session_plan_expand(struct session *s);
+/* After d_check(): enablings, filters, and what cg_generate() is to have. */
+int session_plan_build(struct session *s);
+/* The group of a probe that the session itself fires ("BEGIN", "END", "ERROR"), if some clause is at it; or NULL. */
+const struct provider_group *session_plan_group(const struct session *s, const char *name);
+int session_plan_resolve(struct session *s); /* d_check(), with the arguments of the probes that were found */
+
+int session_list(struct session *s);
+int session_dump(struct session *s);
+void session_explain(struct session *s);
+
+int session_trace(struct session *s);
+
+/* Flush the output. `err`: what writing has said so far. Says so when it failed; a reader that went away is -EPIPE and no message. */
+int session_flush(struct session *s, int err);
+
+#endif
