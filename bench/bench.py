@@ -100,16 +100,15 @@ def bench_2007(table, build, python, quick):
     floor = median["floor"] / median["untraced"]
     table.row("the 2007 script on its program", median["traced"] / median["untraced"], 1.25,
               f"untraced {median['untraced']:.3f} s, floor {floor:.3f}x")
-    return folder
 
 
 # Python calls: what is not matched, what is, and what is left after detach.
 
-def bench_calls(table, python, quick):
-    version = subprocess.run([python, "-V"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[1]
-    minor = tuple(int(n) for n in version.split(".")[:2])
+def bench_calls(table, interpreter, quick):
+    version, minor = interpreter.version, interpreter.minor
     calls, rounds = (200_000, 9) if quick else (1_000_000, 15)
-    unmatched, matched = (Worker(python, TOP / "bench/calls.py", what, calls) for what in ("unmatched", "matched"))
+    unmatched, matched = (Worker(*interpreter.argv("calls.py", what, str(calls), folder=TOP / "bench"))
+                          for what in ("unmatched", "matched"))
     plain, attached, after, few, counted = [], [], [], [], []
     for _ in range(rounds):
         plain.append(unmatched.number())
@@ -156,23 +155,17 @@ def bench_programs(table, python, quick):
     before = STATS.read_text()
     STATS.write_text("1")
     try:
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            args = ["--manifests", "200"]
-            run_client(python, folder + "/image", args, attach_nothing)
-            client = subprocess.Popen([python, str(CLIENT), "--wait", *args, folder + "/image"], stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, text=True)
-            client.stdout.readline()
-            running = tracer(client.pid, "get_link_actions")
-            client.stdin.write("\n")
-            client.stdin.flush()
-            client.stdout.readline()  # it has worked; its stdin is still open, and so the tracer is there
-            for fdinfo in sorted(pathlib.Path(f"/proc/{running.process.pid}/fdinfo").iterdir()):
-                facts = dict(line.split(":\t", 1) for line in fdinfo.read_text().splitlines() if ":\t" in line)
-                if int(facts.get("run_cnt", 0)) > 100:
-                    runs, ns = int(facts["run_cnt"]), int(facts["run_time_ns"])
-                    table.row(f"kernel: program {facts.get('prog_tag', '?')}", ns / runs, None, f"{runs} runs", unit=" ns")
-            client.communicate()
-            running.wait()
+        worker = Worker(python, TOP / "bench/calls.py", "syscalls", 20_000)
+        running = tracer(worker.pid)
+        worker.number()
+        for fdinfo in pathlib.Path(f"/proc/{running.process.pid}/fdinfo").iterdir():
+            facts = dict(re.findall(r"^(\w+):\s+(\S+)$", fdinfo.read_text(), re.M))
+            runs = int(facts.get("run_cnt", 0))
+            if runs > 10_000:
+                table.row(f"kernel: program {facts['prog_tag']}", int(facts["run_time_ns"]) / runs, None, f"{runs} runs",
+                          unit=" ns")
+        running.stop()
+        worker.end()
     finally:
         STATS.write_text(before)
 
@@ -188,11 +181,8 @@ def main():
     bench_2007(table, args.build, system, args.quick)
     bench_start(table, system, args.quick)
     bench_programs(table, system, args.quick)
-    seen = set()
-    for interpreter in found:
-        if interpreter.root == "/" and interpreter.minor not in seen:
-            seen.add(interpreter.minor)
-            bench_calls(table, interpreter.path, args.quick)
+    for interpreter in {i.minor: i for i in reversed(found)}.values():
+        bench_calls(table, interpreter, args.quick)
     return bool(table.missed)
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rounds of Python calls, timed: for each line on standard input, nanoseconds per call of a round.
 
-usage: calls.py matched|unmatched CALLS
+usage: calls.py matched|unmatched|syscalls CALLS
 
-`matched` calls target(), `unmatched` never does; both call as often, and make no system calls.
+`matched` calls target(), `unmatched` never does, and neither makes system calls. `syscalls` calls a target() that makes ten.
 """
+import os
 import sys
 import time
 
@@ -17,6 +18,14 @@ def another():
     pass
 
 
+def ten():
+    for _ in range(10):
+        os.getppid()
+
+
+ten.__code__ = ten.__code__.replace(co_name="target")
+
+
 def one_round(function, calls):
     begin = time.perf_counter_ns()
     for _ in range(calls):
@@ -25,7 +34,7 @@ def one_round(function, calls):
 
 
 def main():
-    function = {"matched": target, "unmatched": another}[sys.argv[1]]
+    function = {"matched": target, "unmatched": another, "syscalls": ten}[sys.argv[1]]
     calls = int(sys.argv[2])
     print("ready", flush=True)
     for _ in sys.stdin:

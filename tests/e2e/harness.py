@@ -40,13 +40,13 @@ class Interpreter:
     def __str__(self):
         return f"{self.version}-{self.kind}" + ("" if self.proc else "-noproc")
 
-    def argv(self, script, *args):
-        """How to run a file of workloads/. In another root it is seen at /mnt, from a mount namespace of its own."""
+    def argv(self, script, *args, folder=WORKLOADS):
+        """How to run a file of `folder`. In another root it is seen at /mnt, from a mount namespace of its own."""
         if self.root == "/":
-            return [self.path, "-B", str(WORKLOADS / script), *args]
+            return [self.path, "-B", str(folder / script), *args]
         inside = ["chroot", self.root, self.path, "-B", "/mnt/" + script, *args]
         mounts = 'mount --bind "$1" "$2/mnt"' + (' && mount -t proc proc "$2/proc"' if self.proc else "")
-        return ["unshare", "-m", "sh", "-c", mounts + ' && shift 2 && exec "$@"', "sh", str(WORKLOADS), self.root, *inside]
+        return ["unshare", "-m", "sh", "-c", mounts + ' && shift 2 && exec "$@"', "sh", str(folder), self.root, *inside]
 
 
 def interpreters():
