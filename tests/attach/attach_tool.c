@@ -99,7 +99,7 @@ static int hold(struct target *t, const struct python_info *info, struct diag *d
 	fflush(stdout);
 	for (;;) {
 		fd_set set;
-		struct timeval tv = { 0, 100000 };
+		struct timeval tv = {0, 100000};
 		char c;
 
 		FD_ZERO(&set);
@@ -122,7 +122,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-	struct diag diag = { 0 };
+	struct diag diag = {0};
 	struct python_info info;
 	struct target *t = NULL;
 	int ret;

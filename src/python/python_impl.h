@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the files of this part share. */
+#ifndef PYDTRACE_PYTHON_IMPL_H
+#define PYDTRACE_PYTHON_IMPL_H
+
+#include "python/python.h"
+#include "python/stub.h"
+
+/* What an executable mapping offers: the addresses that the stub calls. 0: not there. */
+struct python_symbols {
+	u64 add_pending, gil_check, gil_ensure, gil_release, initialized, finalizing; /* CPython */
+	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
+	u64 image_start, image_end; /* all mappings of the interpreter's file, for "is this the GIL" */
+	u64 runtime, run_main;
+};
+int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
+			struct diag *diag);
+
+/* Parse what Py_GetVersion() holds ("3.9.18 (main, ..."): the PY_VERSION_HEX; 0 when it is none. */
+u32 python_version_parse(const char *s, size_t n);
+void python_version_text(u32 version, char *out, size_t size);
+
+/* The page of a plan: the wire page and its tables; the caller frees it. */
+void *python_plan_page(const struct python_plan *plan, size_t *size);
+
+u64 python_now_ns(void);
+
+/* An attached process. */
+struct python {
+	struct target *t;
+	struct python_info info;
+	struct python_symbols sym;
+	struct target_maps maps; /* as they were when the stub's place was chosen */
+	u64 code;                /* of the stub, in the target; 0: not there */
+	u64 target_page;         /* of the shared file, in the target; 0: not mapped */
+	size_t map_size, ctl_off;
+	struct wire_page *page; /* here */
+	struct stub_ctl *ctl;   /* here */
+	int page_fd, agent_fd;  /* here */
+	u64 target_frame;       /* of the last shot */
+	pid_t shot_tid;
+	pid_t stuck_tid; /* a thread that did not stop in time */
+	const void *agent;
+	size_t agent_size;
+	char nonce[16];
+	char file[128];      /* of the agent in the target's file system; "": a memory file */
+	char page_file[128]; /* the same for the page */
+	bool no_memfd, no_proc;
+	u32 jobs; /* given out */
+	u64 site[WIRE_NEVENTS];
+};
+
+/* What a stopped thread is doing, as far as it matters for what may run on it. */
+enum thread_doing {
+	DOING_PYTHON, /* or anything else that may hold the GIL or a lock of the C library: queue on it, if it is main */
+	DOING_WAIT, /* parked in a system call, with no lock of the C library */
+};
+enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
+const char *python_doing_text(enum thread_doing d);
+
+/* inject.c: one shot at a stopped thread. The thread is not let go of here. */
+int python_stub_place(struct python *p);
+int python_stub_write(struct python *p);
+int python_shot(struct python *p, const struct target_stop *s, enum stub_how how);
+/* The stub's side of making the shared page: fill it. After the thread goes on. */
+int python_handshake(struct python *p, const void *page, size_t page_size, struct diag *diag);
+/* No thread stands in [start, end) or is about to come back there. 1, 0 or -errno. */
+int python_threads_outside(struct python *p, u64 start, u64 end);
+bool python_ctl_wait(struct python *p, u32 done, u64 deadline);
+
+/* attach.c */
+int python_new(struct python **out, struct target *t, const struct python_info *info,
+	       const struct python_attach_options *opt, struct diag *diag);
+int python_loaded(struct python *p,
+		  struct diag *diag); /* after the job: check what the agent says, find the sites */
+extern const char pydtrace_agent_so[], pydtrace_agent_so_end[];
+
+#endif

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The code that runs in a borrowed thread of the target (stub.h). Everything is in one section that is copied as a
+ * whole, so: no data, no string constants, no call to anything outside, no vector registers, no stack protector.
+ * Until the C library may be called (see docs/attach.md) it makes raw system calls only; none of them may sleep on a
+ * timeout, since that would overwrite the restart block of the call that was interrupted (-ERESTART_RESTARTBLOCK).
+ */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "python/stub.h"
+
+#define STUB __attribute__((section("pydtrace_stub"), used))
+
+enum { RTLD_NOW_ = 2, SIG_SETMASK_ = 2, SIGSET_SIZE = 8, AGENT_OPEN = O_RDWR | O_CLOEXEC };
+
+STUB static long call6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+STUB static void copy_text(char *dst, const char *src, int max)
+{
+	int i = 0;
+
+	for (; src && src[i] && i < max - 1; i++)
+		((volatile char *)dst)[i] = src[i];
+	((volatile char *)dst)[i] = 0;
+}
+
+STUB static void fd_close(int32_t *fd)
+{
+	if (*fd >= 0)
+		call6(SYS_close, *fd, 0, 0, 0, 0, 0);
+	*fd = -1;
+}
+
+STUB static void job_load(struct stub_ctl *c)
+{
+	int (*init)(void *, void *, uint32_t);
+	void *handle = c->dlopen(c->path, RTLD_NOW_);
+
+	c->handle = (uint64_t)handle;
+	fd_close(&c->agent_fd);
+	if (!handle) {
+		copy_text(c->error, c->dlerror(), sizeof(c->error));
+		c->stage = STUB_NO_DLOPEN;
+		return;
+	}
+	*(void **)&init = c->dlsym(handle, c->init_name);
+	if (!init) {
+		c->stage = STUB_NO_SYMBOL;
+		return;
+	}
+	c->result = init((void *)c->page, (void *)c->dlsym, c->version);
+	c->stage = c->result ? STUB_INIT_FAILED : STUB_OK;
+}
+
+STUB static void job_fini(struct stub_ctl *c)
+{
+	int (*fini)(void);
+
+	*(void **)&fini = c->dlsym((void *)c->handle, c->fini_name);
+	c->result = fini ? fini() : 0;
+	c->stage = STUB_OK;
+}
+
+/* Do the open job, with the GIL held; nothing when somebody else has done it. */
+STUB static void job_run(struct stub_ctl *c)
+{
+	uint32_t job = __atomic_exchange_n(&c->job, STUB_IDLE, __ATOMIC_ACQ_REL);
+
+	if (job == STUB_IDLE)
+		return;
+	if (job == STUB_LOAD)
+		job_load(c);
+	else if (job == STUB_FINI)
+		job_fini(c);
+	else if (c->handle) {
+		c->dlclose((void *)c->handle);
+		c->handle = 0;
+	}
+	__atomic_fetch_add(&c->done, 1, __ATOMIC_RELEASE);
+}
+
+/* What the interpreter calls at a safe point of its main thread. */
+STUB static int pending(void *arg)
+{
+	struct stub_ctl *c = arg;
+	int *err = c->errno_location(), saved = *err;
+
+	job_run(c);
+	*err = saved;
+	__atomic_fetch_add(&c->called, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+STUB static void queue(struct stub_ctl *c)
+{
+	__atomic_fetch_add(&c->queued, 1, __ATOMIC_RELAXED);
+	if ((int)c->add_pending(pending, c) == 0)
+		return;
+	__atomic_fetch_sub(&c->queued, 1, __ATOMIC_RELAXED);
+	c->refused++;
+}
+
+STUB static void borrow(struct stub_ctl *c)
+{
+	int state;
+
+	if (!c->initialized() || (c->finalizing && c->finalizing())) {
+		/* Ensure would end this thread or hang it. */
+		c->stage = STUB_FINALIZING;
+		return;
+	}
+	if (c->gil_check()) {
+		queue(c);
+		return;
+	}
+	__atomic_fetch_add(&c->waiting, 1, __ATOMIC_RELAXED);
+	state = c->gil_ensure();
+	__atomic_fetch_sub(&c->waiting, 1, __ATOMIC_RELAXED);
+	job_run(c);
+	c->gil_release(state);
+}
+
+/* Yield until *word is not 0 or the time is over; the tracer is filling the files meanwhile. */
+STUB static void spin(uint32_t *word, uint32_t ms)
+{
+	struct timespec ts;
+	long until = 0, now;
+
+	do {
+		if (__atomic_load_n(word, __ATOMIC_ACQUIRE))
+			return;
+		call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+		if (call6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 0, 0, 0))
+			return;
+		now = ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+		if (!until)
+			until = now + ms;
+	} while (now < until);
+}
+
+STUB static int32_t files_make(struct stub_frame *f)
+{
+	if (f->page_path[0]) {
+		f->page_fd = (int32_t)call6(SYS_openat, AT_FDCWD, (long)f->page_path, AGENT_OPEN, 0, 0, 0);
+		return f->page_fd < 0 ? f->page_fd : 0;
+	}
+	f->page_fd = (int32_t)call6(SYS_memfd_create, (long)f->page_name, MFD_CLOEXEC, 0, 0, 0, 0);
+	if (f->page_fd < 0)
+		return f->page_fd;
+	if (f->agent_name[0]) {
+		f->agent_fd = (int32_t)call6(SYS_memfd_create, (long)f->agent_name, MFD_CLOEXEC, 0, 0, 0, 0);
+		if (f->agent_fd < 0)
+			return f->agent_fd;
+	}
+	return (int32_t)call6(SYS_ftruncate, f->page_fd, (long)f->map_size, 0, 0, 0, 0);
+}
+
+/*
+ * Make the memory files, map the page, and let the tracer fill both. A tracer that died in between leaves nothing
+ * behind: the stub then takes all back. Fails with what went wrong in the frame.
+ */
+STUB static struct stub_ctl *prepare(struct stub_frame *f)
+{
+	struct stub_ctl *c = NULL;
+	uint32_t raw = STUB_RAW;
+	long page = 0;
+
+	f->error = files_make(f);
+	if (!f->error) {
+		page = call6(SYS_mmap, 0, (long)f->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, f->page_fd, 0);
+		if (page < 0 && page > -4096)
+			f->error = (int32_t)page;
+	}
+	if (f->error) {
+		__atomic_store_n(&f->step, -1, __ATOMIC_RELEASE);
+		spin(&f->ack, f->spin_ms);
+		goto undo;
+	}
+	f->page = (uint64_t)page;
+	c = (struct stub_ctl *)(page + (long)f->ctl_off);
+	__atomic_store_n(&f->step, 1, __ATOMIC_RELEASE);
+	spin(&c->ready, f->spin_ms);
+	if (__atomic_compare_exchange_n(&c->ready, &raw, STUB_ABANDONED, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE)) {
+		call6(SYS_munmap, page, (long)f->map_size, 0, 0, 0, 0);
+		goto undo;
+	}
+	c->agent_fd = f->agent_fd;
+	fd_close(&f->page_fd);
+	return c;
+undo:
+	fd_close(&f->agent_fd);
+	fd_close(&f->page_fd);
+	return NULL;
+}
+
+STUB void stub_main(struct stub_frame *f);
+STUB void stub_main(struct stub_frame *f)
+{
+	uint64_t all = ~0ull;
+	struct stub_ctl *c;
+	int *err, saved;
+
+	call6(SYS_rt_sigprocmask, SIG_SETMASK_, (long)&all, (long)&f->mask, SIGSET_SIZE, 0, 0);
+	if (f->how == STUB_UNMAP) {
+		call6(SYS_munmap, (long)f->page, (long)f->map_size, 0, 0, 0, 0);
+		return;
+	}
+	c = f->ctl ? f->ctl : prepare(f);
+	if (!c)
+		return;
+	err = c->errno_location();
+	saved = *err;
+	if (f->how == STUB_PENDING)
+		queue(c);
+	else if (f->how == STUB_BORROW)
+		borrow(c);
+	else
+		job_run(c);
+	*err = saved;
+	__atomic_fetch_add(&c->left, 1, __ATOMIC_RELEASE);
+}
+
+/*
+ * Where the thread starts: rdi = rsp = the frame, 64-byte aligned. The way back restores vector state, signal mask,
+ * general registers in the order of user_regs_struct, and with one iretq rip, flags and rsp, for which no scratch
+ * register or stack word of the thread is needed.
+ */
+__asm__(".pushsection pydtrace_stub, \"ax\"\n"
+	".balign 16\n"
+	".hidden stub_code_enter\n"
+	".globl stub_code_enter\n"
+	".type stub_code_enter, @function\n"
+	"stub_code_enter:\n"
+	"	mov	%rdi, %rbx\n"
+	"	call	stub_main\n"
+	"	mov	224(%rbx), %rax\n" /* xsave_mask */
+	"	mov	%rax, %rdx\n"
+	"	shr	$32, %rdx\n"
+	"	xrstor64 576(%rbx)\n"
+	"	mov	$14, %eax\n" /* rt_sigprocmask(SIG_SETMASK, &mask, NULL, 8) */
+	"	mov	$2, %edi\n"
+	"	lea	216(%rbx), %rsi\n"
+	"	xor	%edx, %edx\n"
+	"	mov	$8, %r10d\n"
+	"	syscall\n"
+	"	mov	%rbx, %rsp\n"
+	"	pop	%r15\n	pop	%r14\n	pop	%r13\n	pop	%r12\n"
+	"	pop	%rbp\n	pop	%rbx\n	pop	%r11\n	pop	%r10\n"
+	"	pop	%r9\n	pop	%r8\n	pop	%rax\n	pop	%rcx\n"
+	"	pop	%rdx\n	pop	%rsi\n	pop	%rdi\n"
+	"	add	$8, %rsp\n" /* orig_rax */
+	"	iretq\n"            /* rip, cs, flags, rsp, ss */
+	".size stub_code_enter, . - stub_code_enter\n"
+	".popsection\n");
+_Static_assert(offsetof(struct stub_frame, regs) == 0 && sizeof(struct user_regs_struct) == 216, "see above");
+_Static_assert(offsetof(struct stub_frame, mask) == 216, "see above");
+_Static_assert(offsetof(struct stub_frame, xsave_mask) == 224, "see above");
+_Static_assert(offsetof(struct stub_frame, xsave) == 576, "see above");

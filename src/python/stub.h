@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The stub: position-independent code, the same bytes every time, that is written into the zero tail of an executable
+ * mapping of the target. It holds no data. What it works with are two structs:
+ *
+ *   stub_frame   on the stack of the borrowed thread, below its red zone; lives until the stub returns
+ *   stub_ctl     in the shared page (after the wire page), lives as long as the agent
+ *
+ * One PTRACE_SETREGS starts it with rdi = rsp = the frame; from then on it needs nobody: it finishes and puts the
+ * thread back even if the tracer is gone.
+ */
+#ifndef PYDTRACE_STUB_H
+#define PYDTRACE_STUB_H
+
+#include <stdint.h>
+#include <sys/user.h>
+
+enum { STUB_CTL_SIZE = 4096, STUB_XSAVE_MAX = 16384 };
+
+/* The shared file's state while it is made: who comes first wins (compare and exchange). */
+enum stub_ready { STUB_RAW, STUB_FILLED, STUB_ABANDONED };
+
+/* A job is done once, by whoever gets to it first with the GIL held. */
+enum stub_job { STUB_IDLE, STUB_LOAD, STUB_FINI, STUB_UNLOAD };
+
+enum stub_how {
+	STUB_PENDING, /* queue the job with Py_AddPendingCall() */
+	STUB_BORROW,  /* do it on this thread, after PyGILState_Ensure(); but queue it when the GIL is held here */
+	STUB_DIRECT,  /* this thread holds the GIL and stands between two functions: do it now */
+	STUB_UNMAP,   /* only let go of the shared page */
+};
+
+enum stub_stage { STUB_OK, STUB_NO_DLOPEN, STUB_NO_SYMBOL, STUB_INIT_FAILED, STUB_FINALIZING };
+
+struct stub_ctl {
+	uint32_t ready;
+	uint32_t job;              /* enum stub_job; taken by exchange with STUB_IDLE */
+	uint32_t done;             /* jobs done */
+	uint32_t queued, called;   /* pending calls */
+	uint32_t refused;          /* Py_AddPendingCall() had no room */
+	uint32_t waiting;          /* threads inside PyGILState_Ensure() */
+	uint32_t left;             /* stubs that have come to their end */
+	uint32_t stage;            /* enum stub_stage of the last job */
+	int32_t result;            /* of agent_init or agent_fini */
+	int32_t page_fd, agent_fd; /* in the target; -1: closed */
+	uint32_t version;
+	uint64_t page, map_size;
+	uint64_t handle; /* of the agent */
+	uint64_t (*add_pending)(int (*)(void *), void *);
+	int (*gil_check)(void);
+	int (*gil_ensure)(void);
+	void (*gil_release)(int);
+	int (*initialized)(void);
+	int (*finalizing)(void);
+	void *(*dlopen)(const char *, int);
+	void *(*dlsym)(void *, const char *);
+	int (*dlclose)(void *);
+	char *(*dlerror)(void);
+	int *(*errno_location)(void);
+	char init_name[32], fini_name[32];
+	char path[192]; /* of the agent, as the target opens it */
+	char error[256];
+};
+
+struct stub_frame {
+	struct user_regs_struct regs; /* to go back to */
+	uint64_t mask;                /* signal mask, saved and restored by the stub */
+	uint64_t xsave_mask;          /* components that `xsave` has */
+	uint32_t how, spin_ms;
+	struct stub_ctl *ctl; /* NULL: make the shared page first */
+	uint64_t map_size, ctl_off;
+	char page_name[48], agent_name[48]; /* of the memory files */
+	char page_path[128];                /* instead: a file that is there already */
+	/* answers */
+	int32_t step; /* 0; 1: page, page_fd, agent_fd are there; -1: error is */
+	int32_t page_fd, agent_fd, error;
+	uint64_t page;
+	uint32_t ack; /* the tracer has read the error */
+	uint8_t xsave[] __attribute__((aligned(64)));
+};
+
+/* The blob, to be copied as it is, and where in it the thread starts. */
+extern const char __start_pydtrace_stub[], __stop_pydtrace_stub[]; /* made by the linker */
+extern const char stub_code_enter[];
+
+#endif
