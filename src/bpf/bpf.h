@@ -2,7 +2,7 @@
 /*
  * The kernel's side of BPF: what it can do, maps, linking of the run-time functions, loading, and links. Descriptors
  * are plain ints that the caller closes; all have O_CLOEXEC. Functions return a descriptor or 0, or -errno after one
- * message in `diag` that names what is missing and what to do.
+ * message in `diag` that names what is missing and what to do (maps and clocks: `diag` may be NULL).
  */
 #ifndef PYDTRACE_BPF_H
 #define PYDTRACE_BPF_H
@@ -17,6 +17,13 @@
 int bpf_caps_check(struct diag *diag);
 /* Of the capabilities of bit set `need` (bit n: capability n) the ones that we have not, as "CAP_A and CAP_B". */
 const char *bpf_caps_missing(u64 need, char *buf, size_t size);
+
+/* Byte offsets in the running kernel's struct task_struct, from its BTF (/sys/kernel/btf/vmlinux). */
+struct bpf_task_layout {
+	u32 real_parent, tgid, sum_exec_runtime; /* 0: not found */
+};
+/* Reads some megabytes (10 ms): only for programs that need it. 0 or -errno, without a message. */
+int bpf_task_layout(struct bpf_task_layout *out);
 
 /* --- maps (map.c) ---------------------------------------------------------------------------------- */
 

@@ -23,6 +23,8 @@ int bpf_fail(struct diag *diag, int err, const char *what)
 	static const u64 need = 1ull << 38 | 1ull << 39; /* CAP_PERFMON, CAP_BPF */
 	char missing[64];
 
+	if (!diag)
+		return -err;
 	switch (err) {
 	case EMFILE: return diag_fail(diag, err, "%s: too many open files: raise the limit (ulimit -n)", what);
 	case ENFILE: return diag_fail(diag, err, "%s: the system has too many open files: raise fs.file-max", what);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "bpf/bpf_impl.h"
+#include "rt/rt.h"
 
 #ifndef R_BPF_64_32
 #define R_BPF_64_32 10
@@ -22,8 +23,6 @@
 
 #define MAX_INSNS 1000000u /* BPF_COMPLEXITY_LIMIT_INSNS: more are never accepted */
 #define NONE      UINT32_MAX
-
-extern const char rt_bpf_o[], rt_bpf_o_end[];
 
 struct func {
 	const char *name;

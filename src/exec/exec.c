@@ -150,6 +150,11 @@ int exec_prog_misses(struct exec *e, u32 prog, u64 *misses)
 	return e->methods->prog_misses(e, prog, misses);
 }
 
+struct exec_task_layout exec_task_layout(struct exec *e)
+{
+	return e->methods->task_layout();
+}
+
 u32 exec_ncpus(struct exec *e)
 {
 	return e->ncpus;

@@ -76,6 +76,7 @@ int exec_map_each(struct exec *e, u32 map,
 		  int (*fn)(void *arg, const void *key, const void *values, u32 nvalues, u32 stride), void *arg);
 /* `values`: one value, or one for each CPU as exec_map_each() gives them. */
 int exec_map_update(struct exec *e, u32 map, const void *key, const void *values);
+/* For task storage `key` is a pidfd (int) in the kernel, exec_thread.cookie in the vm: a thread that is gone. */
 int exec_map_delete(struct exec *e, u32 map, const void *key);
 
 /* Hand each record of ring map `map` to fn, oldest first, until it is empty or fn returns non-zero (returned). */
@@ -87,6 +88,15 @@ int exec_ring_fd(struct exec *e, u32 map);
 int exec_prog_stats(struct exec *e, u32 prog, u64 *runs, u64 *ns);
 /* Events that the kernel did not run a program for because it ran already on that CPU; 0 always in the vm. */
 int exec_prog_misses(struct exec *e, u32 prog, u64 *misses);
+
+/*
+ * Where a program finds what it reads from bpf_get_current_task_btf(): byte offsets, 0 where not known. Of the running
+ * kernel, or of the task that the vm makes up. May be asked before exec_load(). Takes 10 ms in the kernel.
+ */
+struct exec_task_layout {
+	u32 real_parent, tgid, sum_exec_runtime;
+};
+struct exec_task_layout exec_task_layout(struct exec *e);
 
 u32 exec_ncpus(struct exec *e); /* number of values in a per-CPU map's element */
 

@@ -27,6 +27,7 @@ struct exec_methods {
 	int (*ring_drain)(struct exec *e, u32 map, exec_record_fn *fn, void *arg);
 	int (*ring_fd)(struct exec *e, u32 map);
 	int (*prog_stats)(struct exec *e, u32 prog, u64 *runs, u64 *ns);
+	struct exec_task_layout (*task_layout)(void);
 	int (*prog_misses)(struct exec *e, u32 prog, u64 *misses);
 };
 

@@ -202,6 +202,15 @@ static int kernel_prog_misses(struct exec *e, u32 prog, u64 *misses)
 	return err;
 }
 
+static struct exec_task_layout kernel_task_layout(void)
+{
+	struct bpf_task_layout l;
+
+	if (bpf_task_layout(&l))
+		return (struct exec_task_layout){0};
+	return (struct exec_task_layout){l.real_parent, l.tgid, l.sum_exec_runtime};
+}
+
 static const struct exec_methods kernel_methods = {
     .load = kernel_load,
     .fire = kernel_fire,
@@ -218,6 +227,7 @@ static const struct exec_methods kernel_methods = {
     .ring_fd = kernel_ring_fd,
     .prog_stats = kernel_prog_stats,
     .prog_misses = kernel_prog_misses,
+    .task_layout = kernel_task_layout,
 };
 
 static int kernel_probe(struct diag *diag)

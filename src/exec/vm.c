@@ -261,6 +261,7 @@ static const struct exec_methods vm_methods = {
     .ring_drain = ring_drain,
     .prog_stats = vm_prog_stats,
     .prog_misses = vm_prog_misses,
+    .task_layout = vm_task_layout,
 };
 
 static int vm_probe(struct diag *diag)

@@ -347,7 +347,7 @@ static u64 probe_read_kernel(struct vm_run *r, const u64 *a)
 	if (!dst)
 		return 0;
 	memset(dst, 0, n);
-	if (a[2] - VM_TASK >= 1u << 20 || (n != 4 && n != 8))
+	if (!vm_is_task(a[2]) || (n != 4 && n != 8))
 		return FAIL(EFAULT);
 	v = vm_load(r, a[2], (u32)n);
 	memcpy(dst, &v, n);

@@ -19,7 +19,7 @@
 #define VM_BUDGET     (32u << 20)
 #define VM_RESERVED   8 /* ring records under construction */
 
-/* What get_current_task_btf() gives: the address of nothing. See vm_memory.c for what a load from it answers. */
+/* What get_current_task_btf() gives: the address of nothing. vm_memory.c says what a load from it answers. */
 #define VM_TASK 0xbad0000000000000ull
 /* The address of instruction n, for bpf_loop(). */
 #define VM_CODE 0xbac0000000000000ull
@@ -120,6 +120,8 @@ int vm_helper_call(struct vm_run *r, s32 id, const u64 args[5], u64 *r0);
 u8 *vm_memory(struct vm_run *r, u64 addr, u64 n, bool write);
 /* The value of a load of `size` bytes. */
 u64 vm_load(struct vm_run *r, u64 addr, u32 size);
+struct exec_task_layout vm_task_layout(void);
+bool vm_is_task(u64 addr);
 struct vm_map *vm_map_of(struct vm_run *r, u64 addr);
 
 #endif

@@ -2,6 +2,8 @@
 /* What a program may touch: its stack, its context (reading), values of maps, and records that it has reserved. */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "exec/vm_impl.h"
 
@@ -51,15 +53,61 @@ u8 *vm_memory(struct vm_run *r, u64 addr, u64 n, bool write)
 }
 
 /*
- * The current task is no memory here. Programs follow it for one thing, task->real_parent->tgid, at offsets of the
- * running kernel that mean nothing to us; so each pointer in it is itself and each int is the parent's pid.
+ * The current task is no memory here, but made up word by word: two tasks, the current one at VM_TASK and its parent
+ * behind it, that have the members of exec_task_layout.
  */
+enum { TASK_REAL_PARENT = 8, TASK_TGID = 16, TASK_SUM_EXEC_RUNTIME = 24, TASK_SIZE = 64 };
+
+struct exec_task_layout vm_task_layout(void)
+{
+	return (struct exec_task_layout){TASK_REAL_PARENT, TASK_TGID, TASK_SUM_EXEC_RUNTIME};
+}
+
+/* The time on a CPU, ns: a clock for our own threads, else what /proc says. */
+static u64 run_time(const struct exec_thread *t)
+{
+	unsigned long long ns = 0;
+	char path[64];
+	FILE *f;
+
+	if (t->tid == gettid()) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+		return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
+	}
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", t->pid, t->tid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &ns) != 1)
+		ns = 0;
+	fclose(f);
+	return ns;
+}
+
 static bool load_task(const struct vm_run *r, u64 addr, u32 size, u64 *v)
 {
-	if (addr - VM_TASK >= 1u << 20 || size < 4)
+	u64 off = addr - VM_TASK;
+	bool parent = off >= TASK_SIZE;
+
+	if (off >= 2 * TASK_SIZE)
 		return false;
-	*v = size == 8 ? VM_TASK : (u32)r->thread->ppid;
+	off %= TASK_SIZE;
+	if (off == TASK_REAL_PARENT && size == 8 && !parent)
+		*v = VM_TASK + TASK_SIZE;
+	else if (off == TASK_TGID && size == 4)
+		*v = (u32)(parent ? r->thread->ppid : r->thread->pid);
+	else if (off == TASK_SUM_EXEC_RUNTIME && size == 8 && !parent)
+		*v = run_time(r->thread);
+	else
+		return false;
 	return true;
+}
+
+bool vm_is_task(u64 addr)
+{
+	return addr - VM_TASK < 2 * TASK_SIZE;
 }
 
 u64 vm_load(struct vm_run *r, u64 addr, u32 size)
