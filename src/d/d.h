@@ -242,7 +242,7 @@ struct d_stmt {
 	struct srcpos pos;
 	struct d_node *expr;
 	enum d_action action;
-	struct d_node **arg;
+	struct d_node **arg; /* of an action: without the format, which is fmt_text */
 	u32 narg;
 	struct d_node *agg;
 	const char *fmt_text; /* printf, printa with a format */

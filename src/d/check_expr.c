@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Check an expression: each operator has its rule in the table at the end. */
+#include <string.h>
+
+#include "d/d_impl.h"
+
+/* --- types of results ------------------------------------------------------------------------------- */
+
+bool d_is_zero(const struct d_node *n)
+{
+	return n->op == D_CONST && (d_is_int(n->type) || d_is_pointer(n->type)) && !n->value;
+}
+
+bool d_type_fits(const struct d_type *to, const struct d_node *n)
+{
+	if (to->kind != n->type->kind)
+		return d_is_pointer(to) && d_is_zero(n);
+	return d_is_int(to) || d_is_string(to) || d_is_pointer(to);
+}
+
+const struct d_type *d_type_binary(enum d_op op, const struct d_type *a, const struct d_type *b)
+{
+	if (d_is_int(a) && d_is_int(b))
+		return d_type_arith(a, b);
+	if (op != D_ADD && op != D_SUB)
+		return NULL;
+	if (d_is_pointer(a) && d_is_int(b))
+		return a;
+	if (op == D_ADD && d_is_int(a) && d_is_pointer(b))
+		return b;
+	return op == D_SUB && d_is_pointer(a) && d_is_pointer(b) ? &d_type_s64 : NULL;
+}
+
+const struct d_type *d_type_of_arg(struct d_checker *c, const char *name)
+{
+	size_t len = strcspn(name, "*");
+	const struct d_type *t;
+
+	while (len && name[len - 1] == ' ')
+		len--;
+	t = d_type_by_name(arena_strndup(c->arena, name, len));
+	for (const char *s = name + len; t && *s; s++)
+		if (*s == '*')
+			t = d_type_pointer_to(c->arena, t);
+	return t;
+}
+
+/* --- names -------------------------------------------------------------------------------------------- */
+
+/* args[n] */
+static int check_args_array(struct d_checker *c, struct d_node *n)
+{
+	const struct d_node *index = n->narg == 1 ? n->arg[0] : NULL;
+	const char *name;
+
+	if (index && d_check_expr(c, n->arg[0]))
+		return -EINVAL;
+	if (!index || index->op != D_CONST || !d_is_int(index->type))
+		return d_check_error(c, n->pos, "args takes one index, an integer constant: args[0]");
+	name = index->value < 0 || index->value > INT32_MAX
+		   ? NULL
+		   : c->r->arg_type(c->r->arg, c->clause, (u32)index->value);
+	if (!name)
+		return d_check_error(c, n->pos, "the probe has no argument args[%lld]", (long long)index->value);
+	n->type = d_type_of_arg(c, name);
+	if (!n->type)
+		return d_check_error(c, n->pos, "args[%lld] has a type that is not supported: %s",
+				     (long long)index->value, name);
+	n->op = D_ARGS;
+	n->value = index->value;
+	n->narg = 0;
+	return 0;
+}
+
+/* A name that is D's own and no variable of the script. */
+static int check_reserved(struct d_checker *c, struct d_node *n)
+{
+	int b = d_builtin_find(n->name);
+
+	if (!strcmp(n->name, "args"))
+		return check_args_array(c, n);
+	if (b < 0 && strcmp(n->name, "NULL")) {
+		if (d_is_known_absent(n->name))
+			return d_check_error(c, n->pos, "'%s' is not supported yet", n->name);
+		return d_check_error(c, n->pos, "'%s' is a function: call it as %s()", n->name, n->name);
+	}
+	if (n->narg)
+		return d_check_error(c, n->pos, "'%s' is not an array", n->name);
+	if (b < 0) {
+		n->op = D_CONST;
+		n->type = &d_type_void_ptr;
+		return 0;
+	}
+	n->op = D_BUILTIN;
+	n->builtin = (enum d_builtin)b;
+	n->type = d_builtin_type(n->builtin);
+	return 0;
+}
+
+/* v[i] of a pointer: *(v + i), as in C. */
+static int check_pointer_index(struct d_checker *c, struct d_node *n)
+{
+	struct d_node *var = d_node_new(c->prog, D_VAR, n->pos), *sum = d_node_new(c->prog, D_ADD, n->pos);
+
+	var->name = n->name;
+	var->scope = n->scope;
+	sum->arg = arena_new_array(c->arena, struct d_node *, 2);
+	sum->arg[0] = var;
+	sum->arg[1] = n->arg[0];
+	sum->narg = 2;
+	n->op = D_DEREF;
+	n->arg = arena_new_array(c->arena, struct d_node *, 1);
+	n->arg[0] = sum;
+	return d_check_expr(c, n);
+}
+
+static int check_keys(struct d_checker *c, struct d_node *n)
+{
+	const struct d_var *v = n->var;
+
+	if (n->narg != v->nkeys)
+		return d_check_error(c, n->pos, "%s%s takes %u key%s (line %u), not %u", d_scope_prefix(v->scope),
+				     v->name, v->nkeys, v->nkeys == 1 ? "" : "s", v->pos.line, n->narg);
+	for (u32 i = 0; i < n->narg; i++) {
+		if (d_check_expr(c, n->arg[i]))
+			return -EINVAL;
+		if (!v->keys[i])
+			v->keys[i] = n->arg[i]->type;
+		if (!d_type_fits(v->keys[i], n->arg[i]))
+			return d_check_error(c, n->arg[i]->pos, "key #%u of %s%s is \"%s\", not \"%s\"", i + 1,
+					     d_scope_prefix(v->scope), v->name, v->keys[i]->name,
+					     n->arg[i]->type->name);
+	}
+	return 0;
+}
+
+static int check_var(struct d_checker *c, struct d_node *n)
+{
+	struct d_symbol *s;
+
+	if (n->scope == D_GLOBAL && d_is_reserved(n->name))
+		return check_reserved(c, n);
+	s = d_symbol_find(c, n->scope, n->name);
+	if (!s || !s->var->type) {
+		if (n->scope == D_GLOBAL)
+			return d_check_error(c, n->pos, "unknown variable '%s'", n->name);
+		return d_check_error(c, n->pos, "%s%s has not been declared or assigned", d_scope_prefix(n->scope),
+				     n->name);
+	}
+	n->var = s->var;
+	n->type = s->var->type;
+	if (n->narg == 1 && !s->var->nkeys && d_is_pointer(n->type))
+		return check_pointer_index(c, n);
+	return n->narg || s->var->nkeys ? check_keys(c, n) : 0;
+}
+
+/* --- operators ------------------------------------------------------------------------------------------ */
+
+static int check_const(struct d_checker *c, struct d_node *n)
+{
+	return 0;
+}
+
+static int check_operands(struct d_checker *c, struct d_node *n)
+{
+	for (u32 i = 0; i < n->narg; i++)
+		if (d_check_expr(c, n->arg[i]))
+			return -EINVAL;
+	return 0;
+}
+
+static const char *op_name(const struct d_node *n)
+{
+	static const char *const assign[D_NOPS] = {
+	    [D_CONST] = "=", [D_ADD] = "+=", [D_SUB] = "-=", [D_MUL] = "*=",  [D_DIV] = "/=",  [D_MOD] = "%=",
+	    [D_AND] = "&=",  [D_OR] = "|=",  [D_XOR] = "^=", [D_SHL] = "<<=", [D_SHR] = ">>=",
+	};
+
+	return n->op == D_ASSIGN ? assign[n->assign_op] : d_op_text(n->op);
+}
+
+static int bad_operand(struct d_checker *c, const struct d_node *n, const struct d_node *arg, const char *wants)
+{
+	return d_check_error(c, n->pos, "operator %s needs %s, not \"%s\"", op_name(n), wants, arg->type->name);
+}
+
+static int incompatible(struct d_checker *c, const struct d_node *n)
+{
+	return d_check_error(c, n->pos, "operands have incompatible types: \"%s\" %s \"%s\"", n->arg[0]->type->name,
+			     op_name(n), n->arg[1]->type->name);
+}
+
+static int check_unary_int(struct d_checker *c, struct d_node *n)
+{
+	if (check_operands(c, n))
+		return -EINVAL;
+	if (!d_is_int(n->arg[0]->type))
+		return bad_operand(c, n, n->arg[0], "an integer");
+	n->type = d_type_promote(n->arg[0]->type);
+	return 0;
+}
+
+/* ! && || ^^: each operand is tested for zero. */
+static int check_logical(struct d_checker *c, struct d_node *n)
+{
+	if (check_operands(c, n))
+		return -EINVAL;
+	for (u32 i = 0; i < n->narg; i++)
+		if (!d_is_scalar(n->arg[i]->type))
+			return bad_operand(c, n, n->arg[i], "integers or pointers");
+	n->type = &d_type_int;
+	return 0;
+}
+
+static int check_deref(struct d_checker *c, struct d_node *n)
+{
+	const struct d_type *t;
+
+	if (check_operands(c, n))
+		return -EINVAL;
+	t = n->arg[0]->type;
+	if (!d_is_pointer(t))
+		return bad_operand(c, n, n->arg[0], "a pointer");
+	if (!t->to || !d_is_scalar(t->to))
+		return d_check_error(c, n->pos, "what a \"%s\" points to cannot be read: cast it first", t->name);
+	n->type = t->to;
+	return 0;
+}
+
+static int check_cast(struct d_checker *c, struct d_node *n)
+{
+	const struct d_type *to = n->type, *from;
+
+	if (check_operands(c, n))
+		return -EINVAL;
+	from = n->arg[0]->type;
+	if (d_is_scalar(to) && d_is_scalar(from))
+		return 0;
+	if (d_is_pointer(to) && from->kind == D_BYTES)
+		return 0;
+	if (d_is_string(to) && d_is_string(from))
+		return 0;
+	if (d_is_string(to) && d_is_scalar(from))
+		return d_check_error(c, n->pos,
+				     "a \"%s\" cannot be made a string: copyinstr() reads one from an address",
+				     from->name);
+	return d_check_error(c, n->pos, "invalid cast of \"%s\" to \"%s\"", from->name, to->name);
+}
+
+/* sizeof(type) has its type in the node; sizeof expr has an operand, which is not evaluated. */
+static int check_sizeof(struct d_checker *c, struct d_node *n)
+{
+	const struct d_type *t = n->type;
+
+	if (n->narg) {
+		if (check_operands(c, n))
+			return -EINVAL;
+		t = n->arg[0]->type;
+	}
+	n->value = d_is_int(t) ? t->size : d_is_pointer(t) ? 8 : d_is_string(t) ? c->r->strsize : 0;
+	if (!n->value)
+		return d_check_error(c, n->pos, "sizeof cannot be applied to \"%s\"", t->name);
+	n->op = D_CONST;
+	n->type = &d_type_size;
+	n->narg = 0;
+	return 0;
+}
+
+static int check_binary(struct d_checker *c, struct d_node *n)
+{
+	if (check_operands(c, n))
+		return -EINVAL;
+	n->type = d_type_binary(n->op, n->arg[0]->type, n->arg[1]->type);
+	if (n->type)
+		return 0;
+	n->type = &d_type_untyped;
+	return incompatible(c, n);
+}
+
+static int check_shift(struct d_checker *c, struct d_node *n)
+{
+	if (check_operands(c, n))
+		return -EINVAL;
+	if (!d_is_int(n->arg[0]->type) || !d_is_int(n->arg[1]->type))
+		return incompatible(c, n);
+	n->type = d_type_promote(n->arg[0]->type);
+	return 0;
+}
+
+/*
+ * A string may be compared with NULL or 0. Only strstr() can give none, so for it the node stays; any other string
+ * is none when it is empty, as a variable is that was never written.
+ */
+static bool compares_with_null(struct d_checker *c, struct d_node *n, u32 string)
+{
+	struct d_node *s = n->arg[string], **null = &n->arg[!string];
+
+	if ((n->op != D_EQ && n->op != D_NE) || !d_is_string(s->type) || !d_is_zero(*null))
+		return false;
+	if (s->op == D_CALL && s->subr == D_SUBR_STRSTR)
+		*null = d_node_const(c->prog, (*null)->pos, &d_type_int, 0);
+	else
+		*null = d_node_string(c->prog, (*null)->pos, "");
+	return true;
+}
+
+static int check_compare(struct d_checker *c, struct d_node *n)
+{
+	const struct d_type *a, *b;
+
+	if (check_operands(c, n))
+		return -EINVAL;
+	n->type = &d_type_int;
+	a = n->arg[0]->type;
+	b = n->arg[1]->type;
+	if (a->kind == b->kind && (d_is_scalar(a) || d_is_string(a)))
+		return 0;
+	if ((d_is_pointer(a) && d_is_zero(n->arg[1])) || (d_is_pointer(b) && d_is_zero(n->arg[0])))
+		return 0;
+	return compares_with_null(c, n, 0) || compares_with_null(c, n, 1) ? 0 : incompatible(c, n);
+}
+
+static int check_cond(struct d_checker *c, struct d_node *n)
+{
+	const struct d_type *a, *b;
+
+	if (check_operands(c, n))
+		return -EINVAL;
+	if (!d_is_scalar(n->arg[0]->type))
+		return bad_operand(c, n, n->arg[0], "an integer or a pointer as its condition");
+	a = n->arg[1]->type;
+	b = n->arg[2]->type;
+	if (d_is_int(a) && d_is_int(b))
+		n->type = d_type_arith(a, b);
+	else if (d_type_fits(a, n->arg[2]))
+		n->type = a;
+	else if (d_type_fits(b, n->arg[1]))
+		n->type = b;
+	else
+		return d_check_error(c, n->pos, "operands have incompatible types: \"%s\" : \"%s\"", a->name,
+				     b->name);
+	return 0;
+}
+
+static int check_comma(struct d_checker *c, struct d_node *n)
+{
+	if (check_operands(c, n))
+		return -EINVAL;
+	n->type = n->arg[1]->type;
+	return 0;
+}
+
+/* What stands left of '=' or has ++: a variable of the script. */
+static int check_lvalue(struct d_checker *c, struct d_node *n)
+{
+	const struct d_node *to = n->arg[0];
+
+	if (to->op == D_VAR)
+		return 0;
+	if (to->op == D_BUILTIN || to->op == D_ARGS)
+		return d_check_error(c, n->pos, "operator %s cannot change '%s': it is a built-in variable",
+				     op_name(n), to->name);
+	if (to->op == D_DEREF)
+		return d_check_error(c, n->pos, "operator %s cannot write to memory: only to variables",
+				     op_name(n));
+	return d_check_error(c, n->pos, "operator %s needs a variable on its left", op_name(n));
+}
+
+/* var = value */
+static int check_plain_assign(struct d_checker *c, struct d_node *n)
+{
+	const struct d_var *v = n->arg[0]->var;
+	struct d_node **value = &n->arg[1];
+
+	if (d_type_fits(v->type, *value))
+		return 0;
+	/* A literal 0 frees what belongs to a thread or an array: for a string, that is to make it empty. */
+	if (d_is_string(v->type) && d_is_zero(*value) && (v->scope == D_THREAD || v->nkeys)) {
+		*value = d_node_string(c->prog, (*value)->pos, "");
+		return 0;
+	}
+	if ((*value)->type->kind == D_BYTES)
+		return d_check_error(c, n->pos,
+				     "what copyin() gives cannot be kept: trace it, or cast it and read it");
+	return incompatible(c, n);
+}
+
+static int check_assign(struct d_checker *c, struct d_node *n)
+{
+	const struct d_type *a, *b;
+
+	if (n->arg[0]->op == D_AGGREF)
+		return d_check_error(c, n->pos,
+				     "@%s takes the result of an aggregating function, in a statement of its own",
+				     n->arg[0]->name);
+	if (check_operands(c, n) || check_lvalue(c, n))
+		return -EINVAL;
+	a = n->arg[0]->type;
+	b = n->arg[1]->type;
+	n->type = a;
+	if (n->assign_op == D_CONST)
+		return check_plain_assign(c, n);
+	if (d_is_int(a) && d_is_int(b))
+		return 0;
+	if (d_is_pointer(a) && d_is_int(b) && (n->assign_op == D_ADD || n->assign_op == D_SUB))
+		return 0;
+	return incompatible(c, n);
+}
+
+static int check_step(struct d_checker *c, struct d_node *n)
+{
+	if (check_operands(c, n) || check_lvalue(c, n))
+		return -EINVAL;
+	n->type = n->arg[0]->type;
+	return d_is_scalar(n->type) ? 0 : bad_operand(c, n, n->arg[0], "an integer or a pointer");
+}
+
+static int check_aggref(struct d_checker *c, struct d_node *n)
+{
+	return d_check_error(c, n->pos, "@%s cannot be used as a value", n->name);
+}
+
+static int check_member(struct d_checker *c, struct d_node *n)
+{
+	if (check_operands(c, n))
+		return -EINVAL;
+	return d_check_error(c, n->pos, "'%s' is a member of a structure, and structures are not supported yet",
+			     n->name);
+}
+
+static int (*const rule[D_NOPS])(struct d_checker *, struct d_node *) = {
+    [D_CONST] = check_const,      [D_BUILTIN] = check_const,  [D_ARGS] = check_const,    [D_VAR] = check_var,
+    [D_AGGREF] = check_aggref,    [D_CALL] = d_check_call,    [D_NEG] = check_unary_int, [D_NOT] = check_logical,
+    [D_BITNOT] = check_unary_int, [D_PLUS] = check_unary_int, [D_DEREF] = check_deref,   [D_CAST] = check_cast,
+    [D_SIZEOF] = check_sizeof,    [D_ADD] = check_binary,     [D_SUB] = check_binary,    [D_MUL] = check_binary,
+    [D_DIV] = check_binary,       [D_MOD] = check_binary,     [D_SHL] = check_shift,     [D_SHR] = check_shift,
+    [D_AND] = check_binary,       [D_OR] = check_binary,      [D_XOR] = check_binary,    [D_LT] = check_compare,
+    [D_LE] = check_compare,       [D_GT] = check_compare,     [D_GE] = check_compare,    [D_EQ] = check_compare,
+    [D_NE] = check_compare,       [D_LAND] = check_logical,   [D_LOR] = check_logical,   [D_LXOR] = check_logical,
+    [D_COND] = check_cond,        [D_COMMA] = check_comma,    [D_ASSIGN] = check_assign, [D_PREINC] = check_step,
+    [D_PREDEC] = check_step,      [D_POSTINC] = check_step,   [D_POSTDEC] = check_step,  [D_MEMBER] = check_member,
+};
+
+int d_check_expr(struct d_checker *c, struct d_node *n)
+{
+	int err = rule[n->op](c, n);
+
+	return err ? err : d_fold(c, n);
+}

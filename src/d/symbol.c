@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The variables of a program, and the types that their assignments give them. */
+#include <string.h>
+
+#include "d/d_impl.h"
+
+static const char *const scope_prefix[] = {[D_GLOBAL] = "", [D_THREAD] = "self->", [D_CLAUSE] = "this->"};
+
+const char *d_scope_prefix(enum d_scope scope)
+{
+	return scope_prefix[scope];
+}
+
+static struct d_symbol **bucket(struct d_checker *c, enum d_scope scope, const char *name)
+{
+	return &c->symbols[(hash_bytes(name, strlen(name)) + scope) % ARRAY_SIZE(c->symbols)];
+}
+
+struct d_symbol *d_symbol_find(struct d_checker *c, enum d_scope scope, const char *name)
+{
+	for (struct d_symbol *s = *bucket(c, scope, name); s; s = s->next)
+		if (s->var->scope == scope && !strcmp(s->var->name, name))
+			return s;
+	return NULL;
+}
+
+static struct d_symbol *symbol_add(struct d_checker *c, enum d_scope scope, const char *name, struct srcpos pos)
+{
+	struct d_symbol *s = arena_new_array(c->arena, struct d_symbol, 1), **b = bucket(c, scope, name);
+	struct d_var *v = arena_new_array(c->arena, struct d_var, 1);
+
+	v->name = name;
+	v->scope = scope;
+	v->id = c->nvars[scope]++;
+	v->pos = pos;
+	*vec_push(c->arena, &c->prog->vars) = v;
+	s->var = v;
+	s->next = *b;
+	*b = s;
+	return s;
+}
+
+/* Names that are not variables of the script. */
+bool d_is_reserved(const char *name)
+{
+	return !strcmp(name, "args") || !strcmp(name, "NULL") || d_builtin_find(name) >= 0 ||
+	       d_subr_find(name) >= 0 || d_action_find(name) >= 0 || d_aggfunc_find(name) >= 0 ||
+	       d_is_known_absent(name);
+}
+
+static int declare(struct d_checker *c, const struct d_decl *d)
+{
+	struct d_symbol *s = d_symbol_find(c, d->scope, d->name);
+
+	if (s)
+		return d_check_error(c, d->pos, "%s%s is already declared at line %u", d_scope_prefix(d->scope),
+				     d->name, s->var->pos.line);
+	if (d->scope == D_GLOBAL && d_is_reserved(d->name))
+		return d_check_error(c, d->pos, "'%s' is a name of D's own", d->name);
+	if (d->type->kind == D_VOID)
+		return d_check_error(c, d->pos, "a variable cannot have the type \"void\"");
+	for (u32 i = 0; i < d->nkeys; i++)
+		if (d->keys[i]->kind == D_VOID)
+			return d_check_error(c, d->pos, "a key cannot have the type \"void\"");
+	s = symbol_add(c, d->scope, d->name, d->pos);
+	s->declared = true;
+	s->var->type = d->type;
+	s->var->nkeys = d->nkeys;
+	s->var->keys = d->keys;
+	return 0;
+}
+
+static void note_use(void *arg, struct d_node *n)
+{
+	struct d_checker *c = arg;
+	struct d_symbol *s;
+
+	if (n->op != D_VAR || (n->scope == D_GLOBAL && d_is_reserved(n->name)))
+		return;
+	s = d_symbol_find(c, n->scope, n->name);
+	if (!s)
+		s = symbol_add(c, n->scope, n->name, n->pos);
+	if (!n->narg)
+		s->scalar = true;
+	else if (!s->keyed)
+		s->keyed = n;
+}
+
+/* A variable that is never used without keys is an array; otherwise v[i] can only index a pointer. */
+int d_symbols_collect(struct d_checker *c)
+{
+	for (size_t i = 0; i < c->prog->decls.n; i++)
+		if (declare(c, &c->prog->decls.v[i]))
+			return -EINVAL;
+	d_program_walk(c->prog, note_use, c);
+	for (size_t i = 0; i < c->prog->vars.n; i++) {
+		struct d_var *v = c->prog->vars.v[i];
+		struct d_symbol *s = d_symbol_find(c, v->scope, v->name);
+
+		if (s->declared || s->scalar || !s->keyed)
+			continue;
+		v->nkeys = s->keyed->narg;
+		v->keys = arena_new_array(c->arena, const struct d_type *, v->nkeys);
+	}
+	return 0;
+}
+
+/* --- types ------------------------------------------------------------------------------------------ */
+
+/* The type of an untyped assignment's left side: what the right side has; int64_t when it is computed from itself. */
+static const struct d_type *assigned_type(struct d_checker *c, const struct d_node *n)
+{
+	if (n->op != D_ASSIGN || n->assign_op != D_CONST)
+		return &d_type_s64;
+	return d_infer(c, n->arg[1]);
+}
+
+/*
+ * Writing a literal 0 to a thread's variable or to an element of an array frees it, whatever its type is: it says
+ * nothing of the type, as long as something else does.
+ */
+static bool only_frees(const struct d_node *n, const struct d_var *v)
+{
+	return n->op == D_ASSIGN && n->assign_op == D_CONST && (v->scope == D_THREAD || v->nkeys) &&
+	       d_is_zero(n->arg[1]);
+}
+
+static bool is_modification(enum d_op op)
+{
+	return op == D_ASSIGN || (op >= D_PREINC && op <= D_POSTDEC);
+}
+
+/* Keys take the widest integer type that they are used with, so that none is cut. */
+static void infer_keys(struct d_checker *c, struct d_node *n)
+{
+	struct d_symbol *s = d_symbol_find(c, n->scope, n->name);
+
+	if (!s || s->declared || s->var->nkeys != n->narg)
+		return;
+	for (u32 i = 0; i < n->narg; i++) {
+		const struct d_type *t = d_infer(c, n->arg[i]), **key = &s->var->keys[i];
+
+		if (!t || (*key && (!d_is_int(t) || !d_is_int(*key) || t->size <= (*key)->size)))
+			continue;
+		*key = t;
+		c->progress = true;
+	}
+}
+
+static void infer_node(void *arg, struct d_node *n)
+{
+	struct d_checker *c = arg;
+	struct d_symbol *s;
+
+	if (n->op == D_VAR && n->narg)
+		infer_keys(c, n);
+	if (!is_modification(n->op) || n->arg[0]->op != D_VAR)
+		return;
+	s = d_symbol_find(c, n->arg[0]->scope, n->arg[0]->name);
+	if (!s || s->var->type)
+		return;
+	s->assigned = true;
+	if (!c->take_zero && only_frees(n, s->var))
+		return;
+	s->var->type = assigned_type(c, n);
+	c->progress |= s->var->type != NULL;
+}
+
+static void infer_until_stable(struct d_checker *c)
+{
+	/* Each round but the last gives some variable its type; the bound is for scripts made to be slow. */
+	for (u32 round = 0; round < 100; round++) {
+		c->progress = false;
+		for (size_t i = 0; i < c->prog->clauses.n; i++) {
+			c->clause = c->prog->clauses.v[i];
+			d_clause_walk(c->prog->clauses.v[i], infer_node, c);
+		}
+		if (!c->progress)
+			return;
+	}
+}
+
+void d_symbols_infer(struct d_checker *c)
+{
+	infer_until_stable(c);
+	c->take_zero = true;
+	infer_until_stable(c);
+	/* Variables that are only computed from each other: x = x + 1. */
+	for (size_t i = 0; i < c->prog->vars.n; i++) {
+		struct d_var *v = c->prog->vars.v[i];
+
+		if (v->type || !d_symbol_find(c, v->scope, v->name)->assigned)
+			continue;
+		v->type = &d_type_s64;
+		infer_until_stable(c);
+	}
+}
