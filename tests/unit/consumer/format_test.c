@@ -39,52 +39,52 @@ static void integers(void **state)
 		bool is_signed;
 		const char *expected;
 	} rows[] = {
-		{"%d", 123, 4, true, "123"},
-		{"%i", -123, 8, true, "-123"},
-		{"%d", -1, 1, true, "-1"},
-		{"%d", 0x90abcdef, 4, false, "2427178479"}, /* the sign is the argument's */
-		{"%d", -1, 8, false, "18446744073709551615"},
-		{"%d", INT64_MIN, 8, true, "-9223372036854775808"},
-		{"%u", -1, 1, true, "255"},
-		{"%u", -1, 2, true, "65535"},
-		{"%u", -1, 4, true, "4294967295"},
-		{"%u", -1, 8, true, "18446744073709551615"},
-		{"%x", -1, 4, true, "ffffffff"},
-		{"%x", 0xef, 1, false, "ef"},
-		{"%X", 0xcdef, 2, false, "CDEF"},
-		{"%o", -17, 1, true, "357"},
-		{"%o", 0x1234567890abcdef, 8, false, "110642547422052746757"},
-		{"%hd", 65535, 8, true, "-1"},
-		{"%hx", 0x12345678, 8, true, "5678"},
-		{"%hhx", 0x12345678, 8, true, "78"},
-		{"%hhd", 0xff, 8, true, "-1"},
-		{"%lld", -5, 8, true, "-5"},
-		{"%lu", 5, 4, false, "5"},
-		{"%p", 0x12345678, 8, false, "0x12345678"},
-		{"%p", 0, 8, false, "0x0"},
-		{"%a", 0xffff, 8, false, "0xffff"},
-		{"%A", 0xffff, 8, false, "0xffff"},
-		{"%c", 'x', 4, true, "x"},
-		{"%5c|", 'x', 4, true, "    x|"},
-		{"%C", '\n', 4, true, "\\n"},
-		{"%f", 3, 8, true, "3.000000"},
-		{"%.2f", -3, 8, true, "-3.00"},
-		{"%e", 1000, 8, true, "1.000000e+03"},
-		{"%g", 1000000, 8, false, "1e+06"},
-		/* flags, as DTrace's own test of them has it */
-		{"# %#8x", 0x123, 4, true, "#    0x123"},
-		{"0 %08x", 0x123, 4, true, "0 00000123"},
-		{"- %-8x|", 0x123, 4, true, "- 123     |"},
-		{"+ %+8d", 123, 4, true, "+     +123"},
-		{"  % 8d", 123, 4, true, "       123"},
-		{"% d", 123, 4, true, " 123"},
-		{"%.5d", 123, 4, true, "00123"},
-		{"%8.5d", -123, 4, true, "  -00123"},
-		{"%0d", 1, 4, true, "1"},
-		{"%1d", 1, 4, true, "1"},
-		{"%5d", 1, 4, true, "    1"},
-		{"100%%", 0, 4, true, "100%"},
-		{"%s", 42, 4, true, "42"}, /* not what the checker lets through */
+	    {"%d", 123, 4, true, "123"},
+	    {"%i", -123, 8, true, "-123"},
+	    {"%d", -1, 1, true, "-1"},
+	    {"%d", 0x90abcdef, 4, false, "2427178479"}, /* the sign is the argument's */
+	    {"%d", -1, 8, false, "18446744073709551615"},
+	    {"%d", INT64_MIN, 8, true, "-9223372036854775808"},
+	    {"%u", -1, 1, true, "255"},
+	    {"%u", -1, 2, true, "65535"},
+	    {"%u", -1, 4, true, "4294967295"},
+	    {"%u", -1, 8, true, "18446744073709551615"},
+	    {"%x", -1, 4, true, "ffffffff"},
+	    {"%x", 0xef, 1, false, "ef"},
+	    {"%X", 0xcdef, 2, false, "CDEF"},
+	    {"%o", -17, 1, true, "357"},
+	    {"%o", 0x1234567890abcdef, 8, false, "110642547422052746757"},
+	    {"%hd", 65535, 8, true, "-1"},
+	    {"%hx", 0x12345678, 8, true, "5678"},
+	    {"%hhx", 0x12345678, 8, true, "78"},
+	    {"%hhd", 0xff, 8, true, "-1"},
+	    {"%lld", -5, 8, true, "-5"},
+	    {"%lu", 5, 4, false, "5"},
+	    {"%p", 0x12345678, 8, false, "0x12345678"},
+	    {"%p", 0, 8, false, "0x0"},
+	    {"%a", 0xffff, 8, false, "0xffff"},
+	    {"%A", 0xffff, 8, false, "0xffff"},
+	    {"%c", 'x', 4, true, "x"},
+	    {"%5c|", 'x', 4, true, "    x|"},
+	    {"%C", '\n', 4, true, "\\n"},
+	    {"%f", 3, 8, true, "3.000000"},
+	    {"%.2f", -3, 8, true, "-3.00"},
+	    {"%e", 1000, 8, true, "1.000000e+03"},
+	    {"%g", 1000000, 8, false, "1e+06"},
+	    /* flags, as DTrace's own test of them has it */
+	    {"# %#8x", 0x123, 4, true, "#    0x123"},
+	    {"0 %08x", 0x123, 4, true, "0 00000123"},
+	    {"- %-8x|", 0x123, 4, true, "- 123     |"},
+	    {"+ %+8d", 123, 4, true, "+     +123"},
+	    {"  % 8d", 123, 4, true, "       123"},
+	    {"% d", 123, 4, true, " 123"},
+	    {"%.5d", 123, 4, true, "00123"},
+	    {"%8.5d", -123, 4, true, "  -00123"},
+	    {"%0d", 1, 4, true, "1"},
+	    {"%1d", 1, 4, true, "1"},
+	    {"%5d", 1, 4, true, "    1"},
+	    {"100%%", 0, 4, true, "100%"},
+	    {"%s", 42, 4, true, "42"}, /* not what the checker lets through */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -97,19 +97,19 @@ static void strings(void **state)
 	static const struct {
 		const char *fmt, *s, *expected;
 	} rows[] = {
-		{"%s", "hello", "hello"},
-		{"%s", "", ""},
-		{"%0.0s", "hello", "hello"}, /* precision 0 is none */
-		{"%.1s", "hello", "h"},
-		{"%4.4s", "hello", "hell"},
-		{"%9.9s", "hello", "    hello"},
-		{"%-9s|", "hello", "hello    |"},
-		{"%3s", "hello", "hello"},
-		{"%s", "\xff\xc3", "\xff\xc3"},
-		{"%S", "a\n\t\"\\\x01\xff", "a\\n\\t\\\"\\\\\\001\\377"},
-		{"%6S|", "\n", "    \\n|"},
-		{"[%d]", "text", "[0]"}, /* not what the checker lets through */
-		{"%q%s", "x", "x"},
+	    {"%s", "hello", "hello"},
+	    {"%s", "", ""},
+	    {"%0.0s", "hello", "hello"}, /* precision 0 is none */
+	    {"%.1s", "hello", "h"},
+	    {"%4.4s", "hello", "hell"},
+	    {"%9.9s", "hello", "    hello"},
+	    {"%-9s|", "hello", "hello    |"},
+	    {"%3s", "hello", "hello"},
+	    {"%s", "\xff\xc3", "\xff\xc3"},
+	    {"%S", "a\n\t\"\\\x01\xff", "a\\n\\t\\\"\\\\\\001\\377"},
+	    {"%6S|", "\n", "    \\n|"},
+	    {"[%d]", "text", "[0]"}, /* not what the checker lets through */
+	    {"%q%s", "x", "x"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -186,13 +186,13 @@ static void stacks_are_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(integers),
-		cmocka_unit_test(strings),
-		cmocka_unit_test(stars),
-		cmocka_unit_test(widths_are_bounded),
-		cmocka_unit_test(too_few_values_print_nothing),
-		cmocka_unit_test(dates_are_local),
-		cmocka_unit_test(stacks_are_lines),
+	    cmocka_unit_test(integers),
+	    cmocka_unit_test(strings),
+	    cmocka_unit_test(stars),
+	    cmocka_unit_test(widths_are_bounded),
+	    cmocka_unit_test(too_few_values_print_nothing),
+	    cmocka_unit_test(dates_are_local),
+	    cmocka_unit_test(stacks_are_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
