@@ -126,6 +126,13 @@ bool agent_look(void)
 	return true;
 }
 
+bool agent_poke(void)
+{
+	if (agent.page && !agent.inert)
+		return *agent.mine ? agent_look() : agent_orphan();
+	return agent.inert;
+}
+
 /* --- in and out -------------------------------------------------------------------------------------- */
 
 static int refuse_odd_builds(void)

@@ -70,6 +70,8 @@ void agent_message(const char *part, ...);
 	X(PyDict_Next, int, (struct pyobj *, intptr_t *, struct pyobj **, struct pyobj **), PY_ANY)                \
 	X(PyTuple_Size, intptr_t, (struct pyobj *), PY_ANY)                                                        \
 	X(PyTuple_GetItem, struct pyobj *, (struct pyobj *, intptr_t), PY_ANY)                                     \
+	X(PyUnicode_FromFormat, struct pyobj *, (const char *, ...), PY_ANY)                                       \
+	X(PyObject_CallNoArgs, struct pyobj *, (struct pyobj *), PY_ANY)                                           \
 	X(PyMapping_GetItemString, struct pyobj *, (struct pyobj *, const char *), PY_ANY)                         \
 	X(PyFunction_GetCode, struct pyobj *, (struct pyobj *), PY_ANY)                                            \
 	X(PyFunction_GetClosure, struct pyobj *, (struct pyobj *), PY_ANY)                                         \
@@ -89,8 +91,8 @@ void agent_message(const char *part, ...);
 	X(_Py_NoneStruct, PY_ANY)                                                                                  \
 	X(PyFunction_Type, PY_ANY)                                                                                 \
 	X(PyCode_Type, PY_ANY)                                                                                     \
+	X(PyModule_Type, PY_ANY)                                                                                   \
 	X(PyType_Type, PY_ANY)                                                                                     \
-	X(PyUnicode_Type, PY_ANY)                                                                                  \
 	X(PyProperty_Type, PY_ANY)                                                                                 \
 	X(PyStaticMethod_Type, PY_ANY)                                                                             \
 	X(PyClassMethod_Type, PY_ANY)
@@ -207,7 +209,6 @@ extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
 
 /* evalframe.c, for sites.S */
 agent_eval evalframe_call;
-bool evalframe_poke(void);
 
 /* --- agent.c: state ---------------------------------------------------------------------------------------- */
 
@@ -239,6 +240,8 @@ struct matched *agent_decide(struct pyobj *code, struct pyobj *globals);
 bool agent_look(void);
 /* Go inert from inside an event, and say so on the page with an errno (the message is there already). */
 void agent_give_up(int err);
+/* Another instance asks us to look whether there is still a reason to be here. */
+bool agent_poke(void);
 /* Is this process a child that has inherited us? Then take the events off; true. */
 bool agent_orphan(void);
 

@@ -271,10 +271,7 @@ static bool stack_too_small(void)
 static struct pyobj *look(void *tstate, struct pyframe *frame, int throwing)
 {
 	until_look = CALLS_PER_LOOK;
-	if (!*agent.mine)
-		agent_orphan();
-	else if (!agent.inert)
-		agent_look();
+	agent_poke();
 	/* Now, or the call that will be too deep comes; before, the frames that are there would have no room. */
 	if (!agent.inert && stack_too_small()) {
 		agent_message(
@@ -323,7 +320,7 @@ static int layout_check(void)
 
 /*
  * A pydtrace whose tracer was killed, and whose evaluator has not been called since, is asked to look at the clock:
- * before its evaluator there is a mark and the distance to that function (sites.S).
+ * before its evaluator there is a mark and the distance to agent_poke() (sites.S).
  */
 static void peer_poke(agent_eval *eval)
 {
@@ -334,14 +331,6 @@ static void peer_poke(agent_eval *eval)
 		return;
 	poke = (bool (*)(void))(p - 8 + field(int64_t, p, -8));
 	poke();
-}
-
-/* Called by another instance, see above. */
-bool evalframe_poke(void)
-{
-	if (agent.page && !agent.inert)
-		return *agent.mine ? agent_look() : agent_orphan();
-	return agent.inert;
 }
 
 static int evalframe_init(void)

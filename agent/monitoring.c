@@ -63,6 +63,10 @@ static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, int
 {
 	struct matched *m;
 
+	if (unlikely(!n)) {
+		agent_poke();
+		return none();
+	}
 	if (agent_away())
 		return none();
 	m = lookup(args[0]);
@@ -113,6 +117,42 @@ static struct pyobj *on_unwind(struct pyobj *self, struct pyobj *const *args, in
 	return none();
 }
 
+/* Is the id one of a pydtrace's? Ours may not be: the program may free any tool's. */
+static bool tool_ours(int id)
+{
+	struct pyobj *who = py.PyObject_CallMethod(monitoring, "get_tool", "i", id);
+	const char *s = who ? py.PyUnicode_AsUTF8AndSize(who, NULL) : NULL;
+	bool ours = s && strlen(s) == sizeof(tool_name) - 1 && !memcmp(s, tool_name, sizeof(tool_name));
+
+	py.PyErr_Clear();
+	if (who)
+		done(who);
+	return ours;
+}
+
+/*
+ * A pydtrace that was killed, and whose callbacks have not been called since, keeps its id: call each one's callback
+ * without an argument, which makes it look at the clock. There is no other way to a callback than to take it out.
+ */
+static void peers_poke(void)
+{
+	for (int id = 0; id < 6; id++) {
+		struct pyobj *start;
+
+		if (!tool_ours(id))
+			continue;
+		start = py.PyObject_CallMethod(monitoring, "register_callback", "iiO", id, (int)callback[START].bit,
+					       py._Py_NoneStruct);
+		if (start && start != py._Py_NoneStruct) {
+			done(py.PyObject_CallNoArgs(start));
+			if (tool_ours(id))
+				done(py.PyObject_CallMethod(monitoring, "register_callback", "iiO", id,
+							    (int)callback[START].bit, start));
+		}
+		done(start);
+	}
+}
+
 /* A tool id that nobody has. 4 and 3 have no meaning in PEP 669, 5, 2, 1 and 0 are other kinds of tool's. */
 static int tool_take(void)
 {
@@ -131,19 +171,6 @@ static int tool_take(void)
 	}
 	agent_message("all six sys.monitoring tool ids are in use", NULL);
 	return -EBUSY;
-}
-
-/* Is the id still ours? The program may free any tool's. */
-static bool tool_ours(void)
-{
-	struct pyobj *who = py.PyObject_CallMethod(monitoring, "get_tool", "i", tool);
-	const char *s = who ? py.PyUnicode_AsUTF8AndSize(who, NULL) : NULL;
-	bool ours = s && strlen(s) == sizeof(tool_name) - 1 && !memcmp(s, tool_name, sizeof(tool_name));
-
-	py.PyErr_Clear();
-	if (who)
-		done(who);
-	return ours;
 }
 
 static int events_read(void)
@@ -203,8 +230,10 @@ static int monitoring_init(void)
 	py.Py_IncRef(monitoring);
 	disable = py.PyObject_GetAttrString(monitoring, "DISABLE");
 	err = disable ? events_read() : -ENOTSUP;
-	if (!err)
+	if (!err) {
+		peers_poke();
 		err = tool_take();
+	}
 	if (err)
 		goto out;
 	err = callbacks_register();
@@ -250,7 +279,7 @@ static bool monitoring_leave(bool inside)
 	bool clean = true;
 
 	if (tool >= 0) {
-		if (tool_ours())
+		if (tool_ours(tool))
 			events_off();
 		tool = -1;
 	}

@@ -28,12 +28,12 @@
 
 /*
  * The frame evaluator (evalframe.c), with a mark before it by which another instance of the agent knows it for one of
- * its kind and finds evalframe_poke().
+ * its kind and finds agent_poke().
  */
 	.balign 32
 	.skip 16
 	.quad AGENT_PEER_MARK
-	.quad evalframe_poke - .
+	.quad agent_poke - .
 	.globl pydtrace_evalframe
 	.hidden pydtrace_evalframe
 	.type pydtrace_evalframe, @function
