@@ -138,6 +138,12 @@ class Tracer:
         assert len(said) == 1, self.out + self.err
         return int(said[0])
 
+    def lines(self):
+        """What the script printed, without the columns before it: for scripts that end each text with a newline. (With
+        -q there are no columns, but neither is there the line that tells when tracing is on.)"""
+        lines = [re.sub(r"^ *\d+ +\d+ +\S*:\S* ", "", line) for line in self.out.splitlines()]
+        return [line for line in lines if line and not line.startswith("CPU ")]
+
     def table(self):
         """The aggregations with one string as their key, as they stand in the output: later ones win."""
         return {key: int(value) for key, value in re.findall(r"^  +(\S+) +(-?\d+)$", self.out, re.M)}

@@ -43,7 +43,7 @@ def test_depth(interpreter, workload, start, pydtrace):
     target = start(interpreter.argv(workload + ".py"))
     if "skip" in target.ready:
         pytest.skip(target.ready["skip"])
-    tracer = pydtrace("-qs", harness.SCRIPTS / "depth.d", target.pid, target.ready["function"]).wait_matched()
+    tracer = pydtrace("-s", harness.SCRIPTS / "depth.d", target.pid, target.ready["function"]).wait_matched()
     truth = target.work()
     target.end()
     tracer.wait()
@@ -58,7 +58,7 @@ def test_started_by_us(interpreter, workload, pydtrace):
     if interpreter.root != "/":
         pytest.skip("-c starts what is in our own root")
     command = " ".join(interpreter.argv(workload + ".py"))
-    tracer = pydtrace("-qs", harness.SCRIPTS / "depth_target.d", "-c", command, "target", stdin=subprocess.PIPE)
+    tracer = pydtrace("-s", harness.SCRIPTS / "depth_target.d", "-c", command, "target", stdin=subprocess.PIPE)
     tracer.process.communicate(b"\n\n", timeout=harness.PATIENCE)
     assert tracer.status == 0, tracer.err
     lines = [json.loads(line) for line in tracer.out.splitlines() if line.startswith("{")]
@@ -70,7 +70,7 @@ def test_started_by_us(interpreter, workload, pydtrace):
 def test_by_pid_option(interpreter, start, pydtrace):
     """-p gives $target."""
     target = start(interpreter.argv("one_thread.py"))
-    tracer = pydtrace("-qs", harness.SCRIPTS / "depth_target.d", "-p", target.pid, "target").wait_matched()
+    tracer = pydtrace("-s", harness.SCRIPTS / "depth_target.d", "-p", target.pid, "target").wait_matched()
     truth = target.work()
     tracer.stop()
     compare({"calls": truth["calls"], "deep": truth["deep"]},

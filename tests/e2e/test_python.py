@@ -12,12 +12,12 @@ COUNT = "{ @[probemod, probefunc] = count(); } END { printa(\"%s`%s %@d\\n\", @)
 def trace(start, pydtrace, interpreter, workload, *args):
     """Trace a workload's work; the lines that were printed, sorted."""
     target = start(interpreter.argv(workload))
-    tracer = pydtrace("-q", *args, target.pid).wait_matched()
+    tracer = pydtrace(*args, target.pid).wait_matched()
     target.work()
     tracer.stop()
     target.end()
     assert tracer.status == 0, tracer.err
-    return sorted(line for line in tracer.out.splitlines() if line)
+    return sorted(tracer.lines())
 
 
 @pytest.mark.parametrize("description, matched", [

@@ -74,7 +74,7 @@ def table(text, name):
 @pytest.mark.xdist_group("alone")
 def test_against_strace(service, pydtrace):
     port, worker = service
-    tracer = pydtrace("-q", "-n", SCRIPT, worker).wait_matched()
+    tracer = pydtrace("-n", SCRIPT, worker).wait_matched()
     strace = subprocess.Popen(["strace", "-f", "-c", "-U", "calls,name", "-p", str(worker)], stderr=subprocess.PIPE, text=True)
     assert "attached" in strace.stderr.readline()
     for _ in range(REQUESTS):
