@@ -92,6 +92,7 @@ void agent_message(const char *part, ...);
 	X(PyFunction_Type, PY_ANY)                                                                                 \
 	X(PyCode_Type, PY_ANY)                                                                                     \
 	X(PyModule_Type, PY_ANY)                                                                                   \
+	X(PyUnicode_Type, PY_ANY)                                                                                  \
 	X(PyType_Type, PY_ANY)                                                                                     \
 	X(PyProperty_Type, PY_ANY)                                                                                 \
 	X(PyStaticMethod_Type, PY_ANY)                                                                             \
@@ -106,6 +107,12 @@ struct agent_api {
 #undef X
 };
 extern struct agent_api py;
+
+/* PyObject.ob_type. Builds of 3.12+ without the GIL have it elsewhere, and are refused. */
+static inline struct pyobj *type_of(const struct pyobj *o)
+{
+	return *(struct pyobj *const *)((const char *)o + 8);
+}
 /* Fill `py`. 0, or -ENOENT with the missing name in *missing. */
 int agent_api_resolve(void *(*dlsym)(void *, const char *), void *handle, uint32_t version, const char **missing);
 
@@ -154,15 +161,21 @@ struct matched {
 	} lines[2]; /* lines that it was left from lately */
 };
 
-/* A code object that was decided on. On 3.9 to 3.11 one that does not match may be freed and its address used again:
- * then `name` and the rest, which are compared on each call, tell. */
+/*
+ * A code object that was decided on. On 3.9 to 3.11 one that does not match may be freed and its address used again:
+ * then the rest, which is compared on each call, tells (evalframe.c).
+ */
 struct decided {
 	const struct pyobj *code; /* NULL: free */
 	struct matched *matched;  /* NULL: does not match */
-	const struct pyobj *name, *file, *globals;
-	int64_t name_hash, file_hash;
-	int64_t firstline;
+	uint64_t key;             /* of its name, line and file */
+	/* The module's dictionary; NULL: does not matter. While its version tag is the same, so is the name in it. */
+	const struct pyobj *globals;
+	uint64_t globals_tag;
+	int64_t module; /* hash of the name */
+	uint64_t pad[2];
 };
+_Static_assert(sizeof(struct decided) == 64, "one cache line");
 struct table {
 	struct decided *v;
 	uint32_t mask; /* size - 1 */

@@ -33,7 +33,8 @@ static const struct layout {
 	uint16_t frame_code, frame_globals, frame_last;
 	uint16_t frame_state; /* 3.9: f_stacktop; 3.10: f_state; 3.11: owner */
 	uint16_t code_flags, code_firstline, code_file, code_name;
-	uint16_t code_bytes; /* 3.11: co_code_adaptive */
+	uint16_t code_qualname; /* 3.11 */
+	uint16_t code_bytes;    /* 3.11: co_code_adaptive */
 	bool (*began)(const struct pyframe *f);
 	bool (*yielded)(const struct pyframe *f);
 	int (*offset)(const struct pyframe *f); /* of the last instruction, in bytes */
@@ -85,8 +86,10 @@ static const struct layout {
     },
 };
 #define UNICODE_HASH 24 /* PyASCIIObject.hash, in all three */
+#define DICT_TAG     24 /* PyDictObject.ma_version_tag (PEP 509), new at each change of any dictionary */
 
 static struct layout at; /* this interpreter's */
+static bool key_has_file, key_has_module;
 static void *interpreter;
 static agent_eval *saved;
 static uint32_t until_look;
@@ -142,48 +145,77 @@ static int64_t text_hash(const struct pyobj *s)
 	return field(int64_t, s, UNICODE_HASH);
 }
 
-/* Is the unmatched code object still what the decision was about? */
-static inline bool same(const struct decided *d, const struct pyobj *code, const struct pyframe *frame)
+/* What tells one code object from another that had its address: 64 bits of their texts' (keyed) hashes. */
+static inline uint64_t code_key(const struct pyobj *code)
 {
-	const struct pyobj *name = field(struct pyobj *, code, at.code_name);
+	uint64_t key = text_hash(field(struct pyobj *, code, at.code_name)) +
+		       (uint64_t)field(uint32_t, code, at.code_firstline) * 0x9e3779b97f4a7c15ull;
 
-	if (name != d->name || field(int, code, at.code_firstline) != d->firstline ||
-	    text_hash(name) != d->name_hash)
-		return false;
-	if (d->file) {
-		const struct pyobj *file = field(struct pyobj *, code, at.code_file);
-
-		if (file != d->file || text_hash(file) != d->file_hash)
-			return false;
-	}
-	return !d->globals || d->globals == field(struct pyobj *, frame, at.frame_globals);
+	if (key_has_file)
+		key ^= (uint64_t)text_hash(field(struct pyobj *, code, at.code_file)) * 0x9e3779b97f4a7c15ull;
+	return key;
 }
 
-/* Only what some filter looks at takes part; a globals dictionary stands for the module's name. */
+/* The hash of a text object, which keeps it from then on. */
+static int64_t text_hash_make(struct pyobj *s)
+{
+	return text_hash(s) == -1 ? py.PyObject_Hash(s) : text_hash(s);
+}
+
+/* The hash of the module's name; 0: it has none. */
+static int64_t module_hash(struct pyobj *globals)
+{
+	struct pyobj *name = py.PyDict_GetItemWithError(globals, agent.dunder_name);
+
+	return name && type_of(name) == py.PyUnicode_Type ? text_hash_make(name) : 0;
+}
+
+/* Another dictionary, or a changed one: it is the same module when the name is. */
+static __attribute__((noinline)) bool same_module(struct decided *d, struct pyobj *globals)
+{
+	struct pyobj *type, *value, *traceback;
+	int64_t hash;
+
+	py.PyErr_Fetch(&type, &value, &traceback);
+	hash = module_hash(globals);
+	py.PyErr_Restore(type, value, traceback);
+	if (hash != d->module)
+		return false;
+	d->globals = globals;
+	d->globals_tag = field(uint64_t, globals, DICT_TAG);
+	return true;
+}
+
+/* Is the unmatched code object still what the decision was about? */
+static inline bool same(struct decided *d, const struct pyobj *code, const struct pyframe *frame)
+{
+	struct pyobj *globals = field(struct pyobj *, frame, at.frame_globals);
+
+	if (unlikely(code_key(code) != d->key))
+		return false;
+	if (!d->globals || (d->globals == globals && d->globals_tag == field(uint64_t, globals, DICT_TAG)))
+		return true;
+	return same_module(d, globals);
+}
+
+/* Only what some filter looks at takes part. */
 static void remember_unmatched(struct pyobj *code, struct pyframe *frame)
 {
-	struct pyobj *name = field(struct pyobj *, code, at.code_name);
-	struct pyobj *file = field(struct pyobj *, code, at.code_file);
-	struct decided d = {
-	    .code = code,
-	    .name = name,
-	    .name_hash = text_hash(name),
-	    .firstline = field(int, code, at.code_firstline),
-	};
+	struct pyobj *globals = field(struct pyobj *, frame, at.frame_globals);
+	struct pyobj *type, *value, *traceback;
+	struct decided d = {.code = code};
 
-	if (agent.field_used[WIRE_FILE]) {
-		if (text_hash(file) == -1) {
-			struct pyobj *type, *value, *traceback;
-
-			py.PyErr_Fetch(&type, &value, &traceback);
-			py.PyObject_Hash(file); /* kept in the object from now on */
-			py.PyErr_Restore(type, value, traceback);
-		}
-		d.file = file;
-		d.file_hash = text_hash(file);
+	py.PyErr_Fetch(&type, &value, &traceback);
+	text_hash_make(field(struct pyobj *, code, at.code_name));
+	if (key_has_file)
+		text_hash_make(field(struct pyobj *, code, at.code_file));
+	d.key = code_key(code);
+	if (key_has_module) {
+		d.module = module_hash(globals);
+		d.globals = globals;
+		d.globals_tag = field(uint64_t, globals, DICT_TAG);
 	}
-	if (agent.field_used[WIRE_MODULE] || agent.field_used[WIRE_QUALNAME])
-		d.globals = field(struct pyobj *, frame, at.frame_globals);
+	py.PyErr_Restore(type, value, traceback);
 	table_put(&agent.table, &d); /* no memory: it will be decided on again */
 }
 
@@ -246,7 +278,7 @@ struct pyobj *evalframe_call(void *tstate, struct pyframe *frame, int throwing)
 	if (unlikely(!--until_look))
 		return look(tstate, frame, throwing);
 
-	const struct decided *d = table_find(&agent.table, code);
+	struct decided *d = table_find(&agent.table, code);
 
 	if (likely(d->code && !d->matched && same(d, code, frame)))
 		return saved(tstate, frame, throwing);
@@ -350,6 +382,11 @@ static int evalframe_init(void)
 			      NULL);
 		return -E2BIG;
 	}
+	/* The name is the end of the qualified name, so that alone will do where there is one. */
+	if (at.code_qualname && agent.field_used[WIRE_QUALNAME])
+		at.code_name = at.code_qualname;
+	key_has_file = agent.field_used[WIRE_FILE];
+	key_has_module = agent.field_used[WIRE_MODULE] || (!at.code_qualname && agent.field_used[WIRE_QUALNAME]);
 	interpreter = py.PyInterpreterState_Main();
 	peer_poke(py._PyInterpreterState_GetEvalFrameFunc(interpreter));
 	current = py._PyInterpreterState_GetEvalFrameFunc(interpreter);

@@ -24,11 +24,6 @@ struct search {
 	struct pyobj *found; /* the qualified name */
 };
 
-static struct pyobj *type_of(struct pyobj *o)
-{
-	return *(struct pyobj **)((char *)o + 8);
-}
-
 static bool is_class(struct pyobj *o)
 {
 	return *(unsigned long *)((char *)type_of(o) + TP_FLAGS) & TYPE_SUBCLASS;
