@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Descriptions to probes, groups and enablings, with the real providers; nothing is attached. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "session/session_impl.h"
+
+struct world {
+	struct session_config cfg;
+	struct session s;
+	struct diag diag;
+	char last[1024];
+};
+
+static void keep(void *arg, enum diag_level level, const char *text)
+{
+	struct world *w = arg;
+
+	snprintf(w->last, sizeof(w->last), "%s", text);
+}
+
+static struct world *world_new(const char *text)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct arena *a = arena_new();
+
+	w->diag = (struct diag){.sink = keep, .arg = w};
+	session_config_init(&w->cfg, a);
+	*vec_push(a, &w->cfg.args) = "pydtrace";
+	*vec_push(a, &w->cfg.programs) = (struct session_program){.text = text, .bare = D_DESC_NAME};
+	w->s = (struct session){.cfg = &w->cfg,
+				.diag = &w->diag,
+				.arena = a,
+				.prog = {.arena = a},
+				.exec_ops = &exec_kernel,
+				.signals = -1};
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	session_providers_close(&w->s);
+	arena_free(w->s.arena);
+	free(w);
+}
+
+static int expand(struct world *w)
+{
+	int err = session_sources_parse(&w->s);
+
+	if (!err)
+		err = session_providers_open(&w->s);
+	return err ? err : session_plan_expand(&w->s);
+}
+
+static void descriptions_match(void **state)
+{
+	static const struct {
+		const char *text;
+		u64 matches;
+		u32 groups; /* of the first clause */
+	} cases[] = {
+	    {"BEGIN", 1, 1},
+	    {"dtrace:::", 3, 3},
+	    {"BEGIN,END", 2, 2},
+	    {"END{} END{}", 2, 1},
+	    {"tick-1s", 1, 1},
+	    {"profile:::tick-333ms", 1, 1},
+	    {"syscall::read:entry", 1, 1},
+	    {"::read:entry", 1, 1},
+	    {":vmlinux:read:", 2, 2},
+	    {"syscall::read:entry,syscall::write:entry", 2, 1},
+	    {"syscall::*statx:", 2, 2},
+	    {"syscall::[rw]*v:return", 2, 1}, /* readv writev */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = world_new(cases[i].text);
+
+		assert_int_equal(expand(w), 0);
+		assert_int_equal(w->s.texts.v[0].matches, cases[i].matches);
+		assert_int_equal(w->s.clauses.v[0].matches.n, cases[i].groups);
+		world_free(w);
+	}
+}
+
+static void nothing_matches(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} cases[] = {
+	    {"syscall::nosuch:entry",
+	     "pydtrace: -n:1:1: probe description syscall::nosuch:entry does not match any probes\n"},
+	    {"tick-9000hz", "pydtrace: -n:1:1: probe description :::tick-9000hz does not match any probes\n"},
+	    {"tick-1y", "pydtrace: -n:1:1: probe description :::tick-1y does not match any probes\n"},
+	    {"BEGIN, begin", "pydtrace: -n:1:8: probe description :::begin does not match any probes\n"},
+	    {"io:::start", "pydtrace: -n:1:1: probe description io:::start does not match any probes: "
+			   "there is no provider 'io'\n"},
+	    {"pythonx:::function-entry", "pydtrace: -n:1:1: 'x' is not a process ID\n"},
+	    {"python99999999999:::function-entry", "pydtrace: -n:1:1: '99999999999' is not a process ID\n"},
+	    {"python:::function-entry", "pydtrace: -n:1:1: python needs a process ID: python1234, "
+					"python$target, python$1, or python* for all\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *w = world_new(cases[i].text);
+
+		assert_true(expand(w) < 0);
+		assert_int_equal(strncmp(w->last, cases[i].message, strlen(cases[i].message)), 0);
+		world_free(w);
+	}
+}
+
+static void zdefs_permits_nothing(void **state)
+{
+	struct world *w = world_new("syscall::nosuch:entry");
+
+	assert_int_equal(session_option_set(&w->cfg, "zdefs", NULL, NOWHERE, &w->diag), 0);
+	assert_int_equal(expand(w), 0);
+	assert_int_equal(w->s.texts.v[0].matches, 0);
+	world_free(w);
+}
+
+/* BEGIN, END and ERROR have had these numbers in every DTrace. */
+static void numbers_of_probes(void **state)
+{
+	struct world *w = world_new("BEGIN");
+
+	assert_int_equal(expand(w), 0);
+	assert_string_equal(w->s.probes.v[0]->name, "BEGIN");
+	assert_string_equal(w->s.probes.v[1]->name, "END");
+	assert_string_equal(w->s.probes.v[2]->name, "ERROR");
+	for (size_t i = 0; i < w->s.probes.n; i++) {
+		const struct probe *p = w->s.probes.v[i];
+
+		assert_int_equal(p->id, i + 1);
+		assert_int_equal(p->id, p->group->probes.v[0]->id + p->index);
+	}
+	world_free(w);
+}
+
+static void enablings_are_in_script_order(void **state)
+{
+	struct world *w =
+	    world_new("syscall::read: /pid == 1 && execname != \"x\"/ { @ = count(); } BEGIN { x = 1; } "
+		      "syscall:::entry { @ = count(); }");
+	struct session *s = &w->s;
+
+	assert_int_equal(expand(w), 0);
+	assert_int_equal(session_plan_resolve(s), 0);
+	assert_int_equal(session_plan_build(s), 0);
+	assert_int_equal(s->in.nenablings, 4);
+	assert_int_equal(s->in.ngroups, 3);
+	assert_int_equal(s->enablings.v[0].nconj, 2);
+	assert_int_equal(s->enablings.v[0].filter, -1);
+	assert_non_null(s->enablings.v[0].set);
+	assert_string_equal(s->in.groups[s->enablings.v[0].group].name, "syscall:::entry");
+	assert_string_equal(s->in.groups[s->enablings.v[1].group].name, "syscall:::return");
+	assert_string_equal(s->in.groups[s->enablings.v[2].group].name, "BEGIN");
+	assert_null(s->enablings.v[2].set);
+	assert_int_equal(s->enablings.v[3].group, s->enablings.v[0].group);
+	assert_non_null(session_plan_group(s, "BEGIN"));
+	assert_null(session_plan_group(s, "END"));
+	world_free(w);
+}
+
+static void the_vm_has_no_system_calls(void **state)
+{
+	struct world *w = world_new("syscall::read:entry { @ = count(); }");
+
+	w->s.exec_ops = &exec_vm;
+	assert_int_equal(expand(w), 0);
+	assert_int_equal(session_plan_resolve(&w->s), 0);
+	assert_true(session_plan_build(&w->s) < 0);
+	assert_non_null(strstr(w->last, "the vm executor has no system-call events yet"));
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(descriptions_match),
+	    cmocka_unit_test(nothing_matches),
+	    cmocka_unit_test(zdefs_permits_nothing),
+	    cmocka_unit_test(numbers_of_probes),
+	    cmocka_unit_test(enablings_are_in_script_order),
+	    cmocka_unit_test(the_vm_has_no_system_calls),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
