@@ -45,15 +45,15 @@ struct consumer_config {
 int consumer_new(struct consumer **out, const struct consumer_config *cfg);
 void consumer_free(struct consumer *c);
 
-/* The column header, once, unless quiet. */
+/* Tracing begins. As in dtrace, the column header comes with the first record, so that aggregations stand alone. */
 void consumer_begin(struct consumer *c);
 /* Take all records that are there and print what they say. 0, or -errno (-EIO, -ENOSPC ...: the output failed). */
 int consumer_drain(struct consumer *c);
 /* Did a record ask to exit? Then *status is its argument. */
 bool consumer_exited(const struct consumer *c, int *status);
-/* Print the aggregations that no printa() has printed; report drops on diag. After END. 0 or -errno. */
+/* An empty line, and the aggregations that no printa() has printed; report drops on diag. After END. 0 or -errno. */
 int consumer_end(struct consumer *c);
-/* Report the drops since the last call as warnings, in dtrace's words ("3 aggregation drops ..."). */
+/* Report the drops since the last call, in dtrace's words ("3 aggregation drops ..."). */
 void consumer_report_drops(struct consumer *c);
 
 #endif
