@@ -19,8 +19,7 @@ struct printing {
 	u32 next_value, next_agg;
 	/* of the conversion at hand */
 	const struct d_conv *conv;
-	int width, prec;             /* width < 0: to the left; prec <= 0: none */
-	const struct agg_entry *agg; /* %@: its aggregation */
+	int width, prec; /* width < 0: to the left; prec <= 0: none */
 };
 
 static const struct value *next_value(struct printing *p)
@@ -236,10 +235,11 @@ static const struct {
     ['k'] = {conv_stack},
 };
 
-/* %@: each takes the next aggregation of the printa(); beyond the last, the last again. */
+/* %@d: each takes the next aggregation of the printa(); beyond the last, the last again. */
 static void conv_aggregation(struct printing *p)
 {
 	const struct agg_row *r = p->args->row;
+	struct value v = {.kind = VALUE_INT, .size = 8, .is_signed = true};
 
 	if (!r || !r->nv)
 		return;
@@ -248,10 +248,12 @@ static void conv_aggregation(struct printing *p)
 
 	const struct agg_entry *e = r->v[p->next_agg++];
 
-	if (agg_is_distribution(e))
+	if (agg_is_distribution(e)) {
 		quantize_print(p->out, e);
-	else
-		put_number(p, (u64)agg_number(e, e->normal), 'd');
+		return;
+	}
+	v.num = (u64)agg_number(e, e->normal);
+	convs[(u8)p->conv->conv].put(p, &v);
 }
 
 static void convert(struct printing *p, const struct d_conv *c)
@@ -262,11 +264,11 @@ static void convert(struct printing *p, const struct d_conv *c)
 	if (c->minus && p->width > 0)
 		p->width = -p->width;
 
-	if (c->conv == '%')
-		strbuf_puts(p->out, "%");
-	else if (c->conv == '@')
+	if ((u8)c->conv >= ARRAY_SIZE(convs) || !convs[(u8)c->conv].put)
+		return;
+	if (c->agg)
 		conv_aggregation(p);
-	else if ((u8)c->conv < ARRAY_SIZE(convs) && convs[(u8)c->conv].put)
+	else
 		convs[(u8)c->conv].put(p, next_value(p));
 }
 

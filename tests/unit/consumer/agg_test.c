@@ -215,9 +215,13 @@ static void printa_formats_keys_and_values(void **state)
 	static const struct {
 		const char *fmt, *expected;
 	} rows[] = {
-	    {"%@u: -\n", "7: -\n"},       {"%@u: %d %d %d\n", "7: 1 2 3\n"},
-	    {"%@d %@d %@d\n", "7 7 7\n"}, {"[%-5d|%5d|%@8u]", "[1    |    2|       7]"},
-	    {"%*d|%@-4d|", " 2|7   |"},   {"no conversion\n", "no conversion\n"},
+	    {"%@u: -\n", "7: -\n"},
+	    {"%@u: %d %d %d\n", "7: 1 2 3\n"},
+	    {"%@d %@d %@d\n", "7 7 7\n"},
+	    {"[%-5d|%5d|%@8u]", "[1    |    2|       7]"},
+	    {"%*d|%@-4d|", " 2|7   |"},
+	    {"%@x %@5o|%@08d", "7     7|00000007"},
+	    {"no conversion\n", "no conversion\n"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -346,14 +346,13 @@ const struct d_format *world_format(struct arena *a, const char *fmt)
 		const char *start = fmt;
 
 		c->width = c->prec = -1;
-		if (*fmt != '%') {
-			fmt += strcspn(fmt, "%");
+		if (*fmt != '%' || fmt[1] == '%') {
+			start += *fmt == '%';
+			fmt = start + 1 + strcspn(start + 1, "%");
 			c->text = start;
 			c->ntext = (u32)(fmt - start);
 			continue;
 		}
-		bool agg = false;
-
 		for (fmt++; *fmt && strchr("-+ 0#'@", *fmt); fmt++) {
 			c->minus |= *fmt == '-';
 			c->plus |= *fmt == '+';
@@ -361,7 +360,7 @@ const struct d_format *world_format(struct arena *a, const char *fmt)
 			c->zero |= *fmt == '0';
 			c->alt |= *fmt == '#';
 			c->group |= *fmt == '\'';
-			agg |= *fmt == '@';
+			c->agg |= *fmt == '@';
 		}
 		if (*fmt == '*') {
 			c->width_star = true;
@@ -377,9 +376,11 @@ const struct d_format *world_format(struct arena *a, const char *fmt)
 		}
 		for (; *fmt == 'h' || *fmt == 'l'; fmt++)
 			c->size = *fmt == 'l' ? 8 : c->size ? 1 : 2;
-		agg |= *fmt == '@';
-		c->conv = agg ? '@' : *fmt;
-		fmt += *fmt == '@' && isalpha((u8)fmt[1]) ? 2 : 1;
+		if (*fmt == '@') {
+			c->agg = true;
+			fmt++;
+		}
+		c->conv = *fmt++;
 	}
 	return f;
 }
