@@ -9,18 +9,24 @@
 
 int d_check_error(struct d_checker *c, struct srcpos pos, const char *fmt, ...)
 {
-	struct strbuf b = {0};
 	va_list ap;
 
 	if (c->failed)
 		return -EINVAL;
 	c->failed = true;
 	va_start(ap, fmt);
-	strbuf_vprintf(&b, fmt, ap);
+	d_report(c->diag, pos, fmt, ap);
 	va_end(ap);
-	diag_report(c->diag, DIAG_ERROR, pos, "%s", b.s ? b.s : "out of memory");
-	strbuf_free(&b);
 	return -EINVAL;
+}
+
+const char *d_place(struct d_checker *c, struct srcpos pos)
+{
+	const struct source *here = c->clause ? c->clause->pos.src : pos.src;
+
+	if (pos.src == here)
+		return arena_printf(c->arena, "line %u", pos.line);
+	return arena_printf(c->arena, "%s:%u", pos.src->name, pos.line);
 }
 
 static int check_predicate(struct d_checker *c, struct d_node *pred)

@@ -4,6 +4,8 @@
 
 #include "d/d_impl.h"
 
+#define MAX_AGGS 1000 /* each is a table in the kernel */
+
 static struct d_aggregation *find(struct d_checker *c, const char *name)
 {
 	for (size_t i = 0; i < c->prog->aggs.n; i++)
@@ -117,6 +119,10 @@ static struct d_aggregation *add(struct d_checker *c, const struct d_node *ref, 
 {
 	struct d_aggregation *a = arena_new_array(c->arena, struct d_aggregation, 1);
 
+	if (c->prog->aggs.n == MAX_AGGS) {
+		d_check_error(c, ref->pos, "too many aggregations (at most %d)", MAX_AGGS);
+		return NULL;
+	}
 	a->name = ref->name;
 	a->id = (u32)c->prog->aggs.n;
 	a->func = func;
@@ -137,14 +143,14 @@ static int check_same(struct d_checker *c, const struct d_aggregation *a, const 
 		      enum d_aggfunc func, const s64 *param)
 {
 	if (a->func != func)
-		return d_check_error(c, ref->pos, "@%s is %s() here and %s() at line %u", a->name,
-				     d_aggfuncs[func].name, d_aggfuncs[a->func].name, a->pos.line);
+		return d_check_error(c, ref->pos, "@%s is %s() here and %s() at %s", a->name, d_aggfuncs[func].name,
+				     d_aggfuncs[a->func].name, d_place(c, a->pos));
 	if (memcmp(a->param, param, sizeof(a->param)))
-		return d_check_error(c, ref->pos, "@%s has other parameters of %s() here than at line %u", a->name,
-				     d_aggfuncs[func].name, a->pos.line);
+		return d_check_error(c, ref->pos, "@%s has other parameters of %s() here than at %s", a->name,
+				     d_aggfuncs[func].name, d_place(c, a->pos));
 	if (a->nkeys != ref->narg)
-		return d_check_error(c, ref->pos, "@%s has %u key%s here and %u at line %u", a->name, ref->narg,
-				     ref->narg == 1 ? "" : "s", a->nkeys, a->pos.line);
+		return d_check_error(c, ref->pos, "@%s has %u key%s here and %u at %s", a->name, ref->narg,
+				     ref->narg == 1 ? "" : "s", a->nkeys, d_place(c, a->pos));
 	return 0;
 }
 
@@ -154,8 +160,8 @@ static int check_keys(struct d_checker *c, struct d_aggregation *a, const struct
 		const struct d_node *key = ref->arg[i];
 
 		if (!d_type_fits(a->keys[i], key))
-			return d_check_error(c, key->pos, "key #%u of @%s is \"%s\" here and \"%s\" at line %u",
-					     i + 1, a->name, key->type->name, a->keys[i]->name, a->pos.line);
+			return d_check_error(c, key->pos, "key #%u of @%s is \"%s\" here and \"%s\" at %s", i + 1,
+					     a->name, key->type->name, a->keys[i]->name, d_place(c, a->pos));
 		if (d_is_int(key->type) && key->type->size > a->keys[i]->size)
 			a->keys[i] = key->type;
 		a->key_is_identity[i] &= is_identity(key);
@@ -187,7 +193,7 @@ int d_check_aggregate(struct d_checker *c, struct d_stmt *s)
 	ref->agg = find(c, ref->name);
 	if (!ref->agg)
 		ref->agg = add(c, ref, func, param);
-	if (check_same(c, ref->agg, ref, func, param) || check_keys(c, ref->agg, ref))
+	if (!ref->agg || check_same(c, ref->agg, ref, func, param) || check_keys(c, ref->agg, ref))
 		return -EINVAL;
 	ref->type = &d_type_agg;
 	s->kind = D_STMT_AGG;

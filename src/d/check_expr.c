@@ -118,9 +118,15 @@ static int check_keys(struct d_checker *c, struct d_node *n)
 {
 	const struct d_var *v = n->var;
 
+	if (!n->narg)
+		return d_check_error(c, n->pos, "%s%s is an array with %u key%s (%s)", d_scope_prefix(v->scope),
+				     v->name, v->nkeys, v->nkeys == 1 ? "" : "s", d_place(c, v->pos));
+	if (!v->nkeys)
+		return d_check_error(c, n->pos, "%s%s is not an array (%s)", d_scope_prefix(v->scope), v->name,
+				     d_place(c, v->pos));
 	if (n->narg != v->nkeys)
-		return d_check_error(c, n->pos, "%s%s takes %u key%s (line %u), not %u", d_scope_prefix(v->scope),
-				     v->name, v->nkeys, v->nkeys == 1 ? "" : "s", v->pos.line, n->narg);
+		return d_check_error(c, n->pos, "%s%s takes %u key%s (%s), not %u", d_scope_prefix(v->scope),
+				     v->name, v->nkeys, v->nkeys == 1 ? "" : "s", d_place(c, v->pos), n->narg);
 	for (u32 i = 0; i < n->narg; i++) {
 		if (d_check_expr(c, n->arg[i]))
 			return -EINVAL;
@@ -242,7 +248,7 @@ static int check_cast(struct d_checker *c, struct d_node *n)
 		return 0;
 	if (d_is_string(to) && d_is_scalar(from))
 		return d_check_error(c, n->pos,
-				     "a \"%s\" cannot be made a string: copyinstr() reads one from an address",
+				     "\"%s\" cannot be cast to a string: copyinstr() reads one from an address",
 				     from->name);
 	return d_check_error(c, n->pos, "invalid cast of \"%s\" to \"%s\"", from->name, to->name);
 }

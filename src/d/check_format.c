@@ -13,8 +13,8 @@ static const struct conversion {
     {"CYT", true, false, false, "an integer"},
     {"xXpaA", true, true, false, "an integer or a pointer"},
     {"sS", false, false, true, "a string"},
-    {"eEfgG", false, false, false, "a floating-point number, which D does not have"},
-    {"k", false, false, false, "a stack, and stacks are not supported yet"},
+    {"eEfgG", false, false, false, "floating-point numbers"},
+    {"k", false, false, false, "stacks"},
 };
 
 /* The values that a format takes one after the other. */
@@ -35,7 +35,7 @@ static const char *func(const struct values *v)
 /* The next value's type and place; NULL: there is none left. */
 static const struct d_type *next_value(struct values *v, struct srcpos *pos)
 {
-	*pos = v->stmt->pos;
+	*pos = v->stmt->fmt_pos;
 	if (v->agg)
 		return v->next < v->agg->nkeys ? v->agg->keys[v->next++] : NULL;
 	if (v->next >= v->stmt->narg)
@@ -67,15 +67,14 @@ static int check_star(struct values *v, const char *what)
 static int check_agg_value(struct values *v, const struct d_conv *conv, const struct conversion *k)
 {
 	if (!v->agg)
-		return d_check_error(v->c, v->stmt->pos, "%s() format conversion #%u: %%@ is for printa()", func(v),
-				     v->number);
+		return d_check_error(v->c, v->stmt->fmt_pos, "%s() format conversion #%u: %%@ is for printa()",
+				     func(v), v->number);
 	if (!k->ints)
-		return d_check_error(v->c, v->stmt->pos,
-				     "printa() format conversion #%u (%%@%c) takes %s, not the value of "
-				     "an aggregation",
-				     v->number, conv->conv, k->wants);
+		return d_check_error(v->c, v->stmt->fmt_pos,
+				     "printa() format conversion #%u (%%@%c) cannot print an aggregation's value",
+				     v->number, conv->conv);
 	if (++v->naggs > v->stmt->narg && v->stmt->narg > 1)
-		return d_check_error(v->c, v->stmt->pos, "printa() format conversion #%u has no aggregation",
+		return d_check_error(v->c, v->stmt->fmt_pos, "printa() format conversion #%u has no aggregation",
 				     v->number);
 	return 0;
 }
@@ -97,6 +96,10 @@ static int check_conversion(struct values *v, const struct d_conv *conv)
 	if (!t)
 		return d_check_error(v->c, pos, "%s() format conversion #%u (%%%c) has no %s", func(v), v->number,
 				     conv->conv, v->agg ? "key" : "argument");
+	if (!k->ints && !k->strings)
+		return d_check_error(v->c, v->stmt->fmt_pos,
+				     "%s() format conversion #%u (%%%c) prints %s, which D does not have%s",
+				     func(v), v->number, conv->conv, k->wants, conv->conv == 'k' ? " yet" : "");
 	if (!accepts(k, t))
 		return d_check_error(v->c, pos, "%s() format conversion #%u (%%%c) takes %s, not \"%s\"", func(v),
 				     v->number, conv->conv, k->wants, t->name);
@@ -112,7 +115,7 @@ int d_format_check(struct d_checker *c, const struct d_stmt *s)
 		if (s->format->conv[i].conv && check_conversion(&v, &s->format->conv[i]))
 			return -EINVAL;
 	if (!printa && v.next < s->narg)
-		return d_check_error(c, s->arg[v.next]->pos, "%s() format needs only %u argument%s after it",
-				     func(&v), v.next, v.next == 1 ? "" : "s");
+		return d_check_error(c, s->arg[v.next]->pos, "%s() format takes %u argument%s, not %u", func(&v),
+				     v.next, v.next == 1 ? "" : "s", s->narg);
 	return 0;
 }

@@ -17,10 +17,19 @@ static bool takes_format(enum d_action a)
 static int split_format(struct d_checker *c, struct d_stmt *s)
 {
 	s->fmt_text = s->arg[0]->str;
-	s->pos = s->arg[0]->pos;
+	s->fmt_pos = s->arg[0]->pos;
 	s->arg++;
 	s->narg--;
 	return d_format_parse(c, s, &s->format);
+}
+
+static bool same_keys(const struct d_aggregation *a, const struct d_aggregation *b)
+{
+	bool same = a->nkeys == b->nkeys;
+
+	for (u32 i = 0; same && i < a->nkeys; i++)
+		same = a->keys[i]->kind == b->keys[i]->kind;
+	return same;
 }
 
 /* printa(@a, ...) or printa("format", @a, ...) */
@@ -36,7 +45,7 @@ static int check_printa(struct d_checker *c, struct d_stmt *s)
 					     "printa() argument #%u must be an aggregation, as @name", i + 1);
 		if (d_check_aggref(c, s->arg[i]))
 			return -EINVAL;
-		if (s->arg[i]->agg->nkeys != s->arg[format]->agg->nkeys)
+		if (!same_keys(s->arg[i]->agg, s->arg[format]->agg))
 			return d_check_error(c, s->arg[i]->pos, "@%s and @%s do not have the same keys",
 					     s->arg[format]->agg->name, s->arg[i]->agg->name);
 	}

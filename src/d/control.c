@@ -51,6 +51,7 @@ static int pragma(struct d_parser *p, const char *s)
 static int line_marker(struct d_parser *p, const char *s, const char *next)
 {
 	const char *number = next_word(p, &s), *open = strchr(s, '"'), *close = open ? strchr(open + 1, '"') : NULL;
+	const char *end = p->src->text + p->src->len;
 	struct source *src;
 	s64 line;
 
@@ -60,10 +61,17 @@ static int line_marker(struct d_parser *p, const char *s, const char *next)
 	*src = *p->pos.src;
 	if (close)
 		src->name = arena_strndup(p->prog->arena, open + 1, (size_t)(close - open - 1));
-	src->text = next;
-	src->len = p->src->len - (size_t)(next - p->src->text);
-	src->first_line = (u32)line;
 	p->next_src = src;
+	p->next_line = (u32)line;
+	if (!line) { /* as gcc says of what it adds before the first line */
+		const char *nl = memchr(next, '\n', (size_t)(end - next));
+
+		next = nl ? nl + 1 : end;
+		line = 1;
+	}
+	src->text = next;
+	src->len = (size_t)(end - next);
+	src->first_line = (u32)line;
 	return 0;
 }
 

@@ -224,7 +224,7 @@ struct d_node {
 	struct d_aggregation *agg; /* D_AGGREF */
 	const char *name;          /* as parsed, before d_check() resolves it */
 	enum d_scope scope;        /* D_VAR, with the name */
-	u32 depth;                 /* height of the tree from here, at most D_MAX_DEPTH: recursion over it is safe */
+	u32 depth; /* height of the tree from here, at most D_MAX_DEPTH: recursion over it is safe */
 };
 
 #define D_MAX_DEPTH 512
@@ -246,6 +246,7 @@ struct d_stmt {
 	u32 narg;
 	struct d_node *agg;
 	const char *fmt_text; /* printf, printa with a format */
+	struct srcpos fmt_pos;
 	const struct d_format *format;
 };
 

@@ -7,6 +7,9 @@
 
 #include "d/d.h"
 
+/* report.c */
+void d_report(struct diag *diag, struct srcpos pos, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
+
 /* --- types.c -------------------------------------------------------------------------------------- */
 
 extern const struct d_type d_type_int, d_type_uint, d_type_long, d_type_ulong, d_type_s64, d_type_u64, d_type_size,
@@ -96,7 +99,8 @@ struct d_parser {
 	size_t off;
 	struct srcpos pos;
 	size_t token_len;
-	const struct source *next_src; /* a # line was read: what begins at the next line */
+	const struct source *next_src; /* a # line was read: what begins at the next line, */
+	u32 next_line;                 /* which is this one */
 	struct srcpos comment;         /* where the comment that is being skipped began */
 
 	/* What the lexer must know of the grammar, for probe descriptions and '/' mean different things in places. */
@@ -165,7 +169,8 @@ struct d_symbol {
 	struct d_var *var;
 	struct d_symbol *next; /* in the bucket */
 	bool declared;
-	bool scalar;          /* used without keys somewhere */
+	bool scalar; /* used without keys somewhere */
+	bool keyed_assigned;
 	bool assigned;        /* while it had no type */
 	struct d_node *keyed; /* its first use with keys */
 };
@@ -184,6 +189,9 @@ struct d_checker {
 
 /* Report the first error only, and return -EINVAL. */
 int d_check_error(struct d_checker *c, struct srcpos pos, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* An earlier place, as a message names it: "line 3", "lib.d:3" when it is not in the text of the clause. */
+const char *d_place(struct d_checker *c, struct srcpos pos);
 
 /* symbol.c: gather the variables and find their types */
 int d_symbols_collect(struct d_checker *c);

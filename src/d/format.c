@@ -15,8 +15,8 @@ struct scan {
 
 static int fail(struct scan *f, const char *what)
 {
-	return d_check_error(f->c, f->stmt->pos, "%s() format conversion #%u %s", d_action_name(f->stmt->action),
-			     f->number, what);
+	return d_check_error(f->c, f->stmt->fmt_pos, "%s() format conversion #%u %s",
+			     d_action_name(f->stmt->action), f->number, what);
 }
 
 static bool scan_flag(struct scan *f, struct d_conv *v)
@@ -110,7 +110,7 @@ int d_format_parse(struct d_checker *c, const struct d_stmt *s, const struct d_f
 	VEC(struct d_conv) v = {0};
 
 	if (!*f.s)
-		return d_check_error(c, s->pos, "%s() format is empty", d_action_name(s->action));
+		return d_check_error(c, s->fmt_pos, "%s() format is empty", d_action_name(s->action));
 	while (*f.s) {
 		struct d_conv *conv = vec_push(c->arena, &v);
 

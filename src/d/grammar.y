@@ -7,6 +7,7 @@
 
 /* The place of a rule is that of its first symbol. */
 #define YYLLOC_DEFAULT(cur, rhs, n) ((cur) = YYRHSLOC(rhs, (n) ? 1 : 0))
+#define MAX_STARS		    8
 #define NEW(type)		    arena_new_array(p->prog->arena, type, 1)
 
 /* Take what was built; NULL: it was reported, and that is the end. */
@@ -82,6 +83,10 @@ item	: clause
 clause	: descs						{ d_clause_add(p, $1, NULL, NULL); }
 	| descs '{' stmts '}'				{ d_clause_add(p, $1, NULL, $3); }
 	| descs '/' expr END_PREDICATE '{' stmts '}'	{ d_clause_add(p, $1, $3, $6); }
+	| descs '/' expr END_PREDICATE			{
+			d_parser_error(p, @4, "actions { } are expected after the probe description and predicate");
+			YYABORT;
+		}
 	;
 descs	: DESC						{ $$ = NEW(struct d_descs); *vec_push(p->prog->arena, &$$->v) = *$1; }
 	| descs ',' DESC				{ $$ = $1; *vec_push(p->prog->arena, &$$->v) = *$3; }
@@ -109,8 +114,10 @@ declarators
 declarator
 	: stars IDENT					{ d_decl_add(p, @2, $1, $2, NULL); }
 	| stars IDENT '[' types ']'			{ d_decl_add(p, @2, $1, $2, $4); }
-	| stars IDENT '[' expr ']'			{ d_parser_error(p, @3, "arrays of a fixed size are not supported: "
-									 "an array has types as keys, as in a[int]"); YYABORT; }
+	| stars IDENT '[' expr ']'			{
+			d_parser_error(p, @3, "arrays of a fixed size are not supported: an array has types as keys, as in a[int]");
+			YYABORT;
+		}
 	;
 types	: type_name					{ $$ = NEW(struct d_types); *vec_push(p->prog->arena, &$$->v) = $1; }
 	| types ',' type_name				{ $$ = $1; *vec_push(p->prog->arena, &$$->v) = $3; }
@@ -120,8 +127,16 @@ type_name
 	: base_type stars				{ $$ = d_type_add_stars(p, $1, $2); }
 	;
 stars	: %empty					{ $$ = 0; }
-	| stars '*'					{ $$ = $1 + 1; if ($$ > 16) { d_parser_error(p, @2, "too many levels of pointers"); YYABORT; } }
-	| stars '*' QUALIFIER				{ $$ = $1 + 1; if ($$ > 16) { d_parser_error(p, @2, "too many levels of pointers"); YYABORT; } }
+	| stars star					{
+			$$ = $1 + 1;
+			if ($$ > MAX_STARS) {
+				d_parser_error(p, @2, "a type has too many '*' (at most %d)", MAX_STARS);
+				YYABORT;
+			}
+		}
+	;
+star	: '*'
+	| '*' QUALIFIER
 	;
 base_type
 	: words						{
@@ -175,7 +190,10 @@ unary	: postfix
 	| '~' cast					{ UNARY($$, D_BITNOT, @1, $2); }
 	| '!' cast					{ UNARY($$, D_NOT, @1, $2); }
 	| '*' cast					{ UNARY($$, D_DEREF, @1, $2); }
-	| '&' cast					{ d_parser_error(p, @1, "the address of a variable cannot be taken"); YYABORT; }
+	| '&' cast					{
+			d_parser_error(p, @1, "the address of a variable cannot be taken");
+			YYABORT;
+		}
 	| SIZEOF unary					{ UNARY($$, D_SIZEOF, @1, $2); }
 	| SIZEOF '(' type_name ')'			{ $$ = d_node_sizeof(p, @1, $3); }
 	| STRINGOF unary				{ TAKE($$, d_node_cast(p, @1, &d_type_string, $2)); }
@@ -242,7 +260,7 @@ expr	: assign
 /* What bison itself says: its stack is full (at YYMAXDEPTH) or there is no memory for it. */
 static void d_yyerror(D_YYLTYPE *loc, struct d_parser *p, const char *msg)
 {
-	d_parser_error(p, *loc, "the expression is nested too deeply (%s)", msg);
+	d_parser_error(p, *loc, "the expression is nested too deeply (at most %d levels)", D_MAX_DEPTH);
 }
 
 /* A syntax error; all that is known is the token that does not fit. What the lexer refused was reported by it. */

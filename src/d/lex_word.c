@@ -16,7 +16,7 @@ struct srcpos d_lex_locate(struct d_parser *p, size_t off, int len)
 		p->pos.line++;
 		p->pos.col = 1;
 		if (p->next_src) {
-			p->pos = (struct srcpos){p->next_src, p->next_src->first_line, 1};
+			p->pos = (struct srcpos){p->next_src, p->next_line, 1};
 			p->next_src = NULL;
 		}
 	}

@@ -16,14 +16,9 @@ int d_parser_error(struct d_parser *p, struct srcpos pos, const char *fmt, ...)
 	if (p->failed)
 		return -EINVAL;
 	p->failed = true;
-
-	struct strbuf b = {0};
-
 	va_start(ap, fmt);
-	strbuf_vprintf(&b, fmt, ap);
+	d_report(p->diag, pos, fmt, ap);
 	va_end(ap);
-	diag_report(p->diag, DIAG_ERROR, pos, "%s", b.s ? b.s : "out of memory");
-	strbuf_free(&b);
 	return -EINVAL;
 }
 

@@ -4,6 +4,8 @@
 
 #include "d/d_impl.h"
 
+#define MAX_ROUNDS 20 /* of finding types from types; real scripts need two or three */
+
 static const char *const scope_prefix[] = {[D_GLOBAL] = "", [D_THREAD] = "self->", [D_CLAUSE] = "this->"};
 
 const char *d_scope_prefix(enum d_scope scope)
@@ -53,8 +55,8 @@ static int declare(struct d_checker *c, const struct d_decl *d)
 	struct d_symbol *s = d_symbol_find(c, d->scope, d->name);
 
 	if (s)
-		return d_check_error(c, d->pos, "%s%s is already declared at line %u", d_scope_prefix(d->scope),
-				     d->name, s->var->pos.line);
+		return d_check_error(c, d->pos, "%s%s is already declared at %s", d_scope_prefix(d->scope), d->name,
+				     d_place(c, s->var->pos));
 	if (d->scope == D_GLOBAL && d_is_reserved(d->name))
 		return d_check_error(c, d->pos, "'%s' is a name of D's own", d->name);
 	if (d->type->kind == D_VOID)
@@ -70,11 +72,23 @@ static int declare(struct d_checker *c, const struct d_decl *d)
 	return 0;
 }
 
+static bool is_modification(enum d_op op)
+{
+	return op == D_ASSIGN || (op >= D_PREINC && op <= D_POSTDEC);
+}
+
 static void note_use(void *arg, struct d_node *n)
 {
 	struct d_checker *c = arg;
 	struct d_symbol *s;
 
+	if (is_modification(n->op) && n->arg[0]->op == D_VAR && n->arg[0]->narg) {
+		note_use(c, n->arg[0]);
+		s = d_symbol_find(c, n->arg[0]->scope, n->arg[0]->name);
+		if (s)
+			s->keyed_assigned = true;
+		return;
+	}
 	if (n->op != D_VAR || (n->scope == D_GLOBAL && d_is_reserved(n->name)))
 		return;
 	s = d_symbol_find(c, n->scope, n->name);
@@ -86,7 +100,9 @@ static void note_use(void *arg, struct d_node *n)
 		s->keyed = n;
 }
 
-/* A variable that is never used without keys is an array; otherwise v[i] can only index a pointer. */
+/*
+ * A variable is an array when it is written with keys, or never used without. Otherwise v[i] can only index a pointer.
+ */
 int d_symbols_collect(struct d_checker *c)
 {
 	for (size_t i = 0; i < c->prog->decls.n; i++)
@@ -97,7 +113,7 @@ int d_symbols_collect(struct d_checker *c)
 		struct d_var *v = c->prog->vars.v[i];
 		struct d_symbol *s = d_symbol_find(c, v->scope, v->name);
 
-		if (s->declared || s->scalar || !s->keyed)
+		if (s->declared || !s->keyed || (s->scalar && !s->keyed_assigned))
 			continue;
 		v->nkeys = s->keyed->narg;
 		v->keys = arena_new_array(c->arena, const struct d_type *, v->nkeys);
@@ -123,11 +139,6 @@ static bool only_frees(const struct d_node *n, const struct d_var *v)
 {
 	return n->op == D_ASSIGN && n->assign_op == D_CONST && (v->scope == D_THREAD || v->nkeys) &&
 	       d_is_zero(n->arg[1]);
-}
-
-static bool is_modification(enum d_op op)
-{
-	return op == D_ASSIGN || (op >= D_PREINC && op <= D_POSTDEC);
 }
 
 /* Keys take the widest integer type that they are used with, so that none is cut. */
@@ -168,8 +179,7 @@ static void infer_node(void *arg, struct d_node *n)
 
 static void infer_until_stable(struct d_checker *c)
 {
-	/* Each round but the last gives some variable its type; the bound is for scripts made to be slow. */
-	for (u32 round = 0; round < 100; round++) {
+	for (u32 round = 0; round < MAX_ROUNDS; round++) {
 		c->progress = false;
 		for (size_t i = 0; i < c->prog->clauses.n; i++) {
 			c->clause = c->prog->clauses.v[i];
@@ -182,16 +192,19 @@ static void infer_until_stable(struct d_checker *c)
 
 void d_symbols_infer(struct d_checker *c)
 {
+	u32 again = 0;
+
 	infer_until_stable(c);
 	c->take_zero = true;
 	infer_until_stable(c);
-	/* Variables that are only computed from each other: x = x + 1. */
+	/* Variables that are only computed from each other: x = x + 1. One may be enough to give others their type. */
 	for (size_t i = 0; i < c->prog->vars.n; i++) {
 		struct d_var *v = c->prog->vars.v[i];
 
 		if (v->type || !d_symbol_find(c, v->scope, v->name)->assigned)
 			continue;
 		v->type = &d_type_s64;
-		infer_until_stable(c);
+		if (again++ < MAX_ROUNDS)
+			infer_until_stable(c);
 	}
 }
