@@ -16,6 +16,8 @@ enum {
 	STOP_MS = 500,      /* for a thread to come to a stop */
 	LOOK_AGAIN_MS = 30, /* while the job has not been done */
 	DEFAULT_TIMEOUT_MS = 10000,
+	QUEUE_TRIES = 3,	   /* looks at a main thread that does not hold the GIL, before queueing on it anyway */
+	FINI_RETRIES = 14,
 	RETRY_TRACED_MS = 300, /* another pydtrace holds a thread for microseconds only */
 };
 
@@ -164,23 +166,30 @@ static int files_prepare(struct python *p, const void *page, size_t page_size)
 
 /* --- jobs ------------------------------------------------------------------------------------------------------------- */
 
-/* Shoot at one thread and let it go. */
-static int shoot(struct python *p, pid_t tid, bool main_thread, bool may_queue, bool *queued)
+/* Which shot a thread gets; false: none. `tries` counts the looks at the main thread. */
+static bool shot_for(enum thread_doing doing, bool main_thread, bool may_queue, unsigned tries, enum stub_how *how)
 {
-	enum thread_doing doing;
+	if (doing == DOING_WAIT) {
+		*how = STUB_BORROW;
+		return true;
+	}
+	*how = doing == DOING_GIL || tries > QUEUE_TRIES ? STUB_PENDING : STUB_IF_HELD;
+	return main_thread && may_queue;
+}
+
+/* Shoot at one thread and let it go. -EINPROGRESS: not now. */
+static int shoot(struct python *p, pid_t tid, bool may_queue, unsigned tries)
+{
+	bool main_thread = tid == target_pid(p->t);
 	struct target_stop s;
+	enum stub_how how;
 	int ret = target_stop(p->t, tid, STOP_MS, &s), ended;
 
 	if (ret)
 		return ret;
-	ret = -EINPROGRESS; /* not now */
-	doing = python_thread_doing(p, &s.regs);
-	if (doing == DOING_WAIT)
-		ret = python_shot(p, &s, STUB_BORROW);
-	else if (main_thread && may_queue) {
-		ret = python_shot(p, &s, STUB_PENDING);
-		*queued = !ret;
-	}
+	ret = -EINPROGRESS;
+	if (shot_for(python_thread_doing(p, &s.regs), main_thread, may_queue, tries, &how))
+		ret = python_shot(p, &s, how);
 	ended = target_stop_end(&s);
 	return ret ? ret : ended;
 }
@@ -189,7 +198,6 @@ static int shoot(struct python *p, pid_t tid, bool main_thread, bool may_queue, 
 static int shoot_other(struct python *p)
 {
 	struct target_call c;
-	bool queued = false;
 	pid_t *tids;
 	size_t n;
 	int ret = target_threads(p->t, &tids, &n);
@@ -208,7 +216,7 @@ static int shoot_other(struct python *p)
 		r.rip = c.pc;
 		if (python_thread_doing(p, &r) != DOING_WAIT)
 			continue;
-		ret = shoot(p, tids[i], false, false, &queued);
+		ret = shoot(p, tids[i], false, 0);
 		if (ret == -ESRCH || ret == -ENOSPC || ret == -EFAULT || ret == -ETIMEDOUT)
 			ret = -EINPROGRESS; /* the next one */
 	}
@@ -218,60 +226,81 @@ static int shoot_other(struct python *p)
 
 /*
  * The first shot makes the shared page, so it goes to the main thread whatever that does (the part that makes it uses
- * system calls only). -EINPROGRESS: not done, look again.
+ * system calls only).
  */
-static int shoot_first(struct python *p, const void *page, size_t page_size, bool *queued, struct diag *diag)
+static int shoot_first(struct python *p, const void *page, size_t page_size, struct diag *diag)
 {
-	int ret = shoot(p, target_pid(p->t), true, true, queued);
+	int ret = shoot(p, target_pid(p->t), true, 0);
 
 	return ret ? ret : python_handshake(p, page, page_size, diag);
 }
 
-/* Open a job and see it done, on whichever thread can do it first. */
-static int job_finish(struct python *p, bool queued, u64 deadline)
+/* Errors that mean: this thread cannot, another may. */
+static bool only_this_thread(int err)
 {
-	u32 done = p->jobs;
+	return err == -EINPROGRESS || err == -ENOSPC || err == -EFAULT || err == -ETIMEDOUT;
+}
 
-	while (!python_ctl_wait(p, done, python_now_ns() + LOOK_AGAIN_MS * 1000000ull)) {
-		u32 refused = p->ctl->refused;
+/* One more look for a thread that can do the open job. */
+static int job_push(struct python *p, bool may_queue, unsigned tries)
+{
+	int ret;
+
+	target_maps_free(&p->maps);
+	ret = target_maps_read(p->t, &p->maps);
+	if (!ret)
+		ret = shoot(p, target_pid(p->t), may_queue, tries);
+	if (only_this_thread(ret))
+		ret = shoot_other(p);
+	return ret == -EINPROGRESS ? 0 : ret;
+}
+
+/* Nobody may begin the open job any more; taken in the meantime, it will be done. */
+static int job_withdraw(struct python *p)
+{
+	if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE)
+		return -ETIMEDOUT;
+	return python_ctl_wait(p, p->jobs, python_now_ns() + 2000000000ull) ? 0 : -ETIMEDOUT;
+}
+
+/* See the open job done, on whichever thread can do it first. */
+static int job_finish(struct python *p, u64 deadline)
+{
+	struct stub_ctl *c = p->ctl;
+	u32 not_held = 0, refused = c->refused;
+
+	for (unsigned tries = 1;; tries++) {
+		u64 look = python_now_ns() + LOOK_AGAIN_MS * 1000000ull;
+		bool may_queue;
 		int ret;
 
-		if (python_now_ns() > deadline || p->ctl->stage == STUB_FINALIZING) {
-			/* Nobody may begin it any more. Taken in the meantime, it is as good as done. */
-			if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE)
-				return -ETIMEDOUT;
-			return python_ctl_wait(p, done, python_now_ns() + 2000000000ull) ? 0 : -ETIMEDOUT;
+		while (!python_ctl_wait(p, p->jobs, python_now_ns() + 1000000)) {
+			if (python_now_ns() > look || (c->not_held != not_held && tries <= QUEUE_TRIES))
+				break;
 		}
-		if (p->ctl->waiting || __atomic_load_n(&p->ctl->job, __ATOMIC_ACQUIRE) == STUB_IDLE)
+		if (python_ctl_wait(p, p->jobs, 0))
+			return 0;
+		if (python_now_ns() > deadline || c->stage == STUB_FINALIZING)
+			return job_withdraw(p);
+		if (c->waiting || __atomic_load_n(&c->job, __ATOMIC_ACQUIRE) == STUB_IDLE)
 			continue; /* a thread is at it */
-		target_maps_free(&p->maps);
-		ret = target_maps_read(p->t, &p->maps);
+		not_held = c->not_held;
+		may_queue = c->queued == c->called || c->refused != refused;
+		refused = c->refused;
+		ret = job_push(p, may_queue, tries);
 		if (ret)
 			return ret;
-		ret = shoot(p, target_pid(p->t), true, !queued || refused, &queued);
-		if (ret == -EINPROGRESS || ret == -ENOSPC || ret == -EFAULT || ret == -ETIMEDOUT)
-			ret = shoot_other(p);
-		if (ret && ret != -EINPROGRESS)
-			return ret;
 	}
-	return 0;
 }
 
 static int job_do(struct python *p, enum stub_job job, u64 deadline)
 {
-	bool queued = false;
 	int ret;
 
 	p->jobs++;
 	__atomic_store_n(&p->ctl->job, (u32)job, __ATOMIC_RELEASE);
-	target_maps_free(&p->maps);
-	ret = target_maps_read(p->t, &p->maps);
-	if (ret)
-		return ret;
-	ret = shoot(p, target_pid(p->t), true, true, &queued);
-	if (ret && ret != -EINPROGRESS && ret != -ENOSPC && ret != -EFAULT && ret != -ETIMEDOUT)
-		return ret;
-	return job_finish(p, queued, deadline);
+	ret = job_push(p, p->ctl->queued == p->ctl->called, 0);
+	return ret ? ret : job_finish(p, deadline);
 }
 
 /* --- attach --------------------------------------------------------------------------------------------------------------- */
@@ -343,6 +372,9 @@ int python_loaded(struct python *p, struct diag *diag)
 				       "process %d (%s): the agent's probe sites are not where they should be", pid,
 				       comm)
 			   : 0;
+	case STUB_NO_FILE:
+		return diag_fail(diag, EAGAIN, "process %d (%s) closed the agent's file while it was being loaded; try again",
+				 pid, comm);
 	case STUB_NO_DLOPEN:
 		return diag_fail(diag, EIO, "process %d (%s): cannot load the agent: %.200s", pid, comm, c->error);
 	case STUB_INIT_FAILED:
@@ -352,11 +384,10 @@ int python_loaded(struct python *p, struct diag *diag)
 	}
 }
 
-static int unload(struct python *p, u64 deadline);
+static void undo(struct python *p, u64 deadline);
 
 static int attach(struct python *p, const void *page, size_t page_size, u64 deadline, struct diag *diag)
 {
-	bool queued = false;
 	int ret = python_stub_place(p);
 
 	if (ret == -ENOSPC)
@@ -370,10 +401,10 @@ static int attach(struct python *p, const void *page, size_t page_size, u64 dead
 					 target_pid(p->t), target_comm(p->t), strerror(-ret));
 	}
 	if (!ret)
-		ret = shoot_first(p, page, page_size, &queued, diag);
+		ret = shoot_first(p, page, page_size, diag);
 	if (ret)
 		return refuse_stop(p, ret, diag);
-	ret = job_finish(p, queued, deadline);
+	ret = job_finish(p, deadline);
 	if (ret == -ETIMEDOUT)
 		return refuse_busy(p, diag);
 	return ret ? refuse_stop(p, ret, diag) : python_loaded(p, diag);
@@ -405,7 +436,7 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	file_unlink(p, p->file);
 	file_unlink(p, p->page_file);
 	if (ret && p->ctl)
-		unload(p, python_now_ns() + 1000000000ull);
+		undo(p, python_now_ns() + 1000000000ull);
 out:
 	free(page);
 	if (ret)
@@ -507,7 +538,7 @@ static int unmap_page(struct python *p, u64 deadline)
 		ret = ret ? ret : ended;
 	}
 	free(tids);
-	while (!ret && python_now_ns() < deadline) {
+	while (!ret && !p->leave_page && python_now_ns() < deadline) {
 		bool there = false;
 
 		target_maps_free(&p->maps);
@@ -518,7 +549,7 @@ static int unmap_page(struct python *p, u64 deadline)
 			break;
 		usleep(200);
 	}
-	if (!ret)
+	if (!ret && !p->leave_page)
 		p->target_page = 0;
 	return ret;
 }
@@ -537,12 +568,22 @@ static int stub_erase(struct python *p, u64 deadline)
 	return ret;
 }
 
-/* All pending calls of ours that were queued have been run: nothing will come back to the stub by itself. */
-static bool queue_empty(struct python *p, u64 deadline)
+/*
+ * Nobody will look into the page again: the pending calls of ours that were queued have been run, and every borrowed
+ * thread is past its last look (it may hang in PyGILState_Release() for a while after its job is done).
+ */
+static bool page_unused(struct python *p, u64 deadline)
 {
-	while (__atomic_load_n(&p->ctl->called, __ATOMIC_ACQUIRE) < p->ctl->queued && python_now_ns() < deadline)
-		usleep(1000);
-	return p->ctl->called >= p->ctl->queued;
+	const struct stub_ctl *c = p->ctl;
+
+	for (;;) {
+		if (__atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued &&
+		    __atomic_load_n(&c->left, __ATOMIC_ACQUIRE) >= p->shots)
+			return true;
+		if (python_now_ns() > deadline)
+			return false;
+		usleep(500);
+	}
 }
 
 static int unload(struct python *p, u64 deadline)
@@ -562,29 +603,56 @@ static int unload(struct python *p, u64 deadline)
 		if (ret)
 			return ret;
 	}
-	if (!queue_empty(p, python_now_ns() + 200000000ull))
-		return -EBUSY;
+	p->leave_page = !page_unused(p, python_now_ns() + 500000000ull);
 	ret = unmap_page(p, deadline);
+	if (p->leave_page)
+		return -EBUSY;
 	return ret ? ret : stub_erase(p, deadline);
+}
+
+/*
+ * Take the events off. Calls of functions that matched may be under way: the evaluator's frames are then on their stacks.
+ * Most end at once, so ask again a few times before the agent is left behind, inert.
+ */
+static int fini(struct python *p, u64 deadline)
+{
+	u32 state;
+
+	__atomic_store_n(&p->page->leave, 1, __ATOMIC_RELEASE);
+	for (int i = 0;; i++) {
+		int ret = job_do(p, STUB_FINI, deadline);
+
+		if (ret)
+			return ret;
+		state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
+		if (state == WIRE_GONE || state == WIRE_FAILED || p->ctl->result == -ESRCH)
+			return 0;
+		if (state != WIRE_INERT || i == FINI_RETRIES)
+			return -EBUSY;
+		usleep(1000u << (i < 6 ? i : 6));
+	}
+}
+
+/* After an attach that failed: whatever of it is in the target. */
+static void undo(struct python *p, u64 deadline)
+{
+	if (p->page->state == WIRE_ACTIVE && fini(p, deadline))
+		return;
+	unload(p, deadline);
 }
 
 int python_detach(struct python *p, struct diag *diag)
 {
 	u64 deadline = python_now_ns() + (u64)DEFAULT_TIMEOUT_MS * 1000000;
-	u32 state;
 	int ret;
 
 	if (!p->target_page)
 		return 0;
-	__atomic_store_n(&p->page->leave, 1, __ATOMIC_RELEASE);
-	ret = job_do(p, STUB_FINI, deadline);
+	ret = fini(p, deadline);
 	if (ret == -ETIMEDOUT)
 		return refuse_busy(p, diag);
 	if (ret)
-		return ret == -ESRCH ? ret : refuse_stop(p, ret, diag);
-	state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
-	if (state != WIRE_GONE && state != WIRE_NEW && state != WIRE_FAILED)
-		return -EBUSY;
+		return ret == -ESRCH || ret == -EBUSY ? ret : refuse_stop(p, ret, diag);
 	ret = unload(p, deadline);
 	return ret == -ESRCH || ret == 0 ? ret : -EBUSY;
 }

@@ -72,29 +72,30 @@ static const struct target_map *map_at(const struct target_maps *maps, u64 addr)
  * (FUTEX_WAIT_BITSET, in the heap up to 3.12, on the stack from 3.13). Only the last holds nothing that the stub needs.
  * Waiting for the GIL a second time inside a wait for it makes glibc's condition variable wait for ever.
  */
-static bool waits_for_semaphore(const struct python *p, u64 addr, u64 op)
+static enum thread_doing doing_futex(const struct python *p, u64 addr, u64 op)
 {
 	u64 cmd = op & ~(u64)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
 	const struct target_map *m = map_at(&p->maps, addr);
 
-	if (cmd != FUTEX_WAIT_BITSET || (addr >= p->sym.image_start && addr < p->sym.image_end))
-		return false;
-	return !m || !m->ino; /* in no library's data */
+	if (addr >= p->sym.image_start && addr < p->sym.image_end)
+		return DOING_GIL;
+	if (cmd != FUTEX_WAIT_BITSET || (m && m->ino)) /* in a library's data: one of its locks */
+		return DOING_PYTHON;
+	return DOING_WAIT;
 }
 
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r)
 {
 	s64 nr = (s64)r->orig_rax, rax = (s64)r->rax;
 	const struct target_map *m = map_at(&p->maps, r->rip);
-	bool futex =
-	    nr == SYS_futex || (nr == SYS_restart_syscall && r->rsi & FUTEX_PRIVATE_FLAG && r->rdi > 65536);
 
 	if (nr < 0 || !(restarts(rax) || (rax == -EINTR && ends_with_eintr(nr))))
 		return DOING_PYTHON;
 	if (m && strstr(m->path, "/ld-")) /* the loader, under its lock */
 		return DOING_PYTHON;
-	if (futex && !waits_for_semaphore(p, r->rdi, r->rsi))
-		return DOING_PYTHON;
+	/* A futex that was stopped before is restarted under another number; its arguments are still there. */
+	if (nr == SYS_futex || (nr == SYS_restart_syscall && r->rsi & FUTEX_PRIVATE_FLAG && r->rdi > 65536))
+		return doing_futex(p, r->rdi, r->rsi);
 	return DOING_WAIT;
 }
 
@@ -145,6 +146,34 @@ int python_stub_write(struct python *p)
 	return target_write(p->t, p->code, __start_pydtrace_stub, stub_size());
 }
 
+/* Open what is descriptor `fd` in the target, if it still is the file that our stub made. */
+static int fd_open(struct python *p, int fd, const char *kind)
+{
+	char path[64], link[128], want[128];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", target_pid(p->t), fd);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return -errno;
+	link[n] = 0;
+	snprintf(want, sizeof(want), "/memfd:pydtrace-%s-%s", kind, p->nonce);
+	if (strncmp(link, want, strlen(want)))
+		return -ENOENT;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The agent's descriptor in the target, when it is still open there and still ours; -1. */
+static int agent_fd_check(struct python *p)
+{
+	int fd = p->ctl ? p->ctl->agent_fd : -1, own = fd >= 0 ? fd_open(p, fd, "agent") : -1;
+
+	if (own >= 0)
+		close(own);
+	return own >= 0 ? fd : -1;
+}
+
 /* --- the shot --------------------------------------------------------------------------------------------------------- */
 
 /* The registers that the thread goes back to: an interrupted call is made again as the kernel would. */
@@ -159,7 +188,7 @@ static void regs_restart(struct user_regs_struct *r)
 	r->orig_rax = (u64)-1;
 }
 
-static void frame_fill(const struct python *p, const struct target_stop *s, enum stub_how how, struct stub_frame *f)
+static void frame_fill(struct python *p, const struct target_stop *s, enum stub_how how, struct stub_frame *f)
 {
 	f->regs = s->regs;
 	regs_restart(&f->regs);
@@ -169,7 +198,10 @@ static void frame_fill(const struct python *p, const struct target_stop *s, enum
 	f->ctl_off = p->ctl_off;
 	f->page_fd = f->agent_fd = -1;
 	f->page = p->target_page;
-	if (p->target_page)
+	if (how == STUB_UNMAP) {
+		f->page = p->leave_page ? 0 : p->target_page;
+		f->agent_fd = agent_fd_check(p);
+	} else if (p->target_page)
 		f->ctl = (struct stub_ctl *)(p->target_page + p->ctl_off);
 	if (p->no_memfd)
 		snprintf(f->page_path, sizeof(f->page_path), "%s", p->page_file);
@@ -218,6 +250,8 @@ int python_shot(struct python *p, const struct target_stop *s, enum stub_how how
 	p->target_frame = at;
 	p->shot_tid = s->tid;
 	ret = target_stop_set_regs(s, &regs);
+	if (!ret && how != STUB_UNMAP)
+		p->shots++;
 out:
 	free(f);
 	return ret;
@@ -230,24 +264,6 @@ static int frame_word(struct python *p, size_t off, void *dst, size_t n)
 	return target_read(p->t, p->target_frame + off, dst, n);
 }
 #define FRAME_GET(p, field, to) frame_word(p, offsetof(struct stub_frame, field), (to), sizeof(*(to)))
-
-/* Open what is descriptor `fd` in the target, if it still is the file that our stub made. */
-static int fd_open(struct python *p, int fd, const char *kind)
-{
-	char path[64], link[128], want[128];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", target_pid(p->t), fd);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
-		return -errno;
-	link[n] = 0;
-	snprintf(want, sizeof(want), "/memfd:pydtrace-%s-%s", kind, p->nonce);
-	if (strncmp(link, want, strlen(want)))
-		return -ENOENT;
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
 
 static int page_map(struct python *p)
 {
@@ -299,11 +315,16 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 {
 	const struct python_symbols *s = &p->sym;
 	struct stub_ctl *c = p->ctl;
+	struct stat st;
 
 	c->page = p->target_page;
 	c->map_size = p->map_size;
 	c->version = p->info.version;
-	c->page_fd = c->agent_fd = -1;
+	c->agent_fd = target_agent_fd; /* set again by the stub, the same */
+	if (p->agent_fd >= 0 && !fstat(p->agent_fd, &st)) {
+		c->agent_dev = st.st_dev;
+		c->agent_ino = st.st_ino;
+	}
 	c->add_pending = (void *)s->add_pending;
 	c->gil_check = (void *)s->gil_check;
 	c->gil_ensure = (void *)s->gil_ensure;

@@ -46,17 +46,19 @@ struct python {
 	char file[128];      /* of the agent in the target's file system; "": a memory file */
 	char page_file[128]; /* the same for the page */
 	bool no_memfd, no_proc;
-	u32 jobs; /* given out */
+	bool leave_page; /* a pending call may still come: the page and the stub must stay */
+	u32 jobs;  /* given out */
+	u32 shots; /* that will count themselves in stub_ctl.left */
 	u64 site[WIRE_NEVENTS];
 };
 
 /* What a stopped thread is doing, as far as it matters for what may run on it. */
 enum thread_doing {
 	DOING_PYTHON, /* or anything else that may hold the GIL or a lock of the C library: queue on it, if it is main */
+	DOING_GIL,    /* waiting for the GIL: it will get it soon, so queue on it, if it is main */
 	DOING_WAIT, /* parked in a system call, with no lock of the C library */
 };
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
-const char *python_doing_text(enum thread_doing d);
 
 /* inject.c: one shot at a stopped thread. The thread is not let go of here. */
 int python_stub_place(struct python *p);

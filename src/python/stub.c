@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -48,11 +49,26 @@ STUB static void fd_close(int32_t *fd)
 	*fd = -1;
 }
 
+/* Is the agent's descriptor still what we made? The program may have closed it and opened another under its number. */
+STUB static bool agent_ours(const struct stub_ctl *c)
+{
+	struct stat st;
+
+	return c->agent_fd < 0 || (!call6(SYS_fstat, c->agent_fd, (long)&st, 0, 0, 0, 0) &&
+				   st.st_dev == c->agent_dev && st.st_ino == c->agent_ino);
+}
+
 STUB static void job_load(struct stub_ctl *c)
 {
 	int (*init)(void *, void *, uint32_t);
-	void *handle = c->dlopen(c->path, RTLD_NOW_);
+	void *handle;
 
+	if (!agent_ours(c)) {
+		c->agent_fd = -1;
+		c->stage = STUB_NO_FILE;
+		return;
+	}
+	handle = c->dlopen(c->path, RTLD_NOW_);
 	c->handle = (uint64_t)handle;
 	fd_close(&c->agent_fd);
 	if (!handle) {
@@ -115,6 +131,18 @@ STUB static void queue(struct stub_ctl *c)
 		return;
 	__atomic_fetch_sub(&c->queued, 1, __ATOMIC_RELAXED);
 	c->refused++;
+}
+
+/*
+ * A thread outside of any system call may be on its way into one that never ends; what is queued would then wait there
+ * for ever. While it holds the GIL it is more likely to come by the interpreter's loop first.
+ */
+STUB static void queue_if_held(struct stub_ctl *c)
+{
+	if (c->gil_check())
+		queue(c);
+	else
+		__atomic_fetch_add(&c->not_held, 1, __ATOMIC_RELEASE);
 }
 
 STUB static void borrow(struct stub_ctl *c)
@@ -220,7 +248,10 @@ STUB void stub_main(struct stub_frame *f)
 
 	call6(SYS_rt_sigprocmask, SIG_SETMASK_, (long)&all, (long)&f->mask, SIGSET_SIZE, 0, 0);
 	if (f->how == STUB_UNMAP) {
-		call6(SYS_munmap, (long)f->page, (long)f->map_size, 0, 0, 0, 0);
+		if (f->page)
+			call6(SYS_munmap, (long)f->page, (long)f->map_size, 0, 0, 0, 0);
+		fd_close(&f->agent_fd);
+		f->step = 1;
 		return;
 	}
 	c = f->ctl ? f->ctl : prepare(f);
@@ -232,6 +263,8 @@ STUB void stub_main(struct stub_frame *f)
 		queue(c);
 	else if (f->how == STUB_BORROW)
 		borrow(c);
+	else if (f->how == STUB_IF_HELD)
+		queue_if_held(c);
 	else
 		job_run(c);
 	*err = saved;
