@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The stages of code generation, and the reasons given for what it chose. */
+#include <errno.h>
+
+#include "codegen_impl.h"
+#include "rt/rt.h"
+
+_Static_assert(offsetof(struct cg_state, next_slot) == offsetof(struct rt_state, next_slot), "rt_state");
+_Static_assert(offsetof(struct cg_state, drops) == offsetof(struct rt_state, drops), "rt_state");
+_Static_assert(offsetof(struct cg_state, next_serial) == offsetof(struct rt_state, next_serial), "rt_state");
+_Static_assert((int)CG_DROP_SLOT == RT_DROP_SLOT, "rt_state");
+
+#define MAX_SCRATCH 60000u /* task storage elements are at most 64 KB (BPF_LOCAL_STORAGE_MAX_VALUE_SIZE) */
+
+void cg_error(struct cg *cg, struct srcpos pos, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (cg->err)
+		return; /* one is enough: what follows is often its consequence */
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	cg->err = -EINVAL;
+	diag_report(cg->diag, DIAG_ERROR, pos, "%s", text);
+}
+
+static bool has_threads(struct cg *cg)
+{
+	return cg->mapid[CG_MAP_THREADS] != NO_MAP && cg->mapid[CG_MAP_SLOTS] != NO_MAP;
+}
+
+static void make_programs(struct cg *cg)
+{
+	const struct cg_input *in = cg->in;
+	struct asm_image *image = &cg->out->image;
+
+	image->progs = arena_new_array(cg->arena, struct asm_prog, in->ngroups + 1);
+	for (u32 i = 0; i < in->ngroups && !cg->err; i++)
+		gen_program(cg, i, &image->progs[image->nprogs++]);
+	cg->out->prog_thread_exit = -1;
+	if (cg->err || !has_threads(cg))
+		return;
+	cg->out->prog_thread_exit = (s32)image->nprogs;
+	gen_thread_exit(cg, &image->progs[image->nprogs++]);
+}
+
+static int generate(const struct cg_input *in, struct cg_output *out, struct diag *diag, struct strbuf *ir_text)
+{
+	struct cg cg = {.in = in, .out = out, .arena = in->arena, .diag = diag, .strsize = in->opt.strsize};
+
+	*out = (struct cg_output){.prog_thread_exit = -1};
+	cg.ir_text = ir_text;
+	for (int i = 0; i < CG_NMAPS; i++)
+		cg.mapid[i] = NO_MAP;
+	out->map_state = cg_map(&cg, CG_MAP_STATE);
+	out->map_ring = cg_map(&cg, CG_MAP_RING);
+	cg_layout_state(&cg);
+	cg_layout_records(&cg);
+	cg_layout_aggs(&cg);
+	cg.scratch_size = cg.scratch_fixed;
+	make_programs(&cg);
+	if (!cg.err && cg.scratch_size > MAX_SCRATCH) {
+		cg.err = -E2BIG;
+		diag_report(diag, DIAG_ERROR, NOWHERE,
+			    "the script's strings need %u bytes at a time, and there are %u: lower strsize",
+			    cg.scratch_size, MAX_SCRATCH);
+	}
+	if (cg.err)
+		return cg.err;
+	cg_maps_finish(&cg);
+	out->why = arena_new_array(in->arena, const char *, in->nenablings);
+	for (u32 i = 0; i < in->nenablings; i++)
+		out->why[i] = cg_why(&cg, &in->enablings[i]);
+	return 0;
+}
+
+int cg_generate(const struct cg_input *in, struct cg_output *out, struct diag *diag)
+{
+	return generate(in, out, diag, NULL);
+}
+
+static void swallow(void *arg, enum diag_level level, const char *text)
+{
+}
+
+void cg_dump_ir(struct strbuf *out, const struct cg_input *in)
+{
+	struct cg_output unused;
+	struct diag silent = {.sink = swallow};
+
+	generate(in, &unused, &silent, out);
+}
+
+void cg_dump_insns(struct strbuf *out, const struct cg_output *o)
+{
+	for (u32 i = 0; i < o->image.nprogs; i++) {
+		strbuf_printf(out, "%s:\n", o->image.progs[i].name);
+		asm_dump(out, &o->image.progs[i], &o->image);
+	}
+}

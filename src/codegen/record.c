@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Records: a clause that prints reserves one at its start, each action fills its fields, and the end submits it. */
+#include "codegen_impl.h"
+
+void gen_record_head(struct gen *g, struct ir_val rec, struct ir_val epid)
+{
+	struct ir *ir = &g->ir;
+
+	ir_store(ir, 4, rec, offsetof(struct cg_record, epid), epid);
+	ir_store(ir, 4, rec, offsetof(struct cg_record, cpu),
+		 ir_helper(ir, BPF_FUNC_get_smp_processor_id, NULL, 0));
+	ir_store(ir, 8, rec, offsetof(struct cg_record, timestamp), ir_helper(ir, BPF_FUNC_ktime_get_ns, NULL, 0));
+	ir_store(ir, 8, rec, offsetof(struct cg_record, ident), gen_ident(g));
+	/* tid in the low half, pid in the high one: as the two fields stand. */
+	ir_store(ir, 8, rec, offsetof(struct cg_record, tid),
+		 ir_helper(ir, BPF_FUNC_get_current_pid_tgid, NULL, 0));
+}
+_Static_assert(offsetof(struct cg_record, pid) == offsetof(struct cg_record, tid) + 4, "tid, pid");
+
+/* No room: counted, and the whole clause is left out, as in DTrace. */
+void gen_record_begin(struct gen *g)
+{
+	struct ir *ir = &g->ir;
+	s32 have = ir_label_new(ir);
+	struct ir_val rec =
+	    ir_helper(ir, BPF_FUNC_ringbuf_reserve,
+		      IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_RING)), ir_const(g->layout->size), ir_const(0)));
+
+	ir_branch(ir, BPF_JNE, rec, ir_const(0), have);
+	gen_drop(g, CG_DROP_RECORD);
+	ir_jump(ir, g->next);
+	ir_label(ir, have);
+	g->record = rec;
+	g->fault = ir_label_new(ir);
+	gen_record_head(g, rec, ir_const(g->epid));
+}
+
+static void gen_bytes(struct gen *g, const struct cg_field *f, const struct d_node *n, struct ir_val dst)
+{
+	struct ir *ir = &g->ir;
+	struct ir_val addr = gen_int(g, n->arg[0]), err;
+	s32 ok = ir_label_new(ir);
+
+	if (f->size % 8)
+		ir_store(ir, 8, dst, (s32)(f->size / 8 * 8), ir_const(0));
+	err = ir_helper(ir, BPF_FUNC_probe_read_user, IR_ARGS(dst, ir_const(f->size), addr));
+	ir_branch(ir, BPF_JEQ, err, ir_const(0), ok);
+	gen_fault(g, CG_FAULT_BADADDR, addr);
+	ir_label(ir, ok);
+}
+
+static void gen_field(struct gen *g, const struct cg_field *f, const struct d_node *n)
+{
+	struct ir *ir = &g->ir;
+	struct ir_val dst;
+
+	if (f->kind == CG_INT) {
+		ir_store(ir, 8, g->record, (s32)f->off, gen_int(g, n));
+		return;
+	}
+	if (f->kind == CG_IDENTITY) {
+		ir_store(ir, 8, g->record, (s32)f->off, gen_identity(g, n));
+		return;
+	}
+	dst = ir_at(ir, g->record, f->off);
+	if (f->kind == CG_BYTES)
+		gen_bytes(g, f, n, dst);
+	else
+		gen_str_to(g, n, dst);
+}
+
+static void gen_fields(struct gen *g, const struct d_stmt *s)
+{
+	const struct cg_action *a = &g->layout->actions[g->field++];
+	u32 field = 0;
+
+	for (u32 i = 0; i < s->narg; i++) {
+		if (cg_is_recorded(s->arg[i]))
+			gen_field(g, &a->fields[field++], s->arg[i]);
+	}
+}
+
+void gen_action(struct gen *g, const struct d_stmt *s)
+{
+	struct ir *ir = &g->ir;
+
+	switch (s->action) {
+	case D_ACTION_EXIT:
+		gen_fields(g, s);
+		ir_store(ir, 4, gen_state(g, offsetof(struct cg_state, activity)), 0, ir_const(CG_DRAINING));
+		break;
+	case D_ACTION_STOP: ir_helper(ir, BPF_FUNC_send_signal, IR_ARGS(ir_const(19 /* SIGSTOP */))); break;
+	case D_ACTION_RAISE: ir_helper(ir, BPF_FUNC_send_signal, IR_ARGS(gen_int(g, s->arg[0]))); break;
+	default:
+		if (cg_action_records(s->action))
+			gen_fields(g, s);
+		break;
+	}
+}
+
+void gen_stmt(struct gen *g, const struct d_stmt *s)
+{
+	switch (s->kind) {
+	case D_STMT_EXPR: gen_effect(g, s->expr); break;
+	case D_STMT_ACTION: gen_action(g, s); break;
+	case D_STMT_AGG: gen_agg(g, s); break;
+	}
+}
