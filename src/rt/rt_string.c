@@ -142,15 +142,16 @@ RT_FUNC __s64 rt_str_index(const void *wide, const void *sub, __u64 words, __s64
 	if (p[0] == 0 && len == 0)
 		return 0;
 	for (__u64 i = 0; i < size; i++) {
+		__u64 early = (__u64)((__s64)(i - first) >> 63); /* -1 before start */
+
 		if (i >= len)
 			return -1;
-		if (i < first)
-			continue;
+		RT_OPAQUE(early);
 		for (__u64 k = 0; k < words; k++) {
 			__u64 w = p[k], m = nonzero_bytes(w);
 
 			m = (m >> 7) * 0xff;
-			if ((RT_LOAD64(s + i + 8 * k) ^ w) & m)
+			if (((RT_LOAD64(s + i + 8 * k) ^ w) & m) | early)
 				break;
 			if (!(w >> 56) || k + 1 == words)
 				return (__s64)i;
