@@ -6,9 +6,6 @@
  *   raw  = all CPUs' values, of all keys that print the same text, merged
  *   now  = raw - base          clear(): base = raw;  trunc(): base = raw, and the key is gone until it changes
  *
- * A minimum cannot be subtracted, so clear() and trunc() of min and max zero the value in the map; what a program
- * adds to that key in the same microsecond counts as before the clear().
- *
  * Maps are read once a drain: so `printa(@a); clear(@a);` loses nothing in between, in one clause or in two.
  */
 #include <errno.h>
@@ -16,7 +13,6 @@
 #include <string.h>
 
 #include "consumer/consumer_impl.h"
-#include "rt/rt.h"
 
 int agg_new(struct consumer *c)
 {
@@ -89,6 +85,13 @@ static int grow(struct agg_store *s)
 	return 0;
 }
 
+void agg_each(struct agg_store *s, void (*fn)(struct agg_entry *e))
+{
+	for (size_t i = 0; i < s->ntable; i++)
+		for (struct agg_entry *e = s->table[i]; e; e = e->next)
+			fn(e);
+}
+
 /* The values of a key as bytes. Integers by number, all else by its text: equal bytes print equal text. */
 static void name_key(struct strbuf *b, const struct value *v, u32 n)
 {
@@ -155,8 +158,7 @@ out:
 	return err;
 }
 
-/* The entry of a map's key. `make`: create it when it is new. 0 (*out NULL: there is none), or -errno. */
-static int entry_of(struct consumer *c, struct agg_store *s, const void *key, bool make, struct agg_entry **out)
+int agg_entry_of(struct consumer *c, struct agg_store *s, const void *key, bool make, struct agg_entry **out)
 {
 	struct strbuf name = {0};
 	u32 nkeys = s->cg->nkeys;
@@ -180,58 +182,6 @@ out:
 	return err;
 }
 
-/* --- merging ------------------------------------------------------------------------------------------ */
-
-static void merge_sum(u64 *to, const u64 *from, u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		to[i] += from[i];
-}
-
-/* min and max: flipped so that the greater word wins, and 0 is none (rt.h). */
-static void merge_flipped(u64 *to, const u64 *from, u32 n)
-{
-	to[0] += from[0];
-	if (from[1] > to[1])
-		to[1] = from[1];
-}
-
-/* The squares are 128 bits in two words. */
-static void merge_stddev(u64 *to, const u64 *from, u32 n)
-{
-	merge_sum(to, from, 3);
-	to[3] += from[3] + (to[2] < from[2]);
-}
-
-static void less_sum(u64 *now, const u64 *raw, const u64 *base, u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		now[i] = raw[i] - base[i];
-}
-
-static void less_stddev(u64 *now, const u64 *raw, const u64 *base, u32 n)
-{
-	less_sum(now, raw, base, 3);
-	now[3] = raw[3] - base[3] - (raw[2] < base[2]);
-}
-
-static const struct agg_func {
-	void (*merge)(u64 *to, const u64 *from, u32 n);
-	void (*less)(u64 *now, const u64 *raw, const u64 *base, u32 n); /* NULL: reset the map instead */
-	u32 min_words;
-} funcs[D_NAGGFUNCS] = {
-    [D_AGGFUNC_COUNT] = {merge_sum, less_sum, 1},      [D_AGGFUNC_SUM] = {merge_sum, less_sum, 2},
-    [D_AGGFUNC_MIN] = {merge_flipped, NULL, 2},        [D_AGGFUNC_MAX] = {merge_flipped, NULL, 2},
-    [D_AGGFUNC_AVG] = {merge_sum, less_sum, 2},        [D_AGGFUNC_STDDEV] = {merge_stddev, less_stddev, 4},
-    [D_AGGFUNC_QUANTIZE] = {merge_sum, less_sum, 2},   [D_AGGFUNC_LQUANTIZE] = {merge_sum, less_sum, 4},
-    [D_AGGFUNC_LLQUANTIZE] = {merge_sum, less_sum, 3},
-};
-
-static const struct agg_func *func_of(const struct agg_store *s)
-{
-	return &funcs[s->cg->agg->func];
-}
-
 /* --- reading ------------------------------------------------------------------------------------------- */
 
 struct reading {
@@ -253,32 +203,28 @@ static int read_one(void *arg, const void *key, const void *values, u32 nvalues,
 
 	for (u32 i = 0; i < nvalues && !any; i++)
 		any = *(const u64 *)((const u8 *)values + (size_t)i * stride) != 0;
-	err = entry_of(r->c, r->s, key, any, &e); /* made but not yet counted: not there */
+	err = agg_entry_of(r->c, r->s, key, any, &e); /* made but not yet counted: not there */
 	if (err == -EINVAL) {
 		r->c->undecoded++;
 		return 0;
 	}
+	if (e)
+		e->present = true;
 	for (u32 i = 0; e && i < nvalues; i++)
-		func_of(r->s)->merge(e->raw, (const u64 *)((const u8 *)values + (size_t)i * stride),
-				     a->value_words);
+		agg_func(r->s)->merge(e->raw, (const u64 *)((const u8 *)values + (size_t)i * stride),
+				      a->value_words);
 	return err;
-}
-
-static void for_each(struct agg_store *s, void (*fn)(struct agg_entry *e))
-{
-	for (size_t i = 0; i < s->ntable; i++)
-		for (struct agg_entry *e = s->table[i]; e; e = e->next)
-			fn(e);
 }
 
 static void forget_raw(struct agg_entry *e)
 {
+	e->present = false;
 	memset(e->raw, 0, e->store->cg->value_words * sizeof(u64));
 }
 
 static void settle(struct agg_entry *e)
 {
-	const struct agg_func *f = func_of(e->store);
+	const struct agg_func *f = agg_func(e->store);
 	u32 n = e->store->cg->value_words;
 
 	if (f->less)
@@ -299,183 +245,13 @@ int agg_read(struct consumer *c, u32 id)
 
 	if (s->seen == c->drain)
 		return 0;
-	if (s->cg->value_words < func_of(s)->min_words)
+	if (s->cg->value_words < agg_func(s)->min_words)
 		return -EINVAL;
-	for_each(s, forget_raw);
+	agg_each(s, forget_raw);
 	err = exec_map_each(c->cfg.exec, s->cg->map, read_one, &(struct reading){c, s});
 	if (err)
 		return err;
-	for_each(s, settle);
+	agg_each(s, settle);
 	s->seen = c->drain;
 	return 0;
-}
-
-/* --- forgetting ------------------------------------------------------------------------------------------ */
-
-struct resetting {
-	struct consumer *c;
-	struct agg_store *s;
-	struct strbuf keys;
-};
-
-static int collect_reset(void *arg, const void *key, const void *values, u32 nvalues, u32 stride)
-{
-	struct resetting *r = arg;
-	struct agg_entry *e;
-	int err = entry_of(r->c, r->s, key, false, &e);
-
-	if (err)
-		return err == -EINVAL ? 0 : err;
-	if (e && e->reset)
-		strbuf_add(&r->keys, key, r->s->cg->key_size);
-	return r->keys.failed ? -ENOMEM : 0;
-}
-
-/* Zero the values of the entries that are marked. A map is not changed while it is walked: first the keys. */
-static int reset_marked(struct consumer *c, struct agg_store *s)
-{
-	const struct cg_agg *a = s->cg;
-	struct resetting r = {c, s, {0}};
-	u32 ncpus = exec_ncpus(c->cfg.exec);
-	u64 *zero = calloc((size_t)(ncpus ? ncpus : 1) * a->value_words, sizeof(u64));
-	int err = zero ? exec_map_each(c->cfg.exec, a->map, collect_reset, &r) : -ENOMEM;
-
-	for (size_t off = 0; !err && off + a->key_size <= r.keys.len && a->key_size; off += a->key_size)
-		err = exec_map_update(c->cfg.exec, a->map, r.keys.s + off, zero);
-	strbuf_free(&r.keys);
-	free(zero);
-	return err;
-}
-
-static void forget(struct agg_entry *e)
-{
-	u32 n = e->store->cg->value_words;
-
-	if (func_of(e->store)->less)
-		memcpy(e->base, e->raw, n * sizeof(u64));
-	else
-		e->reset = true;
-	memset(e->now, 0, n * sizeof(u64));
-	agg_rank(e);
-}
-
-static void unmark(struct agg_entry *e)
-{
-	e->reset = false;
-}
-
-static int finish_forgetting(struct consumer *c, struct agg_store *s)
-{
-	int err = func_of(s)->less ? 0 : reset_marked(c, s);
-
-	for_each(s, unmark);
-	return err;
-}
-
-int agg_clear(struct consumer *c, u32 id)
-{
-	int err = agg_read(c, id);
-
-	if (err)
-		return err;
-	for_each(&c->aggs[id], forget);
-	return finish_forgetting(c, &c->aggs[id]);
-}
-
-int agg_trunc(struct consumer *c, u32 id, s64 keep)
-{
-	struct agg_store *s = &c->aggs[id];
-	struct agg_entry **v;
-	size_t n;
-	int err = agg_read(c, id);
-
-	if (err)
-		return err;
-	v = agg_by_value(s, &n);
-	if (!v)
-		return -ENOMEM;
-
-	/* Those to lose: all but the last `keep`, or all but the first `-keep`. */
-	u64 nkeep = keep < 0 ? -(u64)keep : (u64)keep;
-	size_t lose = nkeep < n ? n - nkeep : 0;
-
-	for (size_t i = 0; i < lose; i++) {
-		struct agg_entry *e = keep < 0 ? v[n - 1 - i] : v[i];
-
-		forget(e);
-		e->gone = true;
-	}
-	free(v);
-	return finish_forgetting(c, s);
-}
-
-int agg_normalize(struct consumer *c, u32 id, s64 by)
-{
-	struct agg_store *s = &c->aggs[id];
-	int err = agg_read(c, id);
-
-	for (size_t i = 0; !err && i < s->ntable; i++)
-		for (struct agg_entry *e = s->table[i]; e; e = e->next)
-			e->normal = by;
-	return err;
-}
-
-/* --- numbers --------------------------------------------------------------------------------------------- */
-
-bool agg_is_distribution(const struct agg_entry *e)
-{
-	return e->store->cg->agg->func >= D_AGGFUNC_QUANTIZE;
-}
-
-/* a / b that cannot trap. */
-static s64 divide(s64 a, s64 b)
-{
-	return b == 0 ? 0 : b == -1 ? (s64)(-(u64)a) : a / b;
-}
-
-static u64 sqrt128(unsigned __int128 n)
-{
-	unsigned __int128 root = 0;
-
-	for (int bit = 63; bit >= 0; bit--) {
-		unsigned __int128 try = root | (unsigned __int128)1 << bit;
-
-		if (try * try <= n)
-			root = try;
-	}
-	return (u64)root;
-}
-
-/*
- * sqrt(average(x * x) - average(x) * average(x)) in whole numbers, divided in the order in which DTrace does:
- * the result is the same to the last digit.
- */
-u64 agg_stddev(const u64 *w, s64 normal)
-{
-	unsigned __int128 squares = (unsigned __int128)w[3] << 64 | w[2];
-
-	if (!w[0] || !normal)
-		return 0;
-
-	s64 mean = divide(divide((s64)w[1], normal), (s64)w[0]);
-	u64 abs = mean < 0 ? -(u64)mean : (u64)mean;
-	unsigned __int128 square = (unsigned __int128)abs * abs;
-
-	squares = squares / (u64)normal / w[0];
-	return squares > square ? sqrt128(squares - square) : 0;
-}
-
-s64 agg_number(const struct agg_entry *e, s64 normal)
-{
-	const u64 *w = e->now;
-
-	switch (e->store->cg->agg->func) {
-	case D_AGGFUNC_COUNT: return divide((s64)w[0], normal);
-	case D_AGGFUNC_AVG: return divide(divide((s64)w[1], normal), (s64)w[0]);
-	case D_AGGFUNC_STDDEV: return (s64)agg_stddev(w, normal);
-	case D_AGGFUNC_SUM: return divide((s64)w[1], normal);
-	case D_AGGFUNC_MIN: return w[0] ? divide((s64)(w[1] ^ RT_MIN_FLIP), normal) : 0;
-	case D_AGGFUNC_MAX: return w[0] ? divide((s64)(w[1] ^ RT_MAX_FLIP), normal) : 0;
-	default: return divide((s64)w[0], normal); /* a distribution: how many */
-	}
 }

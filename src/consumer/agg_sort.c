@@ -107,7 +107,7 @@ struct agg_entry **agg_by_value(struct agg_store *s, size_t *n)
 		return NULL;
 	for (size_t i = 0; i < s->ntable; i++)
 		for (struct agg_entry *e = s->table[i]; e; e = e->next)
-			if (!e->gone)
+			if (agg_is_shown(e))
 				v[(*n)++] = e;
 	qsort(v, *n, sizeof(*v), by_value);
 	return v;
@@ -155,7 +155,7 @@ static const struct agg_entry *live(const struct agg_store *s, const struct agg_
 {
 	const struct agg_entry *e = agg_find(s, key->name, key->name_len);
 
-	return e && !e->gone ? e : NULL;
+	return e && agg_is_shown(e) ? e : NULL;
 }
 
 /* The row of a key, if none of the aggregations before ids[at] has made it already. */
@@ -204,7 +204,7 @@ int agg_rows(struct consumer *c, const u32 *ids, u32 n, struct agg_rows *out)
 
 		for (size_t j = 0; j < s->ntable; j++)
 			for (struct agg_entry *e = s->table[j]; e; e = e->next)
-				if (!e->gone)
+				if (agg_is_shown(e))
 					add_row(c, ids, n, i, e, out);
 	}
 	qsort_r(out->row, out->n, sizeof(*out->row), by_options, &c->cfg.opt);

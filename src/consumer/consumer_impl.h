@@ -59,7 +59,7 @@ void flow_free(struct flow_table *t);
 /* Set f->flow and f->indent; `next`: the thread's next record, NULL when it is not known. */
 void flow_place(struct flow_table *t, struct firing *f, const struct cg_record *r, const struct cg_record *next);
 
-/* --- aggregations (agg.c, agg_sort.c) ------------------------------------------------------------------ */
+/* --- aggregations (agg*.c) ----------------------------------------------------------------------------- */
 
 /* What is known of one key. */
 struct agg_entry {
@@ -73,6 +73,7 @@ struct agg_entry {
 	u64 *base; /* what clear() and trunc() took away */
 	u64 *now;  /* raw less base: what is printed */
 	s64 normal;
+	bool present;     /* in the map: a name that is resolved late leaves its number behind */
 	bool gone;        /* truncated, and not updated since */
 	bool reset;       /* its value in the map is to be zeroed (min, max: they cannot be subtracted) */
 	long double rank; /* value for sorting, and the second one for ties */
@@ -113,12 +114,27 @@ int agg_normalize(struct consumer *c, u32 id, s64 by);
 /* The rows of the aggregations ids[0..n), joined by key and sorted as the options say. 0 or -errno. */
 int agg_rows(struct consumer *c, const u32 *ids, u32 n, struct agg_rows *out);
 void agg_rows_free(struct agg_rows *r);
+/* The entry of a map's key. `make`: create it when it is new. 0 (*out NULL: there is none), or -errno. */
+int agg_entry_of(struct consumer *c, struct agg_store *s, const void *key, bool make, struct agg_entry **out);
+void agg_each(struct agg_store *s, void (*fn)(struct agg_entry *e));
+/* Is it to be printed? */
+static inline bool agg_is_shown(const struct agg_entry *e)
+{
+	return e->present && !e->gone;
+}
 struct agg_entry *agg_find(const struct agg_store *s, const char *name, size_t len);
 /* Compute rank and rank2 of an entry, for sorting by value. */
 void agg_rank(struct agg_entry *e);
 /* Entries of one store that are not gone, by value rising, then by key, whatever the options are; free() it. */
 struct agg_entry **agg_by_value(struct agg_store *s, size_t *n);
 
+/* What there is to know of an aggregating function. */
+struct agg_func {
+	void (*merge)(u64 *to, const u64 *from, u32 n);
+	void (*less)(u64 *now, const u64 *raw, const u64 *base, u32 n); /* NULL: it cannot be subtracted */
+	u32 min_words;                                                  /* a map's value has at least that many */
+};
+const struct agg_func *agg_func(const struct agg_store *s);
 /* The one number that count, sum, min, max, avg and stddev come to, divided by `normal`. */
 s64 agg_number(const struct agg_entry *e, s64 normal);
 bool agg_is_distribution(const struct agg_entry *e);

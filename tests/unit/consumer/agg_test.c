@@ -196,6 +196,23 @@ static void equal_text_is_one_key(void **state)
 	world_free(w);
 }
 
+/* A function's name may become known after its number was printed; the number is then not printed again. */
+static void names_may_come_late(void **state)
+{
+	struct world *w = world_new();
+	u32 a = world_agg(w, D_AGGFUNC_COUNT, "f8", 0, 0, 0, 0);
+
+	world_options(w)->quiet = true;
+	world_add(w, a, 0, 0, CG_IDENT(1, 5));
+	act(w, D_ACTION_PRINTA, "%s %@d\n", 0, a);
+	assert_string_equal(world_drain(w), "0x100000005 1\n");
+	world_forget(w);
+	world_probe(w, 1, 5, "python1", "m", "late", "function-entry");
+	act(w, D_ACTION_PRINTA, "%s %@d\n", 0, a);
+	assert_string_equal(world_drain(w), "late 1\n");
+	world_free(w);
+}
+
 /* A map's element that no CPU has counted yet is not there. */
 static void elements_without_values_are_not_there(void **state)
 {
