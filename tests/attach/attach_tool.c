@@ -80,6 +80,8 @@ static int cycle(struct target *t, const struct python_info *info, int n, double
 		ret = python_detach(p, diag);
 		printf("attach %.2f ms detach %.2f ms: %d\n", mid - start, now_ms() - leave, ret);
 		fflush(stdout);
+		if (ret)
+			page_print(p);
 		python_close(p);
 	}
 	python_plan_free(plan);

@@ -541,6 +541,7 @@ int main(void)
 	    cmocka_unit_test(sort_options),
 	    cmocka_unit_test(the_end_prints_what_printa_did_not),
 	    cmocka_unit_test(equal_text_is_one_key),
+	    cmocka_unit_test(names_may_come_late),
 	    cmocka_unit_test(elements_without_values_are_not_there),
 	    cmocka_unit_test(printa_formats_keys_and_values),
 	    cmocka_unit_test(printa_stands_under_its_line),

@@ -440,6 +440,51 @@ static void fields_outside_the_record_are_not_read(void **state)
 	world_free(w);
 }
 
+static u32 random_next(u32 *seed) /* xorshift32: the same on every run */
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 17;
+	*seed ^= *seed << 5;
+	return *seed;
+}
+
+/* Random bytes in records of random size, with each kind of field, with and without -F. */
+static void random_records_do_no_harm(void **state)
+{
+	u32 seed = 20071129;
+
+	for (int flow = 0; flow < 2; flow++) {
+		struct world *w = world_new();
+		u32 e = world_clause(w), a = world_agg(w, D_AGGFUNC_SUM, "d4", 0, 0, 0, 0);
+		struct d_stmt *trunc;
+
+		world_probe(w, 0, 1, "syscall", "", "read", "entry");
+		world_options(w)->flowindent = flow;
+		world_action(w, e, D_ACTION_TRACE, "b16", NULL);
+		world_action(w, e, D_ACTION_PRINTF, "d4 d4 s16 t24 f8 p8 u8 d1", "%*.*s %S %s %s %Y %C");
+		trunc = world_action(w, e, D_ACTION_TRUNC, "d8", NULL);
+		world_names_aggs(w, trunc, 1, a);
+		for (int i = 0; i < 3000; i++) {
+			u32 rec[64] = {0}, size = random_next(&seed) % sizeof(rec);
+
+			for (u32 j = 0; j < ARRAY_SIZE(rec); j++)
+				rec[j] = random_next(&seed) >> random_next(&seed) % 32;
+			if (random_next(&seed) % 4) { /* most get as far as their fields */
+				rec[0] = e;
+				size = sizeof(rec);
+			}
+			if (random_next(&seed) % 16) { /* widths: no need for 64 KiB each */
+				rec[12] %= 100;
+				rec[14] %= 100;
+			}
+			world_raw(w, rec, size);
+		}
+		world_drain(w);
+		world_end(w);
+		world_free(w);
+	}
+}
+
 static void many_records_are_all_taken(void **state)
 {
 	struct world *w = world_new();
@@ -523,6 +568,7 @@ int main(void)
 	    cmocka_unit_test(hostile_records_are_counted),
 	    cmocka_unit_test(hostile_records_with_flow),
 	    cmocka_unit_test(fields_outside_the_record_are_not_read),
+	    cmocka_unit_test(random_records_do_no_harm),
 	    cmocka_unit_test(many_records_are_all_taken),
 	    cmocka_unit_test(a_drain_ends),
 	    cmocka_unit_test(a_full_disk_is_told),

@@ -46,6 +46,7 @@ static struct world *world_new(const char *text)
 static void world_free(struct world *w)
 {
 	session_providers_close(&w->s);
+	exec_close(w->s.exec);
 	arena_free(w->s.arena);
 	free(w);
 }
