@@ -92,8 +92,8 @@ static void entry_args(struct asm_buf *b, void *data, u32 mask, s16 off, asm_lab
 }
 
 /*
- * arg0 and arg1 are what the kernel returned, as it is: -errno when the call failed, as Linux's other tracers and
- * Oracle's DTrace have it. errno is positive, 0 when the call went well.
+ * The kernel returns -errno when a call fails. As in the Dynamic Tracing Guide, arg0 and arg1 are then -1 and errno is
+ * positive; otherwise they are the result, and errno is 0.
  */
 static void return_args(struct asm_buf *b, void *data, u32 mask, s16 off, asm_label fault)
 {
@@ -101,21 +101,18 @@ static void return_args(struct asm_buf *b, void *data, u32 mask, s16 off, asm_la
 	u32 own = 1u << 0 | 1u << 1 | 1u << PROVIDER_ARG_ERRNO;
 
 	asm_load(b, BPF_DW, BPF_REG_0, BPF_REG_6, 8);
+	asm_mov_imm(b, BPF_REG_1, 0);
+	asm_branch_imm(b, BPF_JSGE, BPF_REG_0, 0, no_error);
+	asm_branch_imm(b, BPF_JSLT, BPF_REG_0, -4095, no_error); /* MAX_ERRNO: beyond it are addresses */
+	asm_alu(b, BPF_SUB, BPF_REG_1, BPF_REG_0);
+	asm_mov_imm(b, BPF_REG_0, -1);
+	asm_label_here(b, no_error);
 	for (int n = 0; n < 2; n++)
 		if (mask & 1u << n)
 			asm_store(b, BPF_DW, BPF_REG_10, (s16)(off + 8 * n), BPF_REG_0);
+	if (mask & 1u << PROVIDER_ARG_ERRNO)
+		asm_store(b, BPF_DW, BPF_REG_10, (s16)(off + 8 * PROVIDER_ARG_ERRNO), BPF_REG_1);
 	provider_args_zero(b, mask & ~own, off);
-	if (mask & 1u << PROVIDER_ARG_ERRNO) {
-		s16 to = (s16)(off + 8 * PROVIDER_ARG_ERRNO);
-
-		provider_args_zero(b, 1u << PROVIDER_ARG_ERRNO, off);
-		asm_mov_imm(b, BPF_REG_1, 0);
-		asm_alu(b, BPF_SUB, BPF_REG_1, BPF_REG_0);
-		asm_branch_imm(b, BPF_JEQ, BPF_REG_1, 0, no_error);
-		asm_branch_imm(b, BPF_JGT, BPF_REG_1, 4095, no_error); /* MAX_ERRNO */
-		asm_store(b, BPF_DW, BPF_REG_10, to, BPF_REG_1);
-	}
-	asm_label_here(b, no_error);
 }
 
 static const struct cg_group_ops ops[] = {

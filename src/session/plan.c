@@ -302,6 +302,50 @@ static int clause_enable(struct session *s, const struct session_clause *c)
 	return 0;
 }
 
+static bool reads(const struct d_node *n, enum d_builtin b)
+{
+	if (!n)
+		return false;
+	if (n->op == D_BUILTIN && n->builtin == b)
+		return true;
+	for (u32 i = 0; i < n->narg; i++)
+		if (reads(n->arg[i], b))
+			return true;
+	return false;
+}
+
+static bool clause_reads(const struct d_clause *c, enum d_builtin b)
+{
+	bool yes = reads(c->pred, b);
+
+	for (u32 i = 0; i < c->nstmts && !yes; i++) {
+		const struct d_stmt *st = c->stmts[i];
+
+		yes = reads(st->expr, b) || reads(st->agg, b);
+		for (u32 n = 0; n < st->narg && !yes; n++)
+			yes = reads(st->arg[n], b);
+	}
+	return yes;
+}
+
+/* Where the kernel keeps what ppid and vtimestamp show: it takes time to find out, so ask only for scripts that read them. */
+static void task_layout(struct session *s, struct cg_options *opt)
+{
+	for (size_t i = 0; i < s->prog.clauses.n; i++) {
+		const struct d_clause *c = s->prog.clauses.v[i];
+
+		if (!clause_reads(c, D_BUILTIN_PPID) && !clause_reads(c, D_BUILTIN_VTIMESTAMP))
+			continue;
+
+		const struct exec_task_layout l = exec_task_layout(s->exec);
+
+		opt->task_real_parent = l.real_parent;
+		opt->task_tgid = l.tgid;
+		opt->task_sum_exec_runtime = l.sum_exec_runtime;
+		return;
+	}
+}
+
 /* A ring's size is a power of two and of pages. */
 static u32 ring_size(s64 bytes)
 {
@@ -315,9 +359,13 @@ static u32 ring_size(s64 bytes)
 int session_plan_build(struct session *s)
 {
 	const s64 *opt = s->cfg->opt.n;
+	int err = s->exec_ops->open(&s->exec, s->diag);
+
+	if (err)
+		return err;
 
 	for (size_t i = 0; i < s->clauses.n; i++) {
-		int err = clause_enable(s, &s->clauses.v[i]);
+		err = clause_enable(s, &s->clauses.v[i]);
 
 		if (err)
 			return err;
@@ -335,9 +383,10 @@ int session_plan_build(struct session *s)
 		    .aggsize = (u32)opt[SESSION_AGGSIZE],
 		    .dynvarsize = (u32)opt[SESSION_DYNVARSIZE],
 		    .bufsize = ring_size(opt[SESSION_BUFSIZE]),
-		    .ncpus = (u32)sysconf(_SC_NPROCESSORS_CONF),
+		    .ncpus = exec_ncpus(s->exec),
 		},
 	};
+	task_layout(s, &s->in.opt);
 	return 0;
 }
 

@@ -102,10 +102,8 @@ static int consumer_make(struct session *s)
 
 static int load(struct session *s)
 {
-	int err = s->exec_ops->open(&s->exec, s->diag);
+	int err = exec_load(s->exec, &s->cg.image, s->diag);
 
-	if (!err)
-		err = exec_load(s->exec, &s->cg.image, s->diag);
 	if (err)
 		return err;
 	s->state = exec_map_memory(s->exec, s->cg.map_state);

@@ -191,9 +191,6 @@ static int program_parse(struct session *s, const struct session_program *p)
 		if (err)
 			return err;
 	}
-	if (!t->n && !s->cfg->opt.n[SESSION_EMPTY])
-		return diag_fail(s->diag, EINVAL, "%s: there is no clause in it: a script needs a probe at least",
-				 src->name);
 	return 0;
 }
 
