@@ -8,7 +8,8 @@
  */
 #include "agent_impl.h"
 
-#define CALLS_PER_LOOK 1024 /* unmatched calls until the tracer's sign of life is looked at again */
+#define STACK_SPARE    (1u << 20) /* bytes of the stack that are left for C code at the deepest call */
+#define CALLS_PER_LOOK 1024       /* unmatched calls until the tracer's sign of life is looked at again */
 
 #define CO_GENERATORS       0x2a0 /* CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR */
 #define OP_RETURN_GENERATOR 75    /* 3.11 */
@@ -31,7 +32,8 @@ static int offset_311(const struct pyframe *f);
 static const struct layout {
 	uint16_t version;
 	uint16_t frame_code, frame_globals, frame_last;
-	uint16_t frame_state; /* 3.9: f_stacktop; 3.10: f_state; 3.11: owner */
+	uint16_t frame_state;                    /* 3.9: f_stacktop; 3.10: f_state; 3.11: owner */
+	uint16_t tstate_limit, tstate_remaining; /* 3.11: of recursion; else both 0, so no difference */
 	uint16_t code_flags, code_firstline, code_file, code_name;
 	uint16_t code_qualname; /* 3.11 */
 	uint16_t code_bytes;    /* 3.11: co_code_adaptive */
@@ -78,17 +80,21 @@ static const struct layout {
 	.code_firstline = 72,
 	.code_file = 112,
 	.code_name = 120,
+	.code_qualname = 128,
 	.code_bytes = 184,
 	.began = began_311,
 	.yielded = yielded_311,
 	.offset = offset_311,
-	.stack_per_call = 512,
+	.tstate_limit = 36,
+	.tstate_remaining = 32,
+	.stack_per_call = 560, /* measured: 400 and 464, matched 464 and 528 (3.11.7, Debian's 3.11.2) */
     },
 };
 #define UNICODE_HASH 24 /* PyASCIIObject.hash, in all three */
 #define DICT_TAG     24 /* PyDictObject.ma_version_tag (PEP 509), new at each change of any dictionary */
 
 static struct layout at; /* this interpreter's */
+static int depth_max;
 static bool key_has_file, key_has_module;
 static void *interpreter;
 static agent_eval *saved;
@@ -269,6 +275,7 @@ static __attribute__((noinline)) struct pyobj *not_known(void *tstate, struct py
 }
 
 static __attribute__((noinline)) struct pyobj *look(void *tstate, struct pyframe *frame, int throwing);
+static __attribute__((noinline)) struct pyobj *too_deep(void *tstate, struct pyframe *frame, int throwing);
 
 /* What the interpreter calls; the unmatched way through it is what every call in the process pays. */
 struct pyobj *evalframe_call(void *tstate, struct pyframe *frame, int throwing)
@@ -277,6 +284,8 @@ struct pyobj *evalframe_call(void *tstate, struct pyframe *frame, int throwing)
 
 	if (unlikely(!--until_look))
 		return look(tstate, frame, throwing);
+	if (unlikely(field(int, tstate, at.tstate_limit) - field(int, tstate, at.tstate_remaining) > depth_max))
+		return too_deep(tstate, frame, throwing);
 
 	struct decided *d = table_find(&agent.table, code);
 
@@ -291,28 +300,38 @@ extern agent_eval pydtrace_evalframe; /* sites.S: the jump to evalframe_call() *
 
 /*
  * 3.11 calls from Python to Python without using the C stack, but not under a foreign evaluator: a program that
- * recurses deep by right would overflow it. Is its limit of recursion too much for its stack?
+ * recurses deeper than its stack can then hold would die of being traced. So the depth is watched, and before it is too
+ * much the evaluator is taken off; from there on calls use no more C stack. (Stacks are as large as RLIMIT_STACK says, threads'
+ * too unless the program chose otherwise.)
  */
-static bool stack_too_small(void)
+static int depth_allowed(void)
 {
-	uint64_t need = (uint64_t)at.stack_per_call * (uint32_t)py.Py_GetRecursionLimit();
+	uint64_t limit = agent_stack_limit();
 
-	return need > agent_stack_limit() / 4 * 3;
+	if (!at.stack_per_call || limit / at.stack_per_call > INT32_MAX)
+		return INT32_MAX;
+	return limit > STACK_SPARE ? (limit - STACK_SPARE) / at.stack_per_call : 0;
 }
 
 static struct pyobj *look(void *tstate, struct pyframe *frame, int throwing)
 {
 	until_look = CALLS_PER_LOOK;
 	agent_poke();
-	/* Now, or the call that will be too deep comes; before, the frames that are there would have no room. */
-	if (!agent.inert && stack_too_small()) {
+	return not_known(tstate, frame, throwing);
+}
+
+static struct pyobj *too_deep(void *tstate, struct pyframe *frame, int throwing)
+{
+	if (!*agent.mine) {
+		agent_orphan();
+	} else if (!agent.inert) {
 		agent_message(
-		    "the program has raised its recursion limit to what its stack cannot hold while it is "
-		    "traced on Python 3.11",
+		    "the program recurses deeper than its stack can hold while it is traced on Python 3.11; "
+		    "tracing of Python stopped there (see ulimit -s)",
 		    NULL);
 		agent_give_up(E2BIG);
 	}
-	return not_known(tstate, frame, throwing);
+	return saved(tstate, frame, throwing);
 }
 
 /* The offsets of the code object, proved on one that every interpreter has. */
@@ -372,16 +391,12 @@ static int evalframe_init(void)
 	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++)
 		if (layouts[i].version == agent.version)
 			at = layouts[i];
-	if (!at.version || layout_check()) {
-		agent_message("the code objects of this interpreter are not laid out as in any known Python", NULL);
+	if (!at.version || layout_check() ||
+	    (at.tstate_limit && field(int, py.PyThreadState_Get(), at.tstate_limit) != py.Py_GetRecursionLimit())) {
+		agent_message("the structures of this interpreter are not laid out as in any known Python", NULL);
 		return -ENOTSUP;
 	}
-	if (stack_too_small()) {
-		agent_message("the program's recursion limit is more than its stack can hold while it is traced on "
-			      "Python 3.11 (ulimit -s, sys.setrecursionlimit)",
-			      NULL);
-		return -E2BIG;
-	}
+	depth_max = depth_allowed();
 	/* The name is the end of the qualified name, so that alone will do where there is one. */
 	if (at.code_qualname && agent.field_used[WIRE_QUALNAME])
 		at.code_name = at.code_qualname;
