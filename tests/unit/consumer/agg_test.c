@@ -303,6 +303,22 @@ static void printa_joins_aggregations(void **state)
 	}
 }
 
+/* More %@ than aggregations: the last one again. */
+static void printa_repeats_the_last(void **state)
+{
+	struct world *w = world_new();
+	u32 a = world_agg(w, D_AGGFUNC_SUM, "", 0, 0, 0, 0);
+	u32 b = world_agg(w, D_AGGFUNC_SUM, "", 0, 0, 0, 0), e = world_clause(w);
+
+	world_options(w)->quiet = true;
+	world_names_aggs(w, world_action(w, e, D_ACTION_PRINTA, "", "%@d %@d %@d %@d"), 2, a, b);
+	world_add(w, a, 0, 1);
+	world_add(w, b, 0, 2);
+	world_fire(w, e, 0, 1, 0ull);
+	assert_string_equal(world_drain(w), "1 2 2 2");
+	world_free(w);
+}
+
 static void printa_joins_in_columns(void **state)
 {
 	struct world *w = world_new();
@@ -354,6 +370,23 @@ static void clear_keeps_keys_at_zero(void **state)
 		assert_string_equal(world_drain(w), rows[i].after);
 		world_free(w);
 	}
+}
+
+/* What is cleared may have lower words that are greater than those of now. */
+static void clear_subtracts_128_bits(void **state)
+{
+	struct world *w = world_new();
+	u32 a = world_agg(w, D_AGGFUNC_STDDEV, "", 0, 0, 0, 0);
+
+	world_options(w)->quiet = true;
+	world_add(w, a, 0, 4000000000); /* squares: 1.6e19, almost 2^64 */
+	act(w, D_ACTION_CLEAR, NULL, 0, a);
+	world_drain(w);
+	world_add(w, a, 1, 3000000000);
+	world_add(w, a, 1, 3000000010);
+	act(w, D_ACTION_PRINTA, "%@d", 0, a);
+	assert_string_equal(world_drain(w), "5");
+	world_free(w);
 }
 
 /* What came between printa() and clear() of one drain is printed the next time. */
@@ -546,8 +579,10 @@ int main(void)
 	    cmocka_unit_test(printa_formats_keys_and_values),
 	    cmocka_unit_test(printa_stands_under_its_line),
 	    cmocka_unit_test(printa_joins_aggregations),
+	    cmocka_unit_test(printa_repeats_the_last),
 	    cmocka_unit_test(printa_joins_in_columns),
 	    cmocka_unit_test(clear_keeps_keys_at_zero),
+	    cmocka_unit_test(clear_subtracts_128_bits),
 	    cmocka_unit_test(nothing_is_lost_between_printa_and_clear),
 	    cmocka_unit_test(trunc_keeps_the_top_or_the_bottom),
 	    cmocka_unit_test(truncated_keys_come_back_from_zero),

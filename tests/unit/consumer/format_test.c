@@ -121,6 +121,7 @@ static void stars(void **state)
 	check("%*d|", integer(5, 4, true), integer(1, 4, true), string(""), "    1|");
 	check("%*d|", integer(-5, 4, true), integer(1, 4, true), string(""), "1    |");
 	check("%-*d|", integer(5, 4, true), integer(1, 4, true), string(""), "1    |");
+	check("%-*d|", integer(-5, 4, true), integer(1, 4, true), string(""), "1    |");
 	check("%*.*s|", integer(4, 4, true), integer(2, 4, true), string("hello"), "  he|");
 	check("%.*s|", integer(0, 4, true), string("hello"), string(""), "hello|");
 	check("%.*s|", integer(-3, 4, true), string("hello"), string(""), "hello|");

@@ -290,6 +290,22 @@ static void distributions_are_sorted(void **state)
 	}
 }
 
+/* lquantize(x, 1, ...): what is below the range counts as zero. */
+static void below_one_is_zero(void **state)
+{
+	struct world *w = world_new();
+	u32 a = world_agg(w, D_AGGFUNC_LQUANTIZE, "s8", 1, 100, 1, 0), e = world_clause(w);
+
+	world_options(w)->quiet = true;
+	world_names_aggs(w, world_action(w, e, D_ACTION_PRINTA, "", "%s"), 1, a);
+	world_add(w, a, 0, 64, "a");
+	world_add(w, a, 0, 0, "a");
+	world_add(w, a, 0, 64, "b");
+	world_fire(w, e, 0, 1, 0ull);
+	assert_string_equal(world_drain(w), "ba");
+	world_free(w);
+}
+
 static void normalized_and_formatted(void **state)
 {
 	struct world *w = world_new();
@@ -328,6 +344,7 @@ int main(void)
 	    cmocka_unit_test(llquantize_has_steps),
 	    cmocka_unit_test(llquantize_has_ends),
 	    cmocka_unit_test(distributions_are_sorted),
+	    cmocka_unit_test(below_one_is_zero),
 	    cmocka_unit_test(normalized_and_formatted),
 	};
 

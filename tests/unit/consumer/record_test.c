@@ -243,6 +243,26 @@ static void flow_counts_a_call_once(void **state)
 	world_free(w);
 }
 
+/* A return is a return also when a later clause, of another probe, comes next. */
+static void flow_looks_for_the_same_probe(void **state)
+{
+	struct world *w = world_new();
+	u32 e = world_clause(w), r = world_clause(w), late = world_clause(w);
+	u64 f = world_probe(w, 1, 5, "python1", "m", "f", "function-entry");
+	u64 fr = world_probe(w, 1, 6, "python1", "m", "f", "function-return");
+	u64 gr = world_probe(w, 2, 6, "python1", "m", "g", "function-return");
+
+	world_options(w)->flowindent = true;
+	world_fire(w, e, 0, 1, f);
+	world_fire(w, r, 0, 1, fr);
+	world_fire(w, late, 0, 1, gr);
+	assert_string_equal(world_drain(w), "CPU FUNCTION                                 \n"
+					    "  0  -> f                                     \n"
+					    "  0  <- f                                     \n"
+					    "  0  <- g                                     \n");
+	world_free(w);
+}
+
 static void flow_names_must_end_in_the_word(void **state)
 {
 	struct world *w = world_new();
@@ -376,7 +396,6 @@ static void hostile_records_are_counted(void **state)
 	u8 whole[sizeof(r) + 8 + 16 + 24] = {0};
 	static const u32 bad[] = {0, 2, 77, 0x7fffffff};
 
-	world_options(w)->quiet = true;
 	world_action(w, e, D_ACTION_PRINTF, "d8 s16 t24", "%d%s%s.");
 	memcpy(whole, &r, sizeof(r));
 	for (size_t size = 0; size < sizeof(whole); size++, n++)
@@ -559,6 +578,7 @@ int main(void)
 	    cmocka_unit_test(identities_are_cut_to_strsize),
 	    cmocka_unit_test(flow_indents_calls),
 	    cmocka_unit_test(flow_counts_a_call_once),
+	    cmocka_unit_test(flow_looks_for_the_same_probe),
 	    cmocka_unit_test(flow_names_must_end_in_the_word),
 	    cmocka_unit_test(flow_indentation_is_bounded),
 	    cmocka_unit_test(flow_survives_many_threads),

@@ -31,8 +31,8 @@ static void update(struct code *c)
 static void lookup(struct code *c)
 {
 	key_value(c);
-	EMIT(c, CALL(BPF_FUNC_map_lookup_elem), JUMP_K(BPF_JNE, 0, 0, 2), MOV_K(0, -1), INSN(.code = BPF_JMP | BPF_JA, .off = 1),
-	     LOAD(BPF_DW, 0, 0, 0));
+	EMIT(c, CALL(BPF_FUNC_map_lookup_elem), JUMP_K(BPF_JNE, 0, 0, 2), MOV_K(0, -1),
+	     INSN(.code = BPF_JMP | BPF_JA, .off = 1), LOAD(BPF_DW, 0, 0, 0));
 	result(c);
 }
 
@@ -48,16 +48,17 @@ static void add(struct code *c)
 {
 	EMIT(c, MOV(6, 1));
 	key_value(c);
-	EMIT(c, CALL(BPF_FUNC_map_lookup_elem), JUMP_K(BPF_JNE, 0, 0, 2), MOV_K(0, -1), INSN(.code = BPF_JMP | BPF_JA, .off = 3),
-	     LOAD(BPF_DW, 2, 6, 8), ATOMIC(BPF_DW, BPF_ADD, 0, 0, 2), MOV_K(0, 0));
+	EMIT(c, CALL(BPF_FUNC_map_lookup_elem), JUMP_K(BPF_JNE, 0, 0, 2), MOV_K(0, -1),
+	     INSN(.code = BPF_JMP | BPF_JA, .off = 3), LOAD(BPF_DW, 2, 6, 8), ATOMIC(BPF_DW, BPF_ADD, 0, 0, 2),
+	     MOV_K(0, 0));
 	result(c);
 }
 
 static void (*const ops[P_COUNT])(struct code *c) = {
-	[P_UPDATE] = update,
-	[P_LOOKUP] = lookup,
-	[P_DELETE] = delete,
-	[P_ADD] = add,
+    [P_UPDATE] = update,
+    [P_LOOKUP] = lookup,
+    [P_DELETE] = delete,
+    [P_ADD] = add,
 };
 
 /* One map under test. */
@@ -71,14 +72,14 @@ struct fixture {
 
 static void fixture_open(struct fixture *f, struct asm_map map)
 {
-	*f = (struct fixture){ .a = arena_new(), .maps = { OUT_MAP(16), map } };
+	*f = (struct fixture){.a = arena_new(), .maps = {OUT_MAP(16), map}};
 	for (u32 i = 0; i < P_COUNT; i++) {
-		struct code c = { .a = f->a };
+		struct code c = {.a = f->a};
 
 		ops[i](&c);
 		f->progs[i] = prog_of(&c, "map", ASM_RAW_TRACEPOINT);
 	}
-	f->img = (struct asm_image){ f->maps, 2, f->progs, P_COUNT };
+	f->img = (struct asm_image){f->maps, 2, f->progs, P_COUNT};
 	f->b = both_open(&f->img);
 }
 
@@ -91,8 +92,8 @@ static void fixture_close(struct fixture *f)
 /* What program `prog` answers; every executor the same. */
 static s64 ask(struct fixture *f, u32 prog, u64 key, u64 value, u64 flags)
 {
-	u64 args[] = { key, value, flags };
-	s64 got[2] = { 0 };
+	u64 args[] = {key, value, flags};
+	s64 got[2] = {0};
 
 	for (u32 i = 0; i < f->b.n; i++) {
 		assert_int_equal(exec_fire(f->b.e[i], prog, args, 3), 0);
@@ -108,7 +109,7 @@ static void array(void **state)
 	static const u64 init = 77;
 	struct fixture f;
 
-	fixture_open(&f, (struct asm_map){ "array", BPF_MAP_TYPE_ARRAY, 4, 8, 3, 0, &init });
+	fixture_open(&f, (struct asm_map){"array", BPF_MAP_TYPE_ARRAY, 4, 8, 3, 0, &init});
 	assert_int_equal(ask(&f, P_LOOKUP, 0, 0, 0), 77);
 	assert_int_equal(ask(&f, P_LOOKUP, 2, 0, 0), 0);
 	assert_int_equal(ask(&f, P_LOOKUP, 3, 0, 0), -1);
@@ -124,7 +125,7 @@ static void hash(void **state)
 {
 	struct fixture f;
 
-	fixture_open(&f, (struct asm_map){ "hash", BPF_MAP_TYPE_HASH, 8, 8, 4 });
+	fixture_open(&f, (struct asm_map){"hash", BPF_MAP_TYPE_HASH, 8, 8, 4});
 	assert_int_equal(ask(&f, P_LOOKUP, 1, 0, 0), -1);
 	assert_int_equal(ask(&f, P_UPDATE, 1, 9, BPF_EXIST), -ENOENT);
 	assert_int_equal(ask(&f, P_UPDATE, 1, 9, BPF_NOEXIST), 0);
@@ -175,7 +176,7 @@ static void walk_per_cpu_hash(void **state)
 {
 	struct fixture f;
 
-	fixture_open(&f, (struct asm_map){ "percpu", BPF_MAP_TYPE_PERCPU_HASH, 8, 8, NKEYS });
+	fixture_open(&f, (struct asm_map){"percpu", BPF_MAP_TYPE_PERCPU_HASH, 8, 8, NKEYS});
 	for (u32 i = 0; i < f.b.n; i++) {
 		struct exec *e = f.b.e[i];
 		u64 *zero = calloc(exec_ncpus(e), sizeof(*zero));
@@ -191,7 +192,7 @@ static void walk_per_cpu_hash(void **state)
 	assert_int_equal(ask(&f, P_UPDATE, NKEYS, 0, BPF_NOEXIST), -E2BIG);
 
 	for (u32 i = 0; i < f.b.n; i++) {
-		struct walk w = { 0 };
+		struct walk w = {0};
 
 		assert_int_equal(exec_map_each(f.b.e[i], M_MAP, count, &w), 0);
 		assert_int_equal(w.n, NKEYS);
@@ -200,7 +201,7 @@ static void walk_per_cpu_hash(void **state)
 			assert_int_equal(w.seen[k], 1);
 			assert_int_equal(w.sums[k], k * 3);
 		}
-		w = (struct walk){ .stop_after = 10 };
+		w = (struct walk){.stop_after = 10};
 		assert_int_equal(exec_map_each(f.b.e[i], M_MAP, count, &w), 42);
 		assert_int_equal(w.n, 10);
 	}
@@ -211,9 +212,9 @@ static void walk_hash(void **state)
 {
 	struct fixture f;
 
-	fixture_open(&f, (struct asm_map){ "hash", BPF_MAP_TYPE_HASH, 8, 8, 50 });
+	fixture_open(&f, (struct asm_map){"hash", BPF_MAP_TYPE_HASH, 8, 8, 50});
 	for (u32 i = 0; i < f.b.n; i++) {
-		struct walk empty = { 0 }, w = { 0 };
+		struct walk empty = {0}, w = {0};
 
 		assert_int_equal(exec_map_each(f.b.e[i], M_MAP, count, &empty), 0);
 		assert_int_equal(empty.n, 0);
@@ -243,11 +244,11 @@ static int count_elements(void *arg, const void *key, const void *values, u32 nv
 
 static void walk_arrays(void **state)
 {
-	static const enum bpf_map_type types[] = { BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY };
+	static const enum bpf_map_type types[] = {BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PERCPU_ARRAY};
 
 	for (size_t t = 0; t < ARRAY_SIZE(types); t++) {
-		struct asm_map maps[] = { { "array", types[t], 4, 12, 700 } };
-		struct asm_image img = { maps, 1, NULL, 0 };
+		struct asm_map maps[] = {{"array", types[t], 4, 12, 700}};
+		struct asm_image img = {maps, 1, NULL, 0};
 		struct both b = both_open(&img);
 
 		for (u32 i = 0; i < b.n; i++) {
@@ -267,7 +268,7 @@ enum { Q_PUSH, Q_POP, Q_PEEK };
 /* out[0] = result, out[1] = the value that came */
 static struct asm_prog queue_prog(struct arena *a, s32 helper)
 {
-	struct code c = { .a = a };
+	struct code c = {.a = a};
 
 	EMIT(&c, LOAD(BPF_DW, 2, 1, 0), STORE(BPF_DW, 10, -8, 2), MOV(2, 10), ALU64_K(BPF_ADD, 2, -8));
 	if (helper == BPF_FUNC_map_push_elem)
@@ -282,7 +283,7 @@ static struct asm_prog queue_prog(struct arena *a, s32 helper)
 
 static void check_queue(struct both *b, u32 prog, u64 value, u64 flags, s64 want, s64 want_value)
 {
-	u64 args[] = { value, flags };
+	u64 args[] = {value, flags};
 
 	for (u32 i = 0; i < b->n; i++) {
 		s64 *out = exec_map_memory(b->e[i], M_OUT);
@@ -296,14 +297,15 @@ static void check_queue(struct both *b, u32 prog, u64 value, u64 flags, s64 want
 
 static void queue_and_stack(void **state)
 {
-	static const enum bpf_map_type types[] = { BPF_MAP_TYPE_QUEUE, BPF_MAP_TYPE_STACK };
+	static const enum bpf_map_type types[] = {BPF_MAP_TYPE_QUEUE, BPF_MAP_TYPE_STACK};
 	struct arena *a = arena_new();
 
 	for (u32 t = 0; t < 2; t++) {
-		struct asm_map maps[] = { OUT_MAP(2), { "queue", types[t], 0, 8, 3 } };
-		struct asm_prog progs[] = { queue_prog(a, BPF_FUNC_map_push_elem), queue_prog(a, BPF_FUNC_map_pop_elem),
-					    queue_prog(a, BPF_FUNC_map_peek_elem) };
-		struct asm_image img = { maps, 2, progs, 3 };
+		struct asm_map maps[] = {OUT_MAP(2), {"queue", types[t], 0, 8, 3}};
+		struct asm_prog progs[] = {queue_prog(a, BPF_FUNC_map_push_elem),
+					   queue_prog(a, BPF_FUNC_map_pop_elem),
+					   queue_prog(a, BPF_FUNC_map_peek_elem)};
+		struct asm_image img = {maps, 2, progs, 3};
 		struct both b = both_open(&img);
 		u64 first = t ? 3 : 1;
 
@@ -331,7 +333,7 @@ static void memory_is_shared(void **state)
 	struct fixture f;
 	u32 key = 0;
 
-	fixture_open(&f, (struct asm_map){ "state", BPF_MAP_TYPE_ARRAY, 4, 8, 1, BPF_F_MMAPABLE });
+	fixture_open(&f, (struct asm_map){"state", BPF_MAP_TYPE_ARRAY, 4, 8, 1, BPF_F_MMAPABLE});
 	for (u32 i = 0; i < f.b.n; i++) {
 		u64 *p = exec_map_memory(f.b.e[i], M_MAP);
 
@@ -354,9 +356,9 @@ static void memory_is_shared(void **state)
 static void wrong_numbers(void **state)
 {
 	struct fixture f;
-	u64 args[13] = { 0 };
+	u64 args[13] = {0};
 
-	fixture_open(&f, (struct asm_map){ "hash", BPF_MAP_TYPE_HASH, 8, 8, 4 });
+	fixture_open(&f, (struct asm_map){"hash", BPF_MAP_TYPE_HASH, 8, 8, 4});
 	for (u32 i = 0; i < f.b.n; i++) {
 		struct exec *e = f.b.e[i];
 
@@ -379,9 +381,14 @@ static void wrong_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(array),	   cmocka_unit_test(hash),	      cmocka_unit_test(walk_per_cpu_hash),
-		cmocka_unit_test(walk_hash),	   cmocka_unit_test(walk_arrays),     cmocka_unit_test(queue_and_stack),
-		cmocka_unit_test(memory_is_shared), cmocka_unit_test(wrong_numbers),
+	    cmocka_unit_test(array),
+	    cmocka_unit_test(hash),
+	    cmocka_unit_test(walk_per_cpu_hash),
+	    cmocka_unit_test(walk_hash),
+	    cmocka_unit_test(walk_arrays),
+	    cmocka_unit_test(queue_and_stack),
+	    cmocka_unit_test(memory_is_shared),
+	    cmocka_unit_test(wrong_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
