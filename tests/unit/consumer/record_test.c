@@ -126,6 +126,9 @@ static void bytes_are_text_or_a_dump(void **state)
 	assert_string_equal(world_drain(w),
 			    "\n             0  1  2  3  4  5  6  7  8  9  a  b  c  d  e  f  0123456789abcdef\n"
 			    "         0: 61 62 63 00 01 00 00 00                          abc.....\n");
+	world_forget(w);
+	world_fire(w, e, 0, 1, 0ull, "\0\0\0\0\0\0\0"); /* empty text is no text */
+	assert_non_null(strstr(world_drain(w), "00 00 00 00 00 00 00 00"));
 	world_free(w);
 }
 
