@@ -1392,8 +1392,10 @@ def recursion_deep():
 
 
 def main():
-    wanted = sys.argv[1:] or CASES
-    for name in wanted:
+    if sys.argv[1:] == ["--list"]:
+        print(*CASES)
+        return
+    for name in sys.argv[1:] or CASES:
         CASES[name]()
         print("ok", name)
 
