@@ -16,7 +16,8 @@ enum {
 	STOP_MS = 500,      /* for a thread to come to a stop */
 	LOOK_AGAIN_MS = 30, /* while the job has not been done */
 	DEFAULT_TIMEOUT_MS = 10000,
-	QUEUE_TRIES = 3,	   /* looks at a main thread that does not hold the GIL, before queueing on it anyway */
+	MENTIONED_MS = 20,
+	QUEUE_TRIES = 3, /* looks at a main thread that does not hold the GIL, before queueing on it anyway */
 	FINI_RETRIES = 14,
 	RETRY_TRACED_MS = 300, /* another pydtrace holds a thread for microseconds only */
 };
@@ -373,7 +374,8 @@ int python_loaded(struct python *p, struct diag *diag)
 				       comm)
 			   : 0;
 	case STUB_NO_FILE:
-		return diag_fail(diag, EAGAIN, "process %d (%s) closed the agent's file while it was being loaded; try again",
+		return diag_fail(diag, EAGAIN,
+				 "process %d (%s) closed the agent's file while it was being loaded; try again",
 				 pid, comm);
 	case STUB_NO_DLOPEN:
 		return diag_fail(diag, EIO, "process %d (%s): cannot load the agent: %.200s", pid, comm, c->error);
@@ -502,14 +504,22 @@ static bool agent_text(struct python *p, u64 *start, u64 *end)
 	return false;
 }
 
-/* Wait until no thread is in a range of code. */
+/*
+ * Wait until no thread is in a range of code of ours. By then the agent has said that no call of its is active, and
+ * the borrowed threads that they have left; this is the second look. Words on a stack that point there may be old ones in
+ * frames that live on (a thread parked for ever never overwrites them), so they are waited for only a little.
+ */
 static int wait_outside(struct python *p, u64 start, u64 end, u64 deadline)
 {
-	for (;;) {
-		int ret = python_threads_outside(p, start, end);
+	u64 mentioned = python_now_ns() + MENTIONED_MS * 1000000ull;
 
-		if (ret)
-			return ret < 0 ? ret : 0;
+	for (;;) {
+		int ret = python_threads_inside(p, start, end);
+
+		if (ret == 0 || (ret == 1 && python_now_ns() > mentioned))
+			return 0;
+		if (ret < 0 && ret != -ETIMEDOUT)
+			return ret;
 		if (python_now_ns() > deadline)
 			return -EBUSY;
 		usleep(2000);

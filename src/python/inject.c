@@ -443,42 +443,45 @@ static bool stack_points_into(struct python *p, u64 sp, u64 start, u64 end)
 	return false;
 }
 
-static int thread_outside(struct python *p, pid_t tid, u64 start, u64 end)
+/* 0: outside; 1: its stack mentions the range; 2: it stands inside; -errno. */
+static int thread_inside(struct python *p, pid_t tid, u64 start, u64 end)
 {
 	struct target_stop s;
 	struct target_call c;
-	bool stopped = false, inside;
-	int ret = target_thread_call(p->t, tid, &c);
+	bool stopped = false;
+	int ret = target_thread_call(p->t, tid, &c), inside;
 
 	if (ret == -EAGAIN) { /* running: a stop is the only way to know */
-		ret = target_stop(p->t, tid, 200, &s);
+		ret = target_stop(p->t, tid, 1000, &s);
 		stopped = !ret;
 		c.pc = s.regs.rip;
 		c.sp = s.regs.rsp;
 	}
 	if (ret == -ESRCH)
-		return 1; /* a thread that has ended is nowhere */
+		return 0; /* a thread that has ended is nowhere */
 	if (ret)
 		return ret;
-	inside = (c.pc >= start && c.pc < end) || stack_points_into(p, c.sp, start, end);
+	inside = c.pc >= start && c.pc < end ? 2 : stack_points_into(p, c.sp, start, end);
 	if (stopped)
 		target_stop_end(&s);
-	return !inside;
+	return inside;
 }
 
-int python_threads_outside(struct python *p, u64 start, u64 end)
+int python_threads_inside(struct python *p, u64 start, u64 end)
 {
 	pid_t *tids;
 	size_t n;
-	int ret = target_threads(p->t, &tids, &n);
+	int ret = target_threads(p->t, &tids, &n), worst = 0;
 
 	if (ret)
 		return ret;
 	target_maps_free(&p->maps);
 	ret = target_maps_read(p->t, &p->maps);
-	ret = ret ? ret : 1;
-	for (size_t i = 0; i < n && ret > 0; i++)
-		ret = thread_outside(p, tids[i], start, end);
+	for (size_t i = 0; i < n && ret >= 0; i++) {
+		ret = thread_inside(p, tids[i], start, end);
+		if (ret > worst)
+			worst = ret;
+	}
 	free(tids);
-	return ret;
+	return ret < 0 ? ret : worst;
 }

@@ -47,15 +47,15 @@ struct python {
 	char page_file[128]; /* the same for the page */
 	bool no_memfd, no_proc;
 	bool leave_page; /* a pending call may still come: the page and the stub must stay */
-	u32 jobs;  /* given out */
-	u32 shots; /* that will count themselves in stub_ctl.left */
+	u32 jobs;        /* given out */
+	u32 shots;       /* that will count themselves in stub_ctl.left */
 	u64 site[WIRE_NEVENTS];
 };
 
 /* What a stopped thread is doing, as far as it matters for what may run on it. */
 enum thread_doing {
 	DOING_PYTHON, /* or anything else that may hold the GIL or a lock of the C library: queue on it, if it is main */
-	DOING_GIL,    /* waiting for the GIL: it will get it soon, so queue on it, if it is main */
+	DOING_GIL,  /* waiting for the GIL: it will get it soon, so queue on it, if it is main */
 	DOING_WAIT, /* parked in a system call, with no lock of the C library */
 };
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
@@ -66,8 +66,8 @@ int python_stub_write(struct python *p);
 int python_shot(struct python *p, const struct target_stop *s, enum stub_how how);
 /* The stub's side of making the shared page: fill it. After the thread goes on. */
 int python_handshake(struct python *p, const void *page, size_t page_size, struct diag *diag);
-/* No thread stands in [start, end) or is about to come back there. 1, 0 or -errno. */
-int python_threads_outside(struct python *p, u64 start, u64 end);
+/* 2: a thread stands in [start, end); 1: a word near the top of a thread's stack points there; 0: neither; -errno. */
+int python_threads_inside(struct python *p, u64 start, u64 end);
 bool python_ctl_wait(struct python *p, u32 done, u64 deadline);
 
 /* attach.c */

@@ -28,23 +28,23 @@ enum stub_how {
 	STUB_IF_HELD, /* the same if this thread holds the GIL; else only say that it does not */
 	STUB_BORROW,  /* do it on this thread, after PyGILState_Ensure(); but queue it when the GIL is held here */
 	STUB_DIRECT,  /* this thread holds the GIL and stands between two functions: do it now */
-	STUB_UNMAP,   /* only let go of the shared page and the agent's descriptor, as far as the frame names them */
+	STUB_UNMAP, /* only let go of the shared page and the agent's descriptor, as far as the frame names them */
 };
 
 enum stub_stage { STUB_OK, STUB_NO_FILE, STUB_NO_DLOPEN, STUB_NO_SYMBOL, STUB_INIT_FAILED, STUB_FINALIZING };
 
 struct stub_ctl {
 	uint32_t ready;
-	uint32_t job;              /* enum stub_job; taken by exchange with STUB_IDLE */
-	uint32_t done;             /* jobs done */
-	uint32_t queued, called;   /* pending calls */
-	uint32_t refused;          /* Py_AddPendingCall() had no room */
-	uint32_t not_held;		       /* STUB_IF_HELD found the GIL not held */
-	uint32_t waiting;          /* threads inside PyGILState_Ensure() */
-	uint32_t left;             /* stubs that have come to their end */
-	uint32_t stage;            /* enum stub_stage of the last job */
-	int32_t result;            /* of agent_init or agent_fini */
-	int32_t agent_fd;	   /* in the target; -1: closed, or a file */
+	uint32_t job;                  /* enum stub_job; taken by exchange with STUB_IDLE */
+	uint32_t done;                 /* jobs done */
+	uint32_t queued, called;       /* pending calls */
+	uint32_t refused;              /* Py_AddPendingCall() had no room */
+	uint32_t not_held;             /* STUB_IF_HELD found the GIL not held */
+	uint32_t waiting;              /* threads inside PyGILState_Ensure() */
+	uint32_t left;                 /* stubs that have come to their end */
+	uint32_t stage;                /* enum stub_stage of the last job */
+	int32_t result;                /* of agent_init or agent_fini */
+	int32_t agent_fd;              /* in the target; -1: closed, or a file */
 	uint64_t agent_dev, agent_ino; /* what it must still be */
 	uint32_t version;
 	uint64_t page, map_size;
