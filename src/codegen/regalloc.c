@@ -206,7 +206,9 @@ void ir_drop_unused(struct ir *ir)
 			count_uses(uses, in, -1);
 		else
 			ir->insns.v[--kept] = *in;
-		if (in->op == IR_ATOMIC && in->dst != IR_NO_REG && !uses[in->dst])
+		/* Not even taken: some helpers give nothing, and the verifier does not let r0 be read after them. */
+		if ((in->op == IR_ATOMIC || in->op == IR_HELPER || in->op == IR_RT) && in->dst != IR_NO_REG &&
+		    !uses[in->dst])
 			ir->insns.v[kept].dst = IR_NO_REG;
 	}
 	ir->insns.n -= kept;
