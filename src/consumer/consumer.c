@@ -71,21 +71,19 @@ void consumer_free(struct consumer *c)
 	free(c);
 }
 
-void consumer_resolve(struct consumer *c, u64 ident, struct consumer_names *out)
+void consumer_resolve(struct consumer *c, u64 ident, struct consumer_names *out, char tmp[IDENT_TEXT])
 {
-	static const struct consumer_names unknown = {"", "", "", ""};
+	*out = (struct consumer_names){0};
+	if (ident && c->cfg.names(c->cfg.arg, ident, out)) {
+		snprintf(tmp, IDENT_TEXT, "0x%llx", (unsigned long long)ident);
+		*out = (struct consumer_names){.func = tmp};
+	}
 
-	*out = unknown;
-	if (c->cfg.names(c->cfg.arg, ident, out))
-		*out = unknown;
-	if (!out->prov)
-		out->prov = "";
-	if (!out->mod)
-		out->mod = "";
-	if (!out->func)
-		out->func = "";
-	if (!out->name)
-		out->name = "";
+	const char **parts[] = {&out->prov, &out->mod, &out->func, &out->name};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (!*parts[i])
+			*parts[i] = "";
 }
 
 /* --- draining -------------------------------------------------------------------------------------------- */
@@ -104,7 +102,7 @@ static const struct cg_record *successor(const struct queued *q)
 	for (const struct queued *n = q->next; n && far; n = n->next, far--) {
 		const struct cg_record *s = (const struct cg_record *)n->rec;
 
-		if (n->size >= sizeof(*s) && s->tid == r->tid)
+		if (n->size >= sizeof(*s) && s->tid == r->tid && !(s->epid & CG_FAULT))
 			return s;
 	}
 	return NULL;

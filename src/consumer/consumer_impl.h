@@ -2,8 +2,8 @@
 /*
  * Inside the consumer. The way of a record:
  *
- *   ring --record.c--> firing, values --consumer.c: what each action asks--> sink
- *   maps --agg.c-----> entries, merged and sorted --------------------------> sink
+ *   ring --record.c--> firing, values for each action ----> sink
+ *   maps --agg*.c----> entries, merged; rows, sorted -----> sink
  *
  * Everything right of the arrows is plain C values; a sink never sees a layout, a map or a buffer.
  */
@@ -14,6 +14,8 @@
 
 /* --- values (value.c) ---------------------------------------------------------------------------- */
 
+#define IDENT_TEXT 20 /* bytes for "0x", 16 digits and a NUL */
+
 enum value_kind { VALUE_INT, VALUE_STRING, VALUE_BYTES };
 
 struct value {
@@ -23,7 +25,7 @@ struct value {
 	u64 num;         /* VALUE_INT: extended to 64 bits as its sign says */
 	const char *str; /* VALUE_STRING, VALUE_BYTES: len bytes, not terminated; NULL: they stand in tmp */
 	u32 len;
-	char tmp[20]; /* text of an identity that has no name: its number */
+	char tmp[IDENT_TEXT]; /* text of an identity that has no name: its number */
 };
 
 static inline const char *value_text(const struct value *v)
@@ -48,6 +50,7 @@ struct firing {
 	u32 cpu, epid, id, pid, tid;
 	u64 timestamp;
 	struct consumer_names names;
+	char tmp[IDENT_TEXT];
 	enum flow flow; /* with -F only */
 	u32 indent;     /* columns */
 };
@@ -203,7 +206,7 @@ struct consumer {
 
 /* Take one record: print what it says. `next`: its thread's next one, for -F. 0 or -errno (record.c). */
 int record_take(struct consumer *c, const void *rec, size_t size, const struct cg_record *next);
-/* Names of an identity; what cannot be resolved is shown as its number, written to `tmp`. */
-void consumer_resolve(struct consumer *c, u64 ident, struct consumer_names *out);
+/* Names of an identity, none of them NULL; of one that cannot be resolved its number, written to `tmp`. */
+void consumer_resolve(struct consumer *c, u64 ident, struct consumer_names *out, char tmp[IDENT_TEXT]);
 
 #endif

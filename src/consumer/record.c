@@ -158,7 +158,7 @@ static void take_fault(struct consumer *c, const struct cg_record *r, const void
 	u32 epid = r->epid & ~CG_FAULT;
 	struct consumer_names n;
 	struct cg_fault f;
-	char value[32] = "", where[32] = "predicate";
+	char value[32] = "", where[32] = "predicate", ident[IDENT_TEXT];
 
 	if (size < sizeof(f)) {
 		c->undecoded++;
@@ -174,7 +174,7 @@ static void take_fault(struct consumer *c, const struct cg_record *r, const void
 		snprintf(value, sizeof(value), " (0x%llx)", (unsigned long long)f.value);
 	if (f.action)
 		snprintf(where, sizeof(where), "action #%u", f.action);
-	consumer_resolve(c, r->ident, &n);
+	consumer_resolve(c, r->ident, &n, ident);
 	diag_report(c->cfg.diag, DIAG_NOTE, NOWHERE,
 		    "error on enabled probe ID %u (ID %u: %s:%s:%s:%s): %s%s in %s", epid, CG_IDENT_ID(r->ident),
 		    n.prov, n.mod, n.func, n.name, faults[code].text, value, where);
@@ -209,7 +209,7 @@ int record_take(struct consumer *c, const void *rec, size_t size, const struct c
 			   .tid = r.tid,
 			   .timestamp = r.timestamp};
 
-	consumer_resolve(c, r.ident, &f.names);
+	consumer_resolve(c, r.ident, &f.names, f.tmp);
 	if (c->flow)
 		flow_place(c->flow, &f, &r, next);
 	if (l->prints_line)

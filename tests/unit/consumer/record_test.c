@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Records to lines: columns, actions, flow, faults, and records that are not what they should be. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "world.h"
 
@@ -33,6 +35,18 @@ static void long_names_push_the_line_out(void **state)
 	world_fire(w, e, 12, 1, p);
 	assert_string_equal(world_drain(w),
 			    HEADER " 12 123456 Image.get_link_actions_of_all_packages:function-entry \n");
+	world_free(w);
+}
+
+static void unknown_probes_show_their_number(void **state)
+{
+	struct world *w = world_new();
+	u32 e = world_clause(w);
+
+	world_fire(w, e, 0, 1, CG_IDENT(0xabc, 5));
+	world_fire(w, e, 0, 1, 0ull);
+	assert_string_equal(world_drain(w), HEADER "  0      5                   0xabc00000005: \n"
+						   "  0      0                                : \n");
 	world_free(w);
 }
 
@@ -263,6 +277,25 @@ static void flow_looks_for_the_same_probe(void **state)
 					    "  0  -> f                                     \n"
 					    "  0  <- f                                     \n"
 					    "  0  <- g                                     \n");
+	world_free(w);
+}
+
+/* A later clause that faulted prints nothing: the one before it is the last. */
+static void flow_does_not_wait_for_a_fault(void **state)
+{
+	struct world *w = world_new();
+	u32 e = world_clause(w), r = world_clause(w), bad = world_clause(w);
+	u64 f = world_probe(w, 1, 5, "python1", "m", "f", "function-entry");
+	u64 fr = world_probe(w, 1, 6, "python1", "m", "f", "function-return");
+
+	world_options(w)->flowindent = true;
+	world_has_error_clause(w);
+	world_fire(w, e, 0, 0, f);
+	world_fire(w, r, 0, 0, fr);
+	world_fault(w, bad, fr, CG_FAULT_BADADDR, 1, 0);
+	assert_string_equal(world_drain(w), "CPU FUNCTION                                 \n"
+					    "  0  -> f                                     \n"
+					    "  0  <- f                                     \n");
 	world_free(w);
 }
 
@@ -566,11 +599,34 @@ static void a_full_disk_is_told(void **state)
 	world_free(w);
 }
 
+/* The reader of a pipe has gone. */
+static void a_closed_pipe_is_told(void **state)
+{
+	struct world *w = world_new();
+	u32 e = world_clause(w);
+	int fds[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pipe(fds), 0);
+	close(fds[0]);
+
+	FILE *f = fdopen(fds[1], "w");
+
+	assert_non_null(f);
+	world_writes_to(w, f);
+	world_fire(w, e, 0, 1, 0ull);
+	assert_int_equal(consumer_drain(world_consumer(w)), -EPIPE);
+	assert_int_equal(consumer_end(world_consumer(w)), -EPIPE);
+	fclose(f);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(header_comes_with_the_first_record),
 	    cmocka_unit_test(long_names_push_the_line_out),
+	    cmocka_unit_test(unknown_probes_show_their_number),
 	    cmocka_unit_test(trace_has_columns),
 	    cmocka_unit_test(quiet_prints_bare_values),
 	    cmocka_unit_test(the_2007_case),
@@ -582,6 +638,7 @@ int main(void)
 	    cmocka_unit_test(flow_indents_calls),
 	    cmocka_unit_test(flow_counts_a_call_once),
 	    cmocka_unit_test(flow_looks_for_the_same_probe),
+	    cmocka_unit_test(flow_does_not_wait_for_a_fault),
 	    cmocka_unit_test(flow_names_must_end_in_the_word),
 	    cmocka_unit_test(flow_indentation_is_bounded),
 	    cmocka_unit_test(flow_survives_many_threads),
@@ -595,6 +652,7 @@ int main(void)
 	    cmocka_unit_test(many_records_are_all_taken),
 	    cmocka_unit_test(a_drain_ends),
 	    cmocka_unit_test(a_full_disk_is_told),
+	    cmocka_unit_test(a_closed_pipe_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
