@@ -21,6 +21,8 @@ int bpf_attach_raw_tracepoint(struct bpf_attachment *out, int prog, const char *
 		return 0;
 	out->link = -1;
 	snprintf(what, sizeof(what), "cannot attach to the kernel's tracepoint %s", name);
+	if (errno == ENOENT)
+		return diag_fail(diag, ENOENT, "%s: this kernel has none of that name", what);
 	return bpf_fail(diag, errno, what);
 }
 

@@ -338,20 +338,29 @@ static u64 probe_read_user_str(struct vm_run *r, const u64 *a)
 	return size;
 }
 
-/* There is no kernel memory here but the task, see vm_memory.c. */
+/*
+ * The program's own memory (the run-time functions copy text this way) and the members of the task (vm_memory.c) are all
+ * the kernel memory that there is. An address of something else is an error like a bad address in the kernel.
+ */
 static u64 probe_read_kernel(struct vm_run *r, const u64 *a)
 {
 	u64 n = (u32)a[1], v;
-	u8 *dst = vm_memory(r, a[0], n, true);
+	u8 *dst = vm_memory(r, a[0], n, true), *src;
 
 	if (!dst)
 		return 0;
-	memset(dst, 0, n);
-	if (!vm_is_task(a[2]) || (n != 4 && n != 8))
-		return FAIL(EFAULT);
-	v = vm_load(r, a[2], (u32)n);
-	memcpy(dst, &v, n);
-	return 0;
+	if (vm_is_task(a[2]) && (n == 4 || n == 8)) {
+		v = vm_load(r, a[2], (u32)n);
+		src = r->error ? NULL : (u8 *)&v;
+	} else {
+		src = vm_memory(r, a[2], n, false);
+	}
+	if (src)
+		memmove(dst, src, n);
+	else
+		memset(dst, 0, n);
+	r->error = 0;
+	return src ? 0 : FAIL(EFAULT);
 }
 
 /* --- the rest ------------------------------------------------------------------------------------- */
