@@ -206,13 +206,14 @@ static void emit_call(struct emit *e, const struct ir_insn *i)
 static void emit_group(struct emit *e, const struct ir_insn *i)
 {
 	const struct cg_group_ops *ops = e->g->ops;
+	asm_label to = i->label >= 0 ? e->labels[i->label] : -1;
 
 	switch ((enum ir_hook)i->sub) {
-	case IR_HOOK_INDEX: ops->index(e->b, e->g->data, e->labels[i->label]); break;
+	case IR_HOOK_INDEX: ops->index(e->b, e->g->data, to); break;
 	case IR_HOOK_FID: ops->fid(e->b, e->g->data); break;
 	case IR_HOOK_FILTERS: ops->filters(e->b, e->g->data); break;
 	case IR_HOOK_TEXT: ops->text(e->b, e->g->data, (enum d_builtin)i->a.imm); break;
-	case IR_HOOK_ARGS: ops->args(e->b, e->g->data, (u32)i->a.imm, i->off, e->labels[i->label]); break;
+	case IR_HOOK_ARGS: ops->args(e->b, e->g->data, (u32)i->a.imm, i->off, to); break;
 	}
 	if (i->dst != IR_NO_REG)
 		put_dst(e, i->dst, BPF_REG_0);
