@@ -175,6 +175,8 @@ static void take_fault(struct consumer *c, const struct cg_record *r, const void
 	if (f.action)
 		snprintf(where, sizeof(where), "action #%u", f.action);
 	consumer_resolve(c, r->ident, &n, ident);
+	c->ops->flush(
+	    c->sink); /* on a terminal, what was before comes before; an error is told at the drain's end */
 	diag_report(c->cfg.diag, DIAG_NOTE, NOWHERE,
 		    "error on enabled probe ID %u (ID %u: %s:%s:%s:%s): %s%s in %s", epid, CG_IDENT_ID(r->ident),
 		    n.prov, n.mod, n.func, n.name, faults[code].text, value, where);
