@@ -72,6 +72,9 @@ void agent_message(const char *part, ...);
 	X(PyTuple_GetItem, struct pyobj *, (struct pyobj *, intptr_t), PY_ANY)                                     \
 	X(PyUnicode_FromFormat, struct pyobj *, (const char *, ...), PY_ANY)                                       \
 	X(PyObject_CallNoArgs, struct pyobj *, (struct pyobj *), PY_ANY)                                           \
+	X(PyFunction_GetGlobals, struct pyobj *, (struct pyobj *), PY_ANY)                                         \
+	X(PyList_Size, intptr_t, (struct pyobj *), PY_ANY)                                                         \
+	X(PyList_GetItem, struct pyobj *, (struct pyobj *, intptr_t), PY_ANY)                                      \
 	X(PyMapping_GetItemString, struct pyobj *, (struct pyobj *, const char *), PY_ANY)                         \
 	X(PyFunction_GetCode, struct pyobj *, (struct pyobj *), PY_ANY)                                            \
 	X(PyFunction_GetClosure, struct pyobj *, (struct pyobj *), PY_ANY)                                         \
@@ -93,6 +96,8 @@ void agent_message(const char *part, ...);
 	X(PyCode_Type, PY_ANY)                                                                                     \
 	X(PyModule_Type, PY_ANY)                                                                                   \
 	X(PyUnicode_Type, PY_ANY)                                                                                  \
+	X(PyBaseObject_Type, PY_ANY)                                                                               \
+	X(PyDict_Type, PY_ANY)                                                                                     \
 	X(PyType_Type, PY_ANY)                                                                                     \
 	X(PyProperty_Type, PY_ANY)                                                                                 \
 	X(PyStaticMethod_Type, PY_ANY)                                                                             \
@@ -144,6 +149,16 @@ bool match_page_valid(const struct wire_page *page);
 
 /* The qualified name of a code object of 3.9 and 3.10, which have none: a new string object; NULL: not found. */
 struct pyobj *qualname_find(struct pyobj *code, struct pyobj *globals);
+
+/* --- subscript.c: what 3.11.0 to 3.11.3 hide from a frame evaluator ------------------------------------ */
+
+bool subscript_init(void); /* false: this interpreter has not that fault */
+void subscript_leave(void);
+bool subscript_is_body(const struct pyobj *code); /* of a class or module */
+/* A class's body has run, in `frame`; a matched function is called. */
+void subscript_body_ran(struct pyframe *frame);
+struct matched;
+void subscript_called(struct pyframe *frame, const struct matched *m);
 
 /* --- table.c: from code objects to what was decided ------------------------------------------------- */
 

@@ -95,6 +95,7 @@ static const struct layout {
 
 static struct layout at; /* this interpreter's */
 static int depth_max;
+static bool hides_subscript; /* see subscript.c */
 static bool key_has_file, key_has_module;
 static void *interpreter;
 static agent_eval *saved;
@@ -254,6 +255,19 @@ run:
 	return result;
 }
 
+/* Run the body of a class, whether it matches or not, and look at what it has made. */
+static struct pyobj *class_body(struct matched *m, void *tstate, struct pyframe *frame, int throwing)
+{
+	struct pyobj *result;
+
+	agent.active++;
+	result = m ? traced(m, tstate, frame, throwing) : saved(tstate, frame, throwing);
+	agent.active--;
+	if (result && !agent_away())
+		subscript_body_ran(frame);
+	return result;
+}
+
 static __attribute__((noinline)) struct pyobj *not_known(void *tstate, struct pyframe *frame, int throwing)
 {
 	struct pyobj *code = field(struct pyobj *, frame, at.frame_code);
@@ -263,14 +277,20 @@ static __attribute__((noinline)) struct pyobj *not_known(void *tstate, struct py
 		return saved(tstate, frame, throwing);
 
 	const struct decided *d = table_find(&agent.table, code);
+	bool body = hides_subscript && subscript_is_body(code);
 
 	if (d->code && d->matched) {
 		m = d->matched;
 	} else if (agent.deciding != tstate) { /* else: a function that is run by a decision, which see */
 		m = agent_decide(code, field(struct pyobj *, frame, at.frame_globals));
-		if (!m && !agent.inert)
+		/* A class's body is not remembered: it has to come here each time that it makes a class. */
+		if (!m && !agent.inert && !body)
 			remember_unmatched(code, frame);
 	}
+	if (body)
+		return class_body(m, tstate, frame, throwing);
+	if (m && hides_subscript)
+		subscript_called(frame, m);
 	return m ? traced(m, tstate, frame, throwing) : saved(tstate, frame, throwing);
 }
 
@@ -402,6 +422,7 @@ static int evalframe_init(void)
 		at.code_name = at.code_qualname;
 	key_has_file = agent.field_used[WIRE_FILE];
 	key_has_module = agent.field_used[WIRE_MODULE] || (!at.code_qualname && agent.field_used[WIRE_QUALNAME]);
+	hides_subscript = subscript_init();
 	interpreter = py.PyInterpreterState_Main();
 	peer_poke(py._PyInterpreterState_GetEvalFrameFunc(interpreter));
 	current = py._PyInterpreterState_GetEvalFrameFunc(interpreter);
@@ -420,6 +441,9 @@ static int evalframe_init(void)
 
 static bool evalframe_leave(bool inside)
 {
+	if (hides_subscript)
+		subscript_leave();
+	hides_subscript = false;
 	if (!interpreter)
 		return !inside;
 	/* Someone who came after us calls us as we call what was before us: stay, and pass everything on. */

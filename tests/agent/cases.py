@@ -568,6 +568,48 @@ def specialized():
 
 
 @case
+def subscripts():
+    """One x[i] over many classes, older and younger than the agent, some specialised for already."""
+    src = """class C{0}:
+    def __getitem__(self, i):
+        return i
+class D{0}(C{0}):
+    pass
+"""
+    ns = {"__name__": "sub"}
+    for i in range(100):
+        exec(src.format(i), ns)
+
+    def one(c, n):
+        for i in range(n):
+            c[i]
+    for i in range(50):
+        one(ns[f"C{i}"](), 40)
+
+    class Unmatched:
+        def __getitem__(self, i):
+            return i
+
+    def work():
+        for i in range(100, 200):
+            exec(src.format(i), ns)
+        for kind in "CD":
+            for i in range(200):
+                one(ns[f"{kind}{i}"](), 7)
+                one([0] * 50, 50)
+        one(Unmatched(), 100)
+    a = Agent([filter_(any_=[[term(MODULE, EQ, "sub"), term(NAME, EQ, "__getitem__")]])])
+    for _ in range(2):
+        a.c.counter_reset()
+        a.page.nfunctions = a.page.events[0] = a.page.events[1] = 0
+        a.init()
+        work()
+        a.fini()
+        same(a.page.state, GONE)
+        same(a.total(), (2800, 2800))
+
+
+@case
 def warm_loop():
     """A hot loop that calls while the agent comes, from inside the loop."""
     def f(x):
