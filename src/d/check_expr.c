@@ -14,7 +14,7 @@ bool d_is_zero(const struct d_node *n)
 bool d_type_fits(const struct d_type *to, const struct d_node *n)
 {
 	if (to->kind != n->type->kind)
-		return d_is_pointer(to) && d_is_zero(n);
+		return d_is_scalar(to) && d_is_zero(n);
 	return d_is_int(to) || d_is_string(to) || d_is_pointer(to);
 }
 
@@ -244,8 +244,10 @@ static int check_cast(struct d_checker *c, struct d_node *n)
 		return 0;
 	if (d_is_pointer(to) && from->kind == D_BYTES)
 		return 0;
-	if (d_is_string(to) && d_is_string(from))
+	if (d_is_string(to) && d_is_string(from)) {
+		*n = *n->arg[0];
 		return 0;
+	}
 	if (d_is_string(to) && d_is_scalar(from))
 		return d_check_error(c, n->pos,
 				     "\"%s\" cannot be cast to a string: copyinstr() reads one from an address",
@@ -293,6 +295,16 @@ static int check_shift(struct d_checker *c, struct d_node *n)
 	return 0;
 }
 
+/* A literal 0, or NULL, takes the type of the integer or pointer that it meets. */
+static bool make_same_kind(const struct d_type *t, struct d_node *zero)
+{
+	if (!d_is_scalar(t) || !d_is_zero(zero))
+		return false;
+	if (zero->type->kind != t->kind)
+		zero->type = t;
+	return true;
+}
+
 /*
  * A string may be compared with NULL or 0. Only strstr() can give none, so for it the node stays; any other string
  * is none when it is empty, as a variable is that was never written.
@@ -321,7 +333,7 @@ static int check_compare(struct d_checker *c, struct d_node *n)
 	b = n->arg[1]->type;
 	if (a->kind == b->kind && (d_is_scalar(a) || d_is_string(a)))
 		return 0;
-	if ((d_is_pointer(a) && d_is_zero(n->arg[1])) || (d_is_pointer(b) && d_is_zero(n->arg[0])))
+	if (make_same_kind(a, n->arg[1]) || make_same_kind(b, n->arg[0]))
 		return 0;
 	return compares_with_null(c, n, 0) || compares_with_null(c, n, 1) ? 0 : incompatible(c, n);
 }
@@ -338,9 +350,9 @@ static int check_cond(struct d_checker *c, struct d_node *n)
 	b = n->arg[2]->type;
 	if (d_is_int(a) && d_is_int(b))
 		n->type = d_type_arith(a, b);
-	else if (d_type_fits(a, n->arg[2]))
+	else if (make_same_kind(a, n->arg[2]) || d_type_fits(a, n->arg[2]))
 		n->type = a;
-	else if (d_type_fits(b, n->arg[1]))
+	else if (make_same_kind(b, n->arg[1]))
 		n->type = b;
 	else
 		return d_check_error(c, n->pos, "operands have incompatible types: \"%s\" : \"%s\"", a->name,
@@ -378,10 +390,11 @@ static int check_plain_assign(struct d_checker *c, struct d_node *n)
 	const struct d_var *v = n->arg[0]->var;
 	struct d_node **value = &n->arg[1];
 
-	if (d_type_fits(v->type, *value))
+	if (make_same_kind(v->type, *value) || d_type_fits(v->type, *value))
 		return 0;
 	/* A literal 0 frees what belongs to a thread or an array: for a string, that is to make it empty. */
-	if (d_is_string(v->type) && d_is_zero(*value) && (v->scope == D_THREAD || v->nkeys)) {
+	if (d_is_string(v->type) && d_is_zero(*value) &&
+	    (v->scope == D_THREAD || v->nkeys || d_is_pointer((*value)->type))) {
 		*value = d_node_string(c->prog, (*value)->pos, "");
 		return 0;
 	}

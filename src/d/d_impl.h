@@ -171,9 +171,14 @@ struct d_symbol {
 	bool declared;
 	bool scalar; /* used without keys somewhere */
 	bool keyed_assigned;
-	bool assigned;        /* while it had no type */
-	struct d_node *keyed; /* its first use with keys */
+	bool assigned;              /* written somewhere */
+	bool counted;               /* its type comes from ++ or += */
+	struct d_node *keyed;       /* its first use with keys */
+	const struct d_node *first; /* its first assignment */
 };
+
+/* Which assignments give a type: the first one in the text; any that is not a literal 0; any. */
+enum d_infer_stage { INFER_FIRST, INFER_ANY, INFER_ZERO };
 
 struct d_checker {
 	struct d_program *prog;
@@ -184,7 +189,8 @@ struct d_checker {
 	bool failed;
 	u32 nvars[3]; /* by scope */
 	struct d_symbol *symbols[256];
-	bool progress, take_zero; /* while types are inferred: see symbol.c */
+	bool progress; /* in this round of inferring types, see symbol.c */
+	enum d_infer_stage stage;
 };
 
 /* Report the first error only, and return -EINVAL. */

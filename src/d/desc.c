@@ -49,6 +49,9 @@ static struct d_desc *by_id(struct d_parser *p, struct d_desc *d, const char *te
 	return d;
 }
 
+/* How much of "provider:module:function:name" there can be when the last part is the given one. */
+static const u8 shape[] = {[D_DESC_PROV] = 8, [D_DESC_MOD] = 15, [D_DESC_FUNC] = 24, [D_DESC_NAME] = 29};
+
 struct d_desc *d_desc_parse(struct d_parser *p, struct srcpos pos, const char *text)
 {
 	struct d_desc *d = arena_new_array(p->prog->arena, struct d_desc, 1);
@@ -56,10 +59,12 @@ struct d_desc *d_desc_parse(struct d_parser *p, struct srcpos pos, const char *t
 	int i = (int)p->cfg->bare;
 
 	*d = (struct d_desc){"", "", "", "", .pos = pos};
+	bool number = !text[strspn(text, "0123456789")];
+
 	text = expand(p, pos, text);
 	if (!text)
 		return NULL;
-	if (p->cfg->by_id || (*text && !text[strspn(text, "0123456789")]))
+	if (p->cfg->by_id || number)
 		return by_id(p, d, text);
 
 	for (const char *end = text + strlen(text);; i--) {
@@ -67,8 +72,8 @@ struct d_desc *d_desc_parse(struct d_parser *p, struct srcpos pos, const char *t
 		const char *s = colon ? colon + 1 : text;
 
 		if (i < 0) {
-			d_parser_error(p, pos, "'%s' has too many parts: %s is the most", text,
-				       &"provider:module:function:name"[0]);
+			d_parser_error(p, pos, "'%s' has too many parts: at most %.*s", text,
+				       (int)shape[p->cfg->bare], "provider:module:function:name");
 			return NULL;
 		}
 		*part[i] = arena_strndup(p->prog->arena, s, (size_t)(end - s));

@@ -142,10 +142,7 @@ int d_fold(struct d_checker *c, struct d_node *n)
 		fold_cond(n);
 	else if (n->narg == 1 && is_const_int(n->arg[0]))
 		fold_unary(n);
-	else if (n->narg == 1 && n->op == D_CAST && is_const_string(n->arg[0])) {
-		n->str = n->arg[0]->str;
-		make_const(n, 0);
-	} else if (n->narg == 2 && is_const_int(n->arg[0]) && is_const_int(n->arg[1]))
+	else if (n->narg == 2 && is_const_int(n->arg[0]) && is_const_int(n->arg[1]))
 		fold_binary(c, n);
 	else if (n->narg == 2 && n->op >= D_LT && n->op <= D_NE && is_const_string(n->arg[0]) &&
 		 is_const_string(n->arg[1])) {

@@ -269,7 +269,7 @@ static int yyreport_syntax_error(const yypcontext_t *ctx, struct d_parser *p)
 	yysymbol_kind_t token = yypcontext_token(ctx);
 
 	if (token == YYSYMBOL_YYEOF)
-		d_parser_error(p, p->pos, "syntax error at the end of the text");
+		d_parser_error(p, d_lex_locate(p, p->off + p->token_len, 0), "syntax error at the end of the text");
 	else
 		d_parser_error(p, p->pos, "syntax error near '%.*s'", (int)(p->token_len < 40 ? p->token_len : 40),
 			       p->src->text + p->off);

@@ -123,22 +123,17 @@ int d_symbols_collect(struct d_checker *c)
 
 /* --- types ------------------------------------------------------------------------------------------ */
 
-/* The type of an untyped assignment's left side: what the right side has; int64_t when it is computed from itself. */
-static const struct d_type *assigned_type(struct d_checker *c, const struct d_node *n)
-{
-	if (n->op != D_ASSIGN || n->assign_op != D_CONST)
-		return &d_type_s64;
-	return d_infer(c, n->arg[1]);
-}
-
 /*
  * Writing a literal 0 to a thread's variable or to an element of an array frees it, whatever its type is: it says
- * nothing of the type, as long as something else does.
+ * nothing of the type, as long as something else does. Neither does NULL.
  */
 static bool only_frees(const struct d_node *n, const struct d_var *v)
 {
-	return n->op == D_ASSIGN && n->assign_op == D_CONST && (v->scope == D_THREAD || v->nkeys) &&
-	       d_is_zero(n->arg[1]);
+	const struct d_node *value = n->arg[1];
+
+	if (value->op == D_VAR && value->scope == D_GLOBAL && !strcmp(value->name, "NULL"))
+		return true;
+	return d_is_zero(value) && (v->scope == D_THREAD || v->nkeys);
 }
 
 /* Keys take the widest integer type that they are used with, so that none is cut. */
@@ -158,6 +153,36 @@ static void infer_keys(struct d_checker *c, struct d_node *n)
 	}
 }
 
+/*
+ * The first assignment in the text gives a variable its type. ++ and += count in int64_t, as in DTrace, unless an
+ * assignment says that the variable is a pointer.
+ */
+static void infer_modified(struct d_checker *c, const struct d_node *n, struct d_symbol *s)
+{
+	bool plain = n->op == D_ASSIGN && n->assign_op == D_CONST;
+	const struct d_type *t = &d_type_s64;
+
+	s->assigned = true;
+	if (s->var->type && !(plain && s->counted))
+		return;
+	if (!plain && s->first && c->stage == INFER_FIRST)
+		return;
+	if (plain) {
+		if (c->stage < INFER_ZERO && only_frees(n, s->var))
+			return;
+		if (!s->first)
+			s->first = n;
+		if (c->stage == INFER_FIRST && s->first != n && !s->counted)
+			return;
+		t = d_infer(c, n->arg[1]);
+		if (!t || (s->counted && !d_is_pointer(t)))
+			return;
+	}
+	s->counted = !plain;
+	s->var->type = t;
+	c->progress = true;
+}
+
 static void infer_node(void *arg, struct d_node *n)
 {
 	struct d_checker *c = arg;
@@ -168,13 +193,8 @@ static void infer_node(void *arg, struct d_node *n)
 	if (!is_modification(n->op) || n->arg[0]->op != D_VAR)
 		return;
 	s = d_symbol_find(c, n->arg[0]->scope, n->arg[0]->name);
-	if (!s || s->var->type)
-		return;
-	s->assigned = true;
-	if (!c->take_zero && only_frees(n, s->var))
-		return;
-	s->var->type = assigned_type(c, n);
-	c->progress |= s->var->type != NULL;
+	if (s && !s->declared)
+		infer_modified(c, n, s);
 }
 
 static void infer_until_stable(struct d_checker *c)
@@ -195,7 +215,9 @@ void d_symbols_infer(struct d_checker *c)
 	u32 again = 0;
 
 	infer_until_stable(c);
-	c->take_zero = true;
+	c->stage = INFER_ANY;
+	infer_until_stable(c);
+	c->stage = INFER_ZERO;
 	infer_until_stable(c);
 	/* Variables that are only computed from each other: x = x + 1. One may be enough to give others their type. */
 	for (size_t i = 0; i < c->prog->vars.n; i++) {

@@ -12,7 +12,8 @@
 
 #include "d/d.h"
 
-#define NARGS 4 /* macro arguments of every compilation: $0 = "test.d", $1 = 123, $2 = "get_link_actions", $3 = "-7" */
+#define NARGS                                                                                                      \
+	4 /* macro arguments of every compilation: $0 = "test.d", $1 = 123, $2 = "get_link_actions", $3 = "-7" */
 
 struct compiled {
 	struct d_program prog;

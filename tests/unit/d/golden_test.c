@@ -67,7 +67,7 @@ static void trees_are_as_they_were(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(trees_are_as_they_were),
+	    cmocka_unit_test(trees_are_as_they_were),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

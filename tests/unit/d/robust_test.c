@@ -47,15 +47,23 @@ static void nesting_is_bounded(void **state)
 	static const struct {
 		const char *head, *part, *tail, *where;
 	} cases[] = {
-		{"BEGIN { x = ", "(", "", "1:525"},		 {"BEGIN { x = a", "[", "", "1:526"},
-		{"BEGIN /", "(", "", "1:520"},			 {"BEGIN { x = ", "strlen(", "", "1:3602"},
-		{"BEGIN { x = ", "-", "1; }", "1:9963"},	 {"BEGIN { x = ", "!", "1; }", "1:9963"},
-		{"BEGIN { x = 1", "+1", "; }", "1:1036"},	 {"BEGIN { x = 1", ",1", "; }", "1:1036"},
-		{"BEGIN { ", "a=", "1; }", "1:9970"},		 {"BEGIN { x = ", "1?", "1; }", "1:9970"},
-		{"BEGIN { x = ", "(int)", "1; }", "1:16605"},	 {"BEGIN { x = a", "[1]", "; }", "1:779"},
-		{"BEGIN { x = ", "++", "a; }", "1:9970"},	 {"BEGIN { x = a", "->b", "; }", "1:1546"},
-		{"BEGIN { x = ", "sizeof ", "a; }", "1:9970"},	 {"BEGIN { x = a", "++", "; }", "1:1036"},
-		{"BEGIN /1", "&&1", "/ { }", "1:1541"},
+	    {"BEGIN { x = ", "(", "", "1:525"},
+	    {"BEGIN { x = ", "a[", "", "1:1038"},
+	    {"BEGIN /", "(", "", "1:520"},
+	    {"BEGIN { x = ", "strlen(", "", "1:3603"},
+	    {"BEGIN { x = ", "-", "1; }", "1:19999"},
+	    {"BEGIN { x = ", "!", "1; }", "1:10006"},
+	    {"BEGIN { x = 1", "+1", "; }", "1:1036"},
+	    {"BEGIN { x = 1", ",1", "; }", "1:1034"},
+	    {"BEGIN { ", "a=", "1; }", "1:10004"},
+	    {"BEGIN { x = ", "1?", "1; }", "1:10006"},
+	    {"BEGIN { x = ", "(int)", "1; }", "1:16668"},
+	    {"BEGIN { x = a", "[1]", "; }", "1:782"},
+	    {"BEGIN { x = a", "->b", "; }", "1:1547"},
+	    {"BEGIN { x = ", "sizeof ", "a; }", "1:69964"},
+	    {"BEGIN { x = a", "++", "; }", "1:1036"},
+	    {"BEGIN /1", "&&1", "/ { }", "1:1542"},
+	    {"BEGIN { trace(1", "?1:1", "); }", "1:10008"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -80,14 +88,26 @@ static void absurd_texts_are_refused_in_one_line(void **state)
 {
 	expect_refusal("BEGIN { \"", "0123456789", 300000, "", "pydtrace: test.d:1:9: unterminated string");
 	expect_refusal("/*", "comment ", 300000, "", "pydtrace: test.d:1:1: unterminated comment");
-	expect_refusal("BEGIN { x = ", "9", 1000, "; }",
-		       "pydtrace: test.d:1:13: constant 9999999999999999999999999999999999999999999999999999999999999999"
-		       "99999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999"
-		       "99999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999"
-		       "99999999999999999999999999999999999999999...");
+	expect_refusal(
+	    "BEGIN { x = ", "9", 30, "; }",
+	    "pydtrace: test.d:1:13: constant 999999999999999999999999999999 results in integer overflow");
 	expect_refusal("BEGIN { printf(\"%", "9", 1000, "d\", 1); }",
 		       "pydtrace: test.d:1:16: printf() format conversion #1 is too wide");
-	expect_refusal("BEGIN { ", "@a = count();", 1, " @a; }", "pydtrace: test.d:1:23: @a cannot be used as a value");
+	expect_refusal("BEGIN { ", "@a = count();", 1, " @a; }",
+		       "pydtrace: test.d:1:23: @a cannot be used as a value");
+}
+
+/* A message stays short, whatever it quotes, and in one line. */
+static void long_names_are_cut_in_messages(void **state)
+{
+	struct strbuf text = repeat("BEGIN { trace(", "name", 100000, "); }");
+	struct compiled c = compile_bytes(text.s, text.len, NULL);
+	size_t len = strcspn(c.messages.s, "\n");
+
+	assert_true(len > 300 && len < 400);
+	assert_memory_equal(c.messages.s + len - 3, "...", 3);
+	compiled_free(&c);
+	strbuf_free(&text);
 }
 
 static void too_many_aggregations_are_refused(void **state)
@@ -142,10 +162,11 @@ static void every_byte_is_survived(void **state)
 /* A text may end anywhere. */
 static void every_prefix_is_survived(void **state)
 {
-	static const char text[] = "#!/x\n#pragma D option a=b\nint a[string, int]; self string s;\n"
-				   "python$1:m:*.f:x, syscall:::entry /copyinstr(arg1) == $$2 && self->t / 2 > 'a'/\n"
-				   "{ @x[probefunc, \"a\\\"b\"] = lquantize(arg0, 0, 10, 2); printf(\"%-5d %s\", 1, execname);\n"
-				   "/* c */ this->x = (char *)arg0; this->x[2] ? a[\"x\", 1]++ : --y; y <<= 0x1f; }\n";
+	static const char text[] =
+	    "#!/x\n#pragma D option a=b\nint a[string, int]; self string s;\n"
+	    "python$1:m:*.f:x, syscall:::entry /copyinstr(arg1) == $$2 && self->t / 2 > 'a'/\n"
+	    "{ @x[probefunc, \"a\\\"b\"] = lquantize(arg0, 0, 10, 2); printf(\"%-5d %s\", 1, execname);\n"
+	    "/* c */ this->x = (char *)arg0; this->x[2] ? a[\"x\", 1]++ : --y; y <<= 0x1f; }\n";
 
 	for (size_t n = 0; n < sizeof(text); n++) {
 		struct compiled c = compile_bytes(text, n, NULL);
@@ -156,7 +177,7 @@ static void every_prefix_is_survived(void **state)
 
 static void nul_is_located(void **state)
 {
-	struct compiled c = compile_bytes("BEGIN {\n\"a\0b\" }", 16, NULL);
+	struct compiled c = compile_bytes("BEGIN {\n\"a\0b\" }", 15, NULL);
 
 	assert_string_equal(c.messages.s, "pydtrace: test.d:2:3: invalid character 0x00\n"
 					  "    \"a?b\" }\n"
@@ -167,14 +188,15 @@ static void nul_is_located(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nesting_is_bounded),
-		cmocka_unit_test(much_is_allowed_where_it_does_not_nest),
-		cmocka_unit_test(absurd_texts_are_refused_in_one_line),
-		cmocka_unit_test(too_many_aggregations_are_refused),
-		cmocka_unit_test(many_variables_are_fast_enough),
-		cmocka_unit_test(every_byte_is_survived),
-		cmocka_unit_test(every_prefix_is_survived),
-		cmocka_unit_test(nul_is_located),
+	    cmocka_unit_test(nesting_is_bounded),
+	    cmocka_unit_test(much_is_allowed_where_it_does_not_nest),
+	    cmocka_unit_test(absurd_texts_are_refused_in_one_line),
+	    cmocka_unit_test(long_names_are_cut_in_messages),
+	    cmocka_unit_test(too_many_aggregations_are_refused),
+	    cmocka_unit_test(many_variables_are_fast_enough),
+	    cmocka_unit_test(every_byte_is_survived),
+	    cmocka_unit_test(every_prefix_is_survived),
+	    cmocka_unit_test(nul_is_located),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,24 +25,24 @@ static void first_assignment_gives_the_type(void **state)
 	static const struct {
 		const char *text, *name, *type;
 	} cases[] = {
-		{"BEGIN { x = 1; x = timestamp; }", "x", "int"},
-		{"BEGIN { x = y; x = 1; } END { y = timestamp; }", "x", "uint64_t"},
-		{"BEGIN { x++; }", "x", "int64_t"},
-		{"BEGIN { x += 1; x = 1; }", "x", "int64_t"},
-		{"BEGIN { x = 1; x++; }", "x", "int"},
-		{"BEGIN { x = x + 1; }", "x", "int64_t"},
-		{"BEGIN { x = y; y = x; }", "x", "int64_t"},
-		{"BEGIN { self->x = 0; self->x = timestamp; }", "x", "uint64_t"},
-		{"BEGIN { self->x = 0; self->x = execname; }", "x", "string"},
-		{"BEGIN { self->x = 0; }", "x", "int"},
-		{"BEGIN { x = NULL; x = execname; }", "x", "string"},
-		{"BEGIN { x[1] = 0; x[2] = execname; }", "x", "string"},
-		{"BEGIN { x = a[1]; a[1] = strlen(execname); }", "x", "size_t"},
-		{"BEGIN { x = (y = 5); }", "y", "int"},
-		{"BEGIN { x = args[1]; }", "x", "string"},
-		{"BEGIN { x = cond ? x : execname; cond = 1; }", "x", "string"},
-		{"BEGIN { x = (this->c = (uint8_t)arg0); }", "x", "uint8_t"},
-		{"BEGIN { x = *(uint16_t *)arg0; }", "x", "uint16_t"},
+	    {"BEGIN { x = 1; x = timestamp; }", "x", "int"},
+	    {"BEGIN { x = y; x = 1; } END { y = timestamp; }", "x", "uint64_t"},
+	    {"BEGIN { x++; }", "x", "int64_t"},
+	    {"BEGIN { x += 1; x = 1; }", "x", "int64_t"},
+	    {"BEGIN { x = 1; x++; }", "x", "int"},
+	    {"BEGIN { x = x + 1; }", "x", "int64_t"},
+	    {"BEGIN { x = y; y = x; }", "x", "int64_t"},
+	    {"BEGIN { self->x = 0; self->x = timestamp; }", "x", "uint64_t"},
+	    {"BEGIN { self->x = 0; self->x = execname; }", "x", "string"},
+	    {"BEGIN { self->x = 0; }", "x", "int"},
+	    {"BEGIN { x = NULL; x = execname; }", "x", "string"},
+	    {"BEGIN { x[1] = 0; x[2] = execname; }", "x", "string"},
+	    {"BEGIN { x = a[1]; a[1] = strlen(execname); }", "x", "size_t"},
+	    {"BEGIN { x = (y = 5); }", "y", "int"},
+	    {"BEGIN { x = args[1]; }", "x", "string"},
+	    {"BEGIN { x = cond ? x : execname; cond = 1; }", "x", "string"},
+	    {"BEGIN { x = (this->c = (uint8_t)arg0); }", "x", "uint8_t"},
+	    {"BEGIN { x = *(uint16_t *)arg0; }", "x", "uint16_t"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -53,17 +53,28 @@ static void first_assignment_gives_the_type(void **state)
 static void integers_convert_as_in_c(void **state)
 {
 	static const char *const cases[][2] = {
-		{"(char)1 + (char)2", "int"},	     {"(uint8_t)arg0 + (uint16_t)arg1", "int"},
-		{"(int)arg0 + 1u", "unsigned int"},  {"(uint32_t)arg0 + (int64_t)arg1", "int64_t"},
-		{"arg0 + timestamp", "uint64_t"},    {"(int)arg0 + 1L", "long"},
-		{"-(uint8_t)arg0", "int"},	     {"~(uint32_t)arg0", "uint32_t"},
-		{"(uint8_t)arg0 << timestamp", "int"}, {"timestamp >> 1", "uint64_t"},
-		{"timestamp < 1", "int"},	     {"!timestamp", "int"},
-		{"arg0 ? 1 : timestamp", "uint64_t"}, {"(1, timestamp)", "uint64_t"},
-		{"(char *)arg0 - (char *)arg1", "int64_t"}, {"sizeof(arg0)", "size_t"},
-		{"0x7fffffff", "int"},		     {"0xffffffff", "unsigned int"},
-		{"4294967295", "long"},		     {"0xffffffffffffffff", "unsigned long"},
-		{"1ull", "unsigned long"},	     {"pid + 1", "pid_t"},
+	    {"(char)1 + (char)2", "int"},
+	    {"(uint8_t)arg0 + (uint16_t)arg1", "int"},
+	    {"(int)arg0 + 1u", "unsigned int"},
+	    {"(uint32_t)arg0 + (int64_t)arg1", "int64_t"},
+	    {"arg0 + timestamp", "uint64_t"},
+	    {"(int)arg0 + 1L", "long"},
+	    {"-(uint8_t)arg0", "int"},
+	    {"~(uint32_t)arg0", "uint32_t"},
+	    {"(uint8_t)arg0 << timestamp", "int"},
+	    {"timestamp >> 1", "uint64_t"},
+	    {"timestamp < 1", "int"},
+	    {"!timestamp", "int"},
+	    {"arg0 ? 1 : timestamp", "uint64_t"},
+	    {"(1, timestamp)", "uint64_t"},
+	    {"(char *)arg0 - (char *)arg1", "int64_t"},
+	    {"sizeof(arg0)", "size_t"},
+	    {"0x7fffffff", "int"},
+	    {"0xffffffff", "unsigned int"},
+	    {"4294967295", "long"},
+	    {"0xffffffffffffffff", "unsigned long"},
+	    {"1ull", "unsigned long"},
+	    {"pid + 1", "int"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -82,9 +93,9 @@ static void type_names_have_their_sizes(void **state)
 		u8 size;
 		bool is_signed;
 	} cases[] = {
-		{"char", 1, true},    {"unsigned char", 1, false}, {"short", 2, true},	 {"int", 4, true},
-		{"long", 8, true},    {"long long", 8, true},	   {"pid_t", 4, true},	 {"uid_t", 4, false},
-		{"size_t", 8, false}, {"ssize_t", 8, true},	   {"uint8_t", 1, false}, {"int64_t", 8, true},
+	    {"char", 1, true},    {"unsigned char", 1, false}, {"short", 2, true},    {"int", 4, true},
+	    {"long", 8, true},    {"long long", 8, true},      {"pid_t", 4, true},    {"uid_t", 4, false},
+	    {"size_t", 8, false}, {"ssize_t", 8, true},        {"uint8_t", 1, false}, {"int64_t", 8, true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -105,7 +116,8 @@ static void words_make_types(void **state)
 	expect_line("long int unsigned x; BEGIN { x = 1; }", "variable x #0 : unsigned long\n");
 	expect_line("const unsigned x; BEGIN { x = 1; }", "variable x #0 : unsigned int\n");
 	expect_line("char const *x; BEGIN { x = 0; }", "variable x #0 : char *\n");
-	expect_line("signed char x[unsigned short]; BEGIN { x[1] = 1; }", "variable x #0[unsigned short] : signed char\n");
+	expect_line("signed char x[unsigned short]; BEGIN { x[1] = 1; }",
+		    "variable x #0[unsigned short] : signed char\n");
 	expect_line("BEGIN { x = (unsigned int **)arg0; }", "variable x #0 : unsigned int **\n");
 }
 
@@ -126,7 +138,8 @@ static void keys_travel_as_numbers_only_when_all_do(void **state)
 
 static void parameters_of_quantize_are_kept(void **state)
 {
-	struct compiled c = compile("BEGIN { @a = lquantize(arg0, -5, 10); @b = llquantize(arg0, 10, 0, 6, 20); }", NULL);
+	struct compiled c =
+	    compile("BEGIN { @a = lquantize(arg0, -5, 10); @b = llquantize(arg0, 10, 0, 6, 20); }", NULL);
 	static const s64 l[4] = {-5, 10, 1, 0}, ll[4] = {10, 0, 6, 20};
 
 	assert_int_equal(c.err, 0);
@@ -208,11 +221,11 @@ static void flags_say_what_a_bare_name_is(void **state)
 		enum d_desc_part bare;
 		const char *text, *expected;
 	} cases[] = {
-		{D_DESC_PROV, "syscall", "clause 0 syscall::: (default action)\n"},
-		{D_DESC_MOD, "a:b", "clause 0 a:b:: (default action)\n"},
-		{D_DESC_FUNC, "b:c", "clause 0 :b:c: (default action)\n"},
-		{D_DESC_FUNC, "int { }", "clause 0 ::int: (default action)\n"},
-		{D_DESC_NAME, "c:d", "clause 0 ::c:d (default action)\n"},
+	    {D_DESC_PROV, "syscall", "clause 0 syscall::: (default action)\n"},
+	    {D_DESC_MOD, "a:b", "clause 0 a:b:: (default action)\n"},
+	    {D_DESC_FUNC, "b:c", "clause 0 :b:c: (default action)\n"},
+	    {D_DESC_FUNC, "int { }", "clause 0 ::int: (default action)\n"},
+	    {D_DESC_NAME, "c:d", "clause 0 ::c:d (default action)\n"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -249,18 +262,18 @@ static void several_texts_make_one_program(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(first_assignment_gives_the_type),
-		cmocka_unit_test(integers_convert_as_in_c),
-		cmocka_unit_test(type_names_have_their_sizes),
-		cmocka_unit_test(words_make_types),
-		cmocka_unit_test(keys_travel_as_numbers_only_when_all_do),
-		cmocka_unit_test(parameters_of_quantize_are_kept),
-		cmocka_unit_test(predicate_splits_into_conjuncts),
-		cmocka_unit_test(format_is_parsed),
-		cmocka_unit_test(macros_note_their_use),
-		cmocka_unit_test(missing_macros_may_have_defaults),
-		cmocka_unit_test(flags_say_what_a_bare_name_is),
-		cmocka_unit_test(several_texts_make_one_program),
+	    cmocka_unit_test(first_assignment_gives_the_type),
+	    cmocka_unit_test(integers_convert_as_in_c),
+	    cmocka_unit_test(type_names_have_their_sizes),
+	    cmocka_unit_test(words_make_types),
+	    cmocka_unit_test(keys_travel_as_numbers_only_when_all_do),
+	    cmocka_unit_test(parameters_of_quantize_are_kept),
+	    cmocka_unit_test(predicate_splits_into_conjuncts),
+	    cmocka_unit_test(format_is_parsed),
+	    cmocka_unit_test(macros_note_their_use),
+	    cmocka_unit_test(missing_macros_may_have_defaults),
+	    cmocka_unit_test(flags_say_what_a_bare_name_is),
+	    cmocka_unit_test(several_texts_make_one_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
