@@ -79,13 +79,15 @@ static int read_sections(struct linker *l)
 		if (!gelf_getshdr(s, &sh) || !(name = elf_strptr(o->elf, names, sh.sh_name)) || !sh.sh_size)
 			continue;
 		data = elf_getdata(s, NULL);
+		if (!data || !data->d_buf)
+			continue;
 		if (sh.sh_type == SHT_SYMTAB) {
 			o->syms = data;
-			o->nsyms = sh.sh_size / sh.sh_entsize;
+			o->nsyms = data->d_size / sizeof(Elf64_Sym);
 			o->strtab = sh.sh_link;
-		} else if (!strcmp(name, ".text") && data) {
+		} else if (!strcmp(name, ".text")) {
 			o->text = data->d_buf;
-			o->ntext = (u32)(sh.sh_size / sizeof(struct bpf_insn));
+			o->ntext = (u32)(data->d_size / sizeof(struct bpf_insn));
 			o->text_shndx = (u32)elf_ndxscn(s);
 		}
 	}

@@ -13,9 +13,9 @@
 #include "bpf/bpf.h"
 #include "rt/rt.h"
 
-#define CALL_RT ((struct bpf_insn){ .code = BPF_JMP | BPF_CALL })
-#define MOV_K(dst, i) ((struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = dst, .imm = i })
-#define EXIT ((struct bpf_insn){ .code = BPF_JMP | BPF_EXIT })
+#define CALL_RT       ((struct bpf_insn){.code = BPF_JMP | BPF_CALL})
+#define MOV_K(dst, i) ((struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = dst, .imm = i})
+#define EXIT          ((struct bpf_insn){.code = BPF_JMP | BPF_EXIT})
 
 static char said[512];
 
@@ -24,18 +24,18 @@ static void keep(void *arg, enum diag_level level, const char *text)
 	snprintf(said, sizeof(said), "%s", text);
 }
 
-static struct diag diag = { .sink = keep };
+static struct diag diag = {.sink = keep};
 
 /* A program that calls `n` functions, one after the other. */
 static int link_calls(struct bpf_code *out, const char *const *names, u32 n, const void *elf, size_t size)
 {
-	struct bpf_insn insns[8] = { 0 };
-	struct asm_reloc relocs[8] = { 0 };
-	struct asm_prog p = { .name = "p", .insns = insns, .ninsns = n + 1, .relocs = relocs, .nrelocs = n };
+	struct bpf_insn insns[8] = {0};
+	struct asm_reloc relocs[8] = {0};
+	struct asm_prog p = {.name = "p", .insns = insns, .ninsns = n + 1, .relocs = relocs, .nrelocs = n};
 
 	for (u32 i = 0; i < n; i++) {
 		insns[i] = CALL_RT;
-		relocs[i] = (struct asm_reloc){ .kind = ASM_RELOC_RT, .insn = i, .symbol = names[i] };
+		relocs[i] = (struct asm_reloc){.kind = ASM_RELOC_RT, .insn = i, .symbol = names[i]};
 	}
 	insns[n] = EXIT;
 	return bpf_code_link(out, &p, elf, size, &diag);
@@ -66,8 +66,8 @@ static void check_calls(const struct bpf_code *c)
 
 static void no_calls(void **state)
 {
-	struct bpf_insn insns[] = { MOV_K(0, 0), EXIT };
-	struct asm_prog p = { .name = "p", .insns = insns, .ninsns = 2 };
+	struct bpf_insn insns[] = {MOV_K(0, 0), EXIT};
+	struct asm_prog p = {.name = "p", .insns = insns, .ninsns = 2};
 	struct bpf_code c;
 
 	/* Nothing is linked, so that a broken object does not matter. */
@@ -80,8 +80,8 @@ static void no_calls(void **state)
 
 static void each_function_once(void **state)
 {
-	static const char *const twice[] = { "rt_sdiv", "rt_sdiv" };
-	static const char *const two[] = { "rt_sdiv", "rt_smod" };
+	static const char *const twice[] = {"rt_sdiv", "rt_sdiv"};
+	static const char *const two[] = {"rt_sdiv", "rt_smod"};
 	struct bpf_code c, d;
 
 	assert_int_equal(link_calls(&c, twice, 2, NULL, 0), 0);
@@ -100,18 +100,18 @@ static void each_function_once(void **state)
 
 static void and_what_it_calls(void **state)
 {
-	static const char *const names[] = { "rt_str_join" };
+	static const char *const names[] = {"rt_str_join"};
 	struct bpf_code c;
 
 	assert_int_equal(link_calls(&c, names, 1, NULL, 0), 0);
-	assert_int_equal(c.nfuncs, 4); /* it, rt_str_len, rt_str_zero */
+	assert_int_equal(c.nfuncs, 4); /* the program, rt_str_join, rt_str_len, rt_str_zero */
 	check_calls(&c);
 	bpf_code_free(&c);
 }
 
 static void unknown_function(void **state)
 {
-	static const char *const names[] = { "rt_sdiv", "rt_none" };
+	static const char *const names[] = {"rt_sdiv", "rt_none"};
 	struct bpf_code c;
 
 	assert_int_equal(link_calls(&c, names, 2, NULL, 0), -ENOENT);
@@ -122,7 +122,7 @@ static void unknown_function(void **state)
 /* Whatever the object is cut to or a byte of it is changed to, linking ends, with or without an error. */
 static void broken_objects(void **state)
 {
-	static const char *const names[] = { "rt_str_join" };
+	static const char *const names[] = {"rt_str_join"};
 	size_t size = (size_t)(rt_bpf_o_end - rt_bpf_o);
 	u8 *copy = malloc(size);
 	struct bpf_code c;
@@ -149,8 +149,9 @@ static void broken_objects(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_calls),	    cmocka_unit_test(each_function_once), cmocka_unit_test(and_what_it_calls),
-		cmocka_unit_test(unknown_function), cmocka_unit_test(broken_objects),
+	    cmocka_unit_test(no_calls),          cmocka_unit_test(each_function_once),
+	    cmocka_unit_test(and_what_it_calls), cmocka_unit_test(unknown_function),
+	    cmocka_unit_test(broken_objects),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
