@@ -209,8 +209,91 @@ static void resolve(struct asm_buf *b, const struct fixup *f)
 		b->insns.v[f->insn].off = (s16)off;
 }
 
+/*
+ * Leave out what no path leads to: the kernel refuses programs that have such. There is some where a piece of code offers
+ * more ways out than the code that is put into it takes.
+ */
+struct reach {
+	asm_label *jump; /* by instruction: the label it jumps to; NO_JUMP */
+	bool *seen;
+	u32 *work; /* instructions to follow */
+	size_t nwork;
+};
+#define NO_JUMP (-1)
+
+static void reach(struct asm_buf *b, struct reach *r, size_t insn)
+{
+	if (insn < b->insns.n && !r->seen[insn]) {
+		r->seen[insn] = true;
+		r->work[r->nwork++] = (u32)insn;
+	}
+}
+
+static void follow(struct asm_buf *b, struct reach *r, u32 i)
+{
+	u8 code = b->insns.v[i].code;
+	asm_label l = r->jump[i];
+
+	if (l >= 0 && (size_t)l < b->labels.n && b->labels.v[l] != UNPLACED)
+		reach(b, r, (size_t)b->labels.v[l]);
+	if (code == (BPF_LD | BPF_IMM | BPF_DW))
+		r->seen[i + 1] = true;
+	if (code != (BPF_JMP | BPF_EXIT) && code != (BPF_JMP | BPF_JA))
+		reach(b, r, code == (BPF_LD | BPF_IMM | BPF_DW) ? i + 2 : i + 1);
+}
+
+/* Move what is reached together; place[i] is where instruction i, or the next one that is left, has come to stand. */
+static void compact(struct asm_buf *b, const bool *seen, u32 *place)
+{
+	size_t n = 0, nfixups = 0, nrelocs = 0;
+
+	for (size_t i = 0; i < b->insns.n; i++) {
+		place[i] = (u32)n;
+		if (seen[i])
+			b->insns.v[n++] = b->insns.v[i];
+	}
+	place[b->insns.n] = (u32)n;
+	for (size_t i = 0; i < b->labels.n; i++)
+		if (b->labels.v[i] != UNPLACED)
+			b->labels.v[i] = (s32)place[b->labels.v[i]];
+	for (size_t i = 0; i < b->fixups.n; i++)
+		if (seen[b->fixups.v[i].insn])
+			b->fixups.v[nfixups++] = (struct fixup){place[b->fixups.v[i].insn], b->fixups.v[i].label};
+	for (size_t i = 0; i < b->relocs.n; i++) {
+		if (!seen[b->relocs.v[i].insn])
+			continue;
+		b->relocs.v[nrelocs] = b->relocs.v[i];
+		b->relocs.v[nrelocs].insn = place[b->relocs.v[nrelocs].insn];
+		nrelocs++;
+	}
+	b->insns.n = n;
+	b->fixups.n = nfixups;
+	b->relocs.n = nrelocs;
+}
+
+static void prune(struct asm_buf *b)
+{
+	size_t n = b->insns.n;
+	struct reach r = {
+	    .jump = arena_new_array(b->arena, asm_label, n),
+	    .seen = arena_new_array(b->arena, bool, n + 1),
+	    .work = arena_new_array(b->arena, u32, n),
+	};
+
+	for (size_t i = 0; i < n; i++)
+		r.jump[i] = NO_JUMP;
+	for (size_t i = 0; i < b->fixups.n; i++)
+		r.jump[b->fixups.v[i].insn] = b->fixups.v[i].label;
+	reach(b, &r, 0);
+	while (r.nwork)
+		follow(b, &r, r.work[--r.nwork]);
+	compact(b, r.seen, arena_new_array(b->arena, u32, n + 1));
+}
+
 int asm_finish(struct asm_buf *b, struct asm_prog *out)
 {
+	if (!b->err)
+		prune(b);
 	for (size_t i = 0; i < b->fixups.n; i++)
 		resolve(b, &b->fixups.v[i]);
 	out->insns = b->insns.v;

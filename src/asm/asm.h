@@ -88,8 +88,8 @@ void asm_map_value(struct asm_buf *b, int dst, u32 map, u32 off);
 void asm_exit(struct asm_buf *b);
 
 /*
- * Resolve the labels. A label that was never placed, a jump out of reach or any other misuse is remembered when
- * it happens and reported here: 0, or -EINVAL, -E2BIG.
+ * Leave out what no path leads to, and resolve the labels. A label that was never placed, a jump out of reach or any
+ * other misuse is remembered when it happens and reported here: 0, or -EINVAL, -E2BIG.
  */
 int asm_finish(struct asm_buf *b, struct asm_prog *out);
 
