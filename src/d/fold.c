@@ -49,10 +49,11 @@ static s64 divide(const struct d_type *t, enum d_op op, s64 a, s64 b)
 	return op == D_DIV ? a / b : a % b;
 }
 
-/* In 64 bits, as the machine does it; the caller cuts the result to its type. */
+/* In 64 bits; the caller cuts the result to its type. */
 static s64 compute(const struct d_type *t, enum d_op op, s64 a, s64 b)
 {
 	u64 x = (u64)a, y = (u64)b;
+	u32 bits = t->size == 8 ? 63 : 31; /* of a shift's count: as codegen does it */
 
 	switch (op) {
 	case D_ADD: return (s64)(x + y);
@@ -61,8 +62,8 @@ static s64 compute(const struct d_type *t, enum d_op op, s64 a, s64 b)
 	case D_AND: return (s64)(x & y);
 	case D_OR: return (s64)(x | y);
 	case D_XOR: return (s64)(x ^ y);
-	case D_SHL: return (s64)(x << (y & 63));
-	case D_SHR: return t->is_signed ? a >> (y & 63) : (s64)(x >> (y & 63));
+	case D_SHL: return (s64)(x << (y & bits));
+	case D_SHR: return t->is_signed ? a >> (y & bits) : (s64)(x >> (y & bits));
 	default: return divide(t, op, a, b);
 	}
 }
