@@ -122,6 +122,12 @@ static void file_unlink(struct python *p, const char *file)
 	unlink(path);
 }
 
+void python_files_unlink(struct python *p)
+{
+	file_unlink(p, p->file);
+	file_unlink(p, p->page_file);
+}
+
 /* Has the target a /proc in which its own descriptors can be opened? */
 static bool target_has_proc(struct python *p)
 {
@@ -134,10 +140,13 @@ static bool target_has_proc(struct python *p)
 }
 
 /* Files instead of memory files: all of them, or the agent only. Filled and ready before the target knows of them. */
-static int files_prepare(struct python *p, const void *page, size_t page_size)
+int python_files_prepare(struct python *p)
 {
-	int fd = file_make(p, "agent", p->file, sizeof(p->file));
+	int fd;
 
+	if (!p->no_memfd && !p->no_proc)
+		return 0;
+	fd = file_make(p, "agent", p->file, sizeof(p->file));
 	if (fd < 0)
 		return fd;
 	p->agent_fd = fd;
@@ -307,18 +316,25 @@ static int job_do(struct python *p, enum stub_job job, u64 deadline)
 /* --- attach --------------------------------------------------------------------------------------------------------------- */
 
 int python_new(struct python **out, struct target *t, const struct python_info *info,
-	       const struct python_attach_options *opt, struct diag *diag)
+	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
+	       size_t *page_size, struct diag *diag)
 {
 	struct python *p = calloc(1, sizeof(*p));
 	u64 random = 0;
 
-	if (!p)
+	*page = p ? python_plan_page(plan, page_size) : NULL;
+	if (!*page) {
+		free(p);
 		return diag_fail(diag, ENOMEM, "out of memory");
+	}
 	p->t = t;
 	p->info = *info;
 	p->page_fd = p->agent_fd = -1;
 	p->agent = opt && opt->agent ? opt->agent : pydtrace_agent_so;
 	p->agent_size = opt && opt->agent ? opt->agent_size : (size_t)(pydtrace_agent_so_end - pydtrace_agent_so);
+	p->ctl_off = ((struct wire_page *)*page)->size;
+	p->map_size = p->ctl_off + STUB_CTL_SIZE;
+	p->no_proc = !target_has_proc(p);
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = python_now_ns();
 	snprintf(p->nonce, sizeof(p->nonce), "%012llx", (unsigned long long)random & 0xffffffffffffull);
@@ -395,8 +411,8 @@ static int attach(struct python *p, const void *page, size_t page_size, u64 dead
 	if (ret == -ENOSPC)
 		return diag_fail(diag, ENOSPC, "process %d (%s): no room for the loader in its code mappings",
 				 target_pid(p->t), target_comm(p->t));
-	if (!ret && (p->no_memfd || p->no_proc)) {
-		ret = files_prepare(p, page, page_size);
+	if (!ret) {
+		ret = python_files_prepare(p);
 		if (ret)
 			return diag_fail(diag, -ret,
 					 "process %d (%s): has no /proc, and no file can be made in its /tmp: %s",
@@ -423,20 +439,11 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	int ret = refuse_state(t, diag);
 
 	if (!ret)
-		ret = python_new(&p, t, info, opt, diag);
+		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
 	if (ret)
 		goto out;
-	page = python_plan_page(plan, &page_size);
-	if (!page) {
-		ret = diag_fail(diag, ENOMEM, "out of memory");
-		goto out;
-	}
-	p->ctl_off = ((struct wire_page *)page)->size;
-	p->map_size = p->ctl_off + STUB_CTL_SIZE;
-	p->no_proc = !target_has_proc(p);
 	ret = attach(p, page, page_size, deadline, diag);
-	file_unlink(p, p->file);
-	file_unlink(p, p->page_file);
+	python_files_unlink(p);
 	if (ret && p->ctl)
 		undo(p, python_now_ns() + 1000000000ull);
 out:

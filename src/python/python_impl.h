@@ -72,7 +72,11 @@ bool python_ctl_wait(struct python *p, u32 done, u64 deadline);
 
 /* attach.c */
 int python_new(struct python **out, struct target *t, const struct python_info *info,
-	       const struct python_attach_options *opt, struct diag *diag);
+	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
+	       size_t *page_size, struct diag *diag);
+/* Where the target has no /proc or may make no memory files: files in its /tmp, for as long as the load takes. */
+int python_files_prepare(struct python *p);
+void python_files_unlink(struct python *p);
 int python_loaded(struct python *p,
 		  struct diag *diag); /* after the job: check what the agent says, find the sites */
 extern const char pydtrace_agent_so[], pydtrace_agent_so_end[];

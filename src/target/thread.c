@@ -64,8 +64,12 @@ int target_stop(struct target *t, pid_t tid, u32 timeout_ms, struct target_stop 
 		bool kernel_thread;
 
 		ret = -errno;
-		if (ret == -EPERM && !status_read(tid, &st, &kernel_thread) && st.tracer)
-			ret = st.tracer == gettid() ? 0 : -EBUSY; /* ours: it did not stop in time before */
+		if (ret == -EPERM && !status_read(tid, &st, &kernel_thread)) {
+			if (st.tracer)
+				ret = st.tracer == gettid() ? 0 : -EBUSY; /* ours: it did not stop in time before */
+			else if (st.state == 'Z' || st.state == 'X')
+				ret = -ESRCH;
+		}
 		if (ret)
 			return ret;
 	}

@@ -10,6 +10,7 @@
  * Every attach asks for entry and return of all functions (argument -f NAME: of those of this name).
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -116,6 +117,41 @@ static int hold(struct target *t, const struct python_info *info, struct diag *d
 	return ret;
 }
 
+static int run(char **argv, struct diag *diag)
+{
+	struct python_plan *plan = plan_make();
+	struct python_child *c;
+	struct python_info info;
+	struct python *p = NULL;
+	struct target *t;
+	int ret = python_start(&c, argv, &t, &info, diag), status;
+
+	if (ret == -ENOENT && c)
+		printf("not Python\n");
+	else if (ret)
+		return ret;
+	else {
+		printf("held in %s\n", info.version_text);
+		ret = python_child_attach(c, &p, plan, NULL, diag);
+	}
+	fflush(stdout);
+	if (ret == 0 || ret == -ENOENT)
+		ret = python_release(c);
+	for (struct pollfd fd = {target_pidfd(t), POLLIN}; !ret && !poll(&fd, 1, 100);)
+		if (p)
+			python_heartbeat(p);
+	if (p) {
+		page_print(p);
+		python_detach(p, diag);
+		python_close(p);
+	}
+	ret = python_child_wait(c, ret != 0, &status);
+	target_close(t);
+	python_plan_free(plan);
+	printf("status %#x\n", status);
+	return ret;
+}
+
 static int usage(void)
 {
 	fprintf(stderr, "usage: attach_tool [-f NAME] find PID | cycle PID N [MS] | hold PID | run CMD...\n");
@@ -136,6 +172,8 @@ int main(int argc, char **argv)
 	}
 	if (argc < 3)
 		return usage();
+	if (!strcmp(argv[1], "run"))
+		return run(argv + 2, &diag) ? 1 : 0;
 	ret = target_open(&t, atoi(argv[2]), &diag);
 	if (!ret)
 		ret = python_find(t, &info, &diag);
