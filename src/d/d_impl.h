@@ -222,6 +222,9 @@ bool d_is_zero(const struct d_node *n);
 const struct d_type *d_type_binary(enum d_op op, const struct d_type *a, const struct d_type *b);
 const struct d_type *d_type_of_arg(struct d_checker *c, const char *name);
 
+/* check_name.c: a D_VAR as parsed becomes what its name stands for */
+int d_check_name(struct d_checker *c, struct d_node *n);
+
 /* check_call.c: the arguments of a function or action against its prototype (tables.c) */
 int d_check_call(struct d_checker *c, struct d_node *n);
 int d_check_args(struct d_checker *c, struct srcpos pos, const char *name, const char *proto, struct d_node **arg,
