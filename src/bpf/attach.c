@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Links of tracepoints and clocks; those of uprobes are in uprobe.c. */
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <linux/perf_event.h>
@@ -9,8 +10,6 @@
 
 #include "bpf/bpf_impl.h"
 #include "bpf/libbpf_impl.h"
-
-#define UPROBE_PMU "/sys/bus/event_source/devices/uprobe/"
 
 int bpf_attach_raw_tracepoint(struct bpf_attachment *out, int prog, const char *name, struct diag *diag)
 {
@@ -26,15 +25,14 @@ int bpf_attach_raw_tracepoint(struct bpf_attachment *out, int prog, const char *
 	return bpf_fail(diag, errno, what);
 }
 
-static int perf_open(struct perf_event_attr *attr, pid_t pid, int cpu)
+int bpf_perf_open(struct perf_event_attr *attr, pid_t pid, int cpu)
 {
 	int fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-/* Let events of out->perf run `prog`. A link is since Linux 5.15; before it the event itself holds the program. */
-static int perf_connect(struct bpf_attachment *out, int prog)
+int bpf_perf_connect(struct bpf_attachment *out, int prog)
 {
 	out->link = bpf_link_create(prog, out->perf, BPF_PERF_EVENT, NULL);
 	if (out->link < 0) {
@@ -43,51 +41,6 @@ static int perf_connect(struct bpf_attachment *out, int prog)
 			return -errno;
 	}
 	return ioctl(out->perf, PERF_EVENT_IOC_ENABLE, 0) ? -errno : 0;
-}
-
-/* A small decimal number from a file of sysfs that may have text before it ("config:0"). */
-static int sysfs_number(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	int n = -ENOENT;
-
-	if (!f)
-		return -errno;
-	if (fscanf(f, "%*[^0-9]%d", &n) != 1) {
-		rewind(f);
-		if (fscanf(f, "%d", &n) != 1)
-			n = -EINVAL;
-	}
-	fclose(f);
-	return n;
-}
-
-int bpf_attach_uprobe(struct bpf_attachment *out, int prog, const char *path, u64 off, pid_t pid, bool is_return,
-		      struct diag *diag)
-{
-	struct perf_event_attr attr = {.size = sizeof(attr), .disabled = 1};
-	int type = sysfs_number(UPROBE_PMU "type"), bit = sysfs_number(UPROBE_PMU "format/retprobe"), err;
-	char what[256];
-
-	*out = (struct bpf_attachment){-1, -1};
-	if (type < 0)
-		return diag_fail(diag, EOPNOTSUPP,
-				 "this kernel has no uprobes (CONFIG_UPROBE_EVENTS), or /sys is not mounted");
-	attr.type = (u32)type;
-	attr.config = is_return && bit >= 0 ? 1ull << bit : 0;
-	attr.uprobe_path = (u64)(uintptr_t)path;
-	attr.probe_offset = off;
-
-	err = perf_open(&attr, pid < 0 ? -1 : pid, pid < 0 ? 0 : -1);
-	if (err >= 0) {
-		out->perf = err;
-		err = perf_connect(out, prog);
-	}
-	if (err >= 0)
-		return 0;
-	bpf_attachment_close(out);
-	snprintf(what, sizeof(what), "cannot put a uprobe at %s+0x%llx", path, (unsigned long long)off);
-	return bpf_fail(diag, -err, what);
 }
 
 int bpf_attach_clock(struct bpf_attachment *out, int prog, int cpu, u64 ns, struct diag *diag)
@@ -102,10 +55,10 @@ int bpf_attach_clock(struct bpf_attachment *out, int prog, int cpu, u64 ns, stru
 	int err;
 
 	*out = (struct bpf_attachment){-1, -1};
-	err = perf_open(&attr, -1, cpu);
+	err = bpf_perf_open(&attr, -1, cpu);
 	if (err >= 0) {
 		out->perf = err;
-		err = perf_connect(out, prog);
+		err = bpf_perf_connect(out, prog);
 	}
 	if (err >= 0)
 		return 0;

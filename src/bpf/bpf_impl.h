@@ -13,4 +13,16 @@ int bpf_fail(struct diag *diag, int err, const char *what);
 /* Raise RLIMIT_MEMLOCK to infinity, once. True: it has changed, so that it is worth to try again. */
 bool bpf_raise_memlock(void);
 
+/* attach.c: a perf event, a descriptor or -errno; let the events of out->perf run `prog`. */
+struct perf_event_attr;
+int bpf_perf_open(struct perf_event_attr *attr, pid_t pid, int cpu);
+/* A link is since Linux 5.15; before it the event itself holds the program. */
+int bpf_perf_connect(struct bpf_attachment *out, int prog);
+
+/* uprobe.c: are uprobe programs to be loaded for, and attached by, multi links? */
+bool bpf_uprobe_is_multi(void);
+extern int bpf_uprobe_multi_known; /* the answer; -1: to be found out. Tests set it. */
+#define BPF_ATTACH_UPROBE_MULTI                                                                                    \
+	48 /* enum bpf_attach_type: BPF_TRACE_UPROBE_MULTI, younger than Debian 12's headers */
+
 #endif

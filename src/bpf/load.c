@@ -56,6 +56,8 @@ static int load(const struct asm_prog *p, const struct bpf_code *c, char *log, u
 	char name[BPF_OBJ_NAME_LEN];
 	int fd;
 
+	if (p->kind == ASM_UPROBE && bpf_uprobe_is_multi())
+		opts.expected_attach_type = (enum bpf_attach_type)BPF_ATTACH_UPROBE_MULTI;
 	prog_name(name, p->name);
 	fd = bpf_prog_load(prog_type[p->kind], name, LICENSE, c->insns, c->n, &opts);
 	return fd < 0 ? -errno : fd;

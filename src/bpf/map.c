@@ -34,7 +34,7 @@ int bpf_fail(struct diag *diag, int err, const char *what)
 	case EPERM:
 	case EACCES:
 		if (*bpf_caps_missing(need, missing, sizeof(missing)))
-			return diag_fail(diag, err, "%s: permission denied: %s is missing: run as root", what,
+			return diag_fail(diag, err, "%s: permission denied: it needs %s: run as root (sudo)", what,
 					 missing);
 		return diag_fail(diag, err, "%s: permission denied by the kernel", what);
 	default: return diag_fail(diag, err, "%s: %s", what, strerror(err));
