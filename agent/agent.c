@@ -5,8 +5,8 @@
 #include "agent_impl.h"
 
 #define CLOCK_MONOTONIC_COARSE 6
-#define DEAD_NS                1500000000ull /* without a sign of life from the tracer */
-#define RARE_NS                20000000ull   /* events further apart than this look at the clock each time */
+#define DEAD_NS                1500000000ll /* without a sign of life from the tracer */
+#define RARE_NS                20000000ull  /* events further apart than this look at the clock each time */
 #define LOOK_EVERY             63
 
 struct agent agent;
@@ -112,6 +112,7 @@ bool agent_look(void)
 		int64_t sec, nsec;
 	} ts = {0};
 	uint64_t now, alive = agent.page->alive_ns;
+	int64_t since;
 
 	agent.until_look = UINT32_MAX;
 	if (!alive || !agent.clock_gettime || agent.clock_gettime(CLOCK_MONOTONIC_COARSE, &ts))
@@ -119,7 +120,14 @@ bool agent_look(void)
 	now = ts.sec * 1000000000ull + ts.nsec;
 	agent.until_look = now - agent.looked_ns > RARE_NS ? 0 : LOOK_EVERY;
 	agent.looked_ns = now;
-	if ((int64_t)(now - alive) <= (int64_t)DEAD_NS)
+	/*
+	 * Not simply now - alive: in another time namespace our clock is not the tracer's, and while we were waiting to
+	 * be loaded it need not have given signs of life. The least difference ever is what a living tracer makes.
+	 */
+	since = now - alive;
+	if (since < agent.since_least)
+		agent.since_least = since;
+	if (since - agent.since_least <= DEAD_NS)
 		return false;
 	agent_message("the tracer has gone without leaving", NULL);
 	agent_give_up(ESRCH);
@@ -237,6 +245,8 @@ static int agent_start(void)
 	if (!agent.dunder_name)
 		return -ENOMEM;
 	agent.page->mechanism = agent.mechanism->number;
+	agent.since_least = INT64_MAX;
+	agent_look(); /* for the time at which we begin */
 	return agent.mechanism->init();
 }
 

@@ -259,6 +259,7 @@ struct agent {
 	int (*clock_gettime)(int, void *);
 	uint32_t until_look; /* events until the clock is looked at again */
 	uint64_t looked_ns;
+	int64_t since_least; /* ns on our clock, from the tracer's sign of life until seen, at the best */
 };
 extern struct agent agent;
 

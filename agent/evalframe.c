@@ -95,6 +95,8 @@ static const struct layout {
 
 static struct layout at; /* this interpreter's */
 static int depth_max;
+#define SLOW __attribute__((noinline))
+
 static bool hides_subscript; /* see subscript.c */
 static bool key_has_file, key_has_module;
 static void *interpreter;
@@ -178,7 +180,7 @@ static int64_t module_hash(struct pyobj *globals)
 }
 
 /* Another dictionary, or a changed one: it is the same module when the name is. */
-static __attribute__((noinline)) bool same_module(struct decided *d, struct pyobj *globals)
+static bool same_module(struct decided *d, struct pyobj *globals)
 {
 	struct pyobj *type, *value, *traceback;
 	int64_t hash;
@@ -191,18 +193,6 @@ static __attribute__((noinline)) bool same_module(struct decided *d, struct pyob
 	d->globals = globals;
 	d->globals_tag = field(uint64_t, globals, DICT_TAG);
 	return true;
-}
-
-/* Is the unmatched code object still what the decision was about? */
-static inline bool same(struct decided *d, const struct pyobj *code, const struct pyframe *frame)
-{
-	struct pyobj *globals = field(struct pyobj *, frame, at.frame_globals);
-
-	if (unlikely(code_key(code) != d->key))
-		return false;
-	if (!d->globals || (d->globals == globals && d->globals_tag == field(uint64_t, globals, DICT_TAG)))
-		return true;
-	return same_module(d, globals);
 }
 
 /* Only what some filter looks at takes part. */
@@ -226,8 +216,7 @@ static void remember_unmatched(struct pyobj *code, struct pyframe *frame)
 	table_put(&agent.table, &d); /* no memory: it will be decided on again */
 }
 
-static __attribute__((noinline)) struct pyobj *traced(struct matched *m, void *tstate, struct pyframe *frame,
-						      int throwing)
+static SLOW struct pyobj *traced(struct matched *m, void *tstate, struct pyframe *frame, int throwing)
 {
 	bool generator = field(int, m->code, at.code_flags) & CO_GENERATORS;
 	struct pyobj *result;
@@ -268,7 +257,7 @@ static struct pyobj *class_body(struct matched *m, void *tstate, struct pyframe 
 	return result;
 }
 
-static __attribute__((noinline)) struct pyobj *not_known(void *tstate, struct pyframe *frame, int throwing)
+static SLOW struct pyobj *not_known(void *tstate, struct pyframe *frame, int throwing)
 {
 	struct pyobj *code = field(struct pyobj *, frame, at.frame_code);
 	struct matched *m = NULL;
@@ -294,24 +283,58 @@ static __attribute__((noinline)) struct pyobj *not_known(void *tstate, struct py
 	return m ? traced(m, tstate, frame, throwing) : saved(tstate, frame, throwing);
 }
 
-static __attribute__((noinline)) struct pyobj *look(void *tstate, struct pyframe *frame, int throwing);
-static __attribute__((noinline)) struct pyobj *too_deep(void *tstate, struct pyframe *frame, int throwing);
+/* An unmatched code object runs with other globals than at the last time, or these have changed. */
+static SLOW struct pyobj *other_globals(void *tstate, struct pyframe *frame, int throwing)
+{
+	struct decided *d = table_find(&agent.table, field(struct pyobj *, frame, at.frame_code));
 
-/* What the interpreter calls; the unmatched way through it is what every call in the process pays. */
+	if (same_module(d, field(struct pyobj *, frame, at.frame_globals)))
+		return saved(tstate, frame, throwing);
+	return not_known(tstate, frame, throwing);
+}
+
+static SLOW struct pyobj *look(void *tstate, struct pyframe *frame, int throwing)
+{
+	until_look = CALLS_PER_LOOK;
+	agent_poke();
+	return not_known(tstate, frame, throwing);
+}
+
+static SLOW struct pyobj *too_deep(void *tstate, struct pyframe *frame, int throwing)
+{
+	if (!*agent.mine) {
+		agent_orphan();
+	} else if (!agent.inert) {
+		agent_message(
+		    "the program recurses deeper than its stack can hold while it is traced on Python 3.11; "
+		    "tracing of Python stopped there (see ulimit -s)",
+		    NULL);
+		agent_give_up(E2BIG);
+	}
+	return saved(tstate, frame, throwing);
+}
+
+/*
+ * What the interpreter calls. The unmatched way through it is what every call in the process pays: it ends
+ * in a jump, with nothing of its own left on the stack, and everything else is behind other jumps.
+ */
 struct pyobj *evalframe_call(void *tstate, struct pyframe *frame, int throwing)
 {
 	const struct pyobj *code = field(struct pyobj *, frame, at.frame_code);
+	const struct pyobj *globals = field(struct pyobj *, frame, at.frame_globals);
 
 	if (unlikely(!--until_look))
 		return look(tstate, frame, throwing);
 	if (unlikely(field(int, tstate, at.tstate_limit) - field(int, tstate, at.tstate_remaining) > depth_max))
 		return too_deep(tstate, frame, throwing);
 
-	struct decided *d = table_find(&agent.table, code);
+	const struct decided *d = table_find(&agent.table, code);
 
-	if (likely(d->code && !d->matched && same(d, code, frame)))
-		return saved(tstate, frame, throwing);
-	return not_known(tstate, frame, throwing);
+	if (unlikely(!d->code || d->matched || code_key(code) != d->key))
+		return not_known(tstate, frame, throwing);
+	if (d->globals && (d->globals != globals || d->globals_tag != field(uint64_t, globals, DICT_TAG)))
+		return other_globals(tstate, frame, throwing);
+	return saved(tstate, frame, throwing);
 }
 
 /* --- in and out ------------------------------------------------------------------------------------------ */
@@ -331,27 +354,6 @@ static int depth_allowed(void)
 	if (!at.stack_per_call || limit / at.stack_per_call > INT32_MAX)
 		return INT32_MAX;
 	return limit > STACK_SPARE ? (limit - STACK_SPARE) / at.stack_per_call : 0;
-}
-
-static struct pyobj *look(void *tstate, struct pyframe *frame, int throwing)
-{
-	until_look = CALLS_PER_LOOK;
-	agent_poke();
-	return not_known(tstate, frame, throwing);
-}
-
-static struct pyobj *too_deep(void *tstate, struct pyframe *frame, int throwing)
-{
-	if (!*agent.mine) {
-		agent_orphan();
-	} else if (!agent.inert) {
-		agent_message(
-		    "the program recurses deeper than its stack can hold while it is traced on Python 3.11; "
-		    "tracing of Python stopped there (see ulimit -s)",
-		    NULL);
-		agent_give_up(E2BIG);
-	}
-	return saved(tstate, frame, throwing);
 }
 
 /* The offsets of the code object, proved on one that every interpreter has. */

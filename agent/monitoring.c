@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * 3.12 and later: sys.monitoring (PEP 669). The global PY_START answers DISABLE for what does not match, so each code
- * object is seen once; what matches keeps it, and gets PY_RETURN for itself alone. PY_UNWIND cannot be local before 3.15: it is
- * on while some function-return is traced, and looks the code object up.
+ * object is seen once; what matches keeps it, and gets PY_RETURN for itself alone. PY_UNWIND cannot be local before
+ * 3.15: there it is on while some function-return is traced, and looks the code object up.
  */
 #include "agent_impl.h"
 
@@ -32,6 +32,7 @@ static struct {
 };
 static struct pyobj *monitoring, *disable;
 static int tool = -1;
+static int global_events, local_events; /* with the events that are wanted at all */
 
 static const char tool_name[] = "pydtrace";
 
@@ -79,7 +80,7 @@ static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, int
 		m->start = py.PyLong_AsLong(args[1]);
 		if (m->filters[WIRE_RETURN])
 			done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, m->code,
-						    (int)callback[RETURN].bit));
+						    local_events));
 	}
 	agent_entry(m);
 	return m->filters[WIRE_ENTRY] ? none() : disable;
@@ -208,12 +209,16 @@ static int callbacks_register(void)
 
 static int events_on(void)
 {
-	int events = callback[START].bit | (agent.at[WIRE_RETURN] ? callback[UNWIND].bit : 0);
+	bool unwind_is_local = agent.version >= 0x030f; /* gh-142186 */
 
+	global_events = callback[START].bit;
+	local_events = callback[RETURN].bit;
+	if (agent.at[WIRE_RETURN])
+		*(unwind_is_local ? &local_events : &global_events) |= callback[UNWIND].bit;
 	/* Another tool's DISABLEs stick to the places in the code, also for who gets its id. */
 	if (done(py.PyObject_CallMethod(monitoring, "restart_events", NULL)))
 		return -EIO;
-	return done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, events));
+	return done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, global_events));
 }
 
 static bool monitoring_leave(bool inside);
