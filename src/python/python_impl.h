@@ -58,27 +58,51 @@ enum thread_doing {
 	DOING_GIL,  /* waiting for the GIL: it will get it soon, so queue on it, if it is main */
 	DOING_WAIT, /* parked in a system call, with no lock of the C library */
 };
+/* The kernel's ERESTART_RESTARTBLOCK (include/linux/errno.h): a call that restart_syscall() goes on with. */
+enum { PYTHON_RESTARTBLOCK = 516 };
+
+/* judge.c */
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
+bool python_call_restarts(s64 rax); /* rax of a call that the kernel would make again */
+const struct target_map *python_map_at(const struct target_maps *maps, u64 addr);
+/* 2: a thread stands in [start, end); 1: a word near the top of a thread's stack points there; 0: neither; -errno. */
+int python_threads_inside(struct python *p, u64 start, u64 end);
 
 /* inject.c: one shot at a stopped thread. The thread is not let go of here. */
 int python_stub_place(struct python *p);
-int python_stub_write(struct python *p);
+size_t python_stub_size(void);
 int python_shot(struct python *p, const struct target_stop *s, enum stub_how how);
-/* The stub's side of making the shared page: fill it. After the thread goes on. */
+
+/* handshake.c: the stub's side of making the shared page is answered: it is filled. After the thread goes on. */
 int python_handshake(struct python *p, const void *page, size_t page_size, struct diag *diag);
-/* 2: a thread stands in [start, end); 1: a word near the top of a thread's stack points there; 0: neither; -errno. */
-int python_threads_inside(struct python *p, u64 start, u64 end);
-bool python_ctl_wait(struct python *p, u32 done, u64 deadline);
+int python_agent_fd(
+    struct python *p); /* the agent's descriptor in the target while it is open there and ours; -1 */
+bool python_ctl_wait(struct python *p, u32 done, u64 deadline); /* until so many jobs are done */
+
+/* files.c: where the target has no /proc or may make no memory files, files in its /tmp for as long as the load takes. */
+bool python_target_has_proc(struct python *p);
+int python_files_prepare(struct python *p);
+void python_files_unlink(struct python *p);
+
+/* refuse.c: all return -errno, with a message. */
+int python_refuse_state(struct target *t, struct diag *diag); /* 0: nothing against it */
+int python_refuse_stop(struct python *p, int err, struct diag *diag);
+int python_refuse_busy(struct python *p, struct diag *diag);
+
+/* jobs.c */
+int python_shoot_first(struct python *p, const void *page, size_t page_size, struct diag *diag);
+int python_job_do(struct python *p, enum stub_job job, u64 deadline); /* -ETIMEDOUT: nobody did or will do it */
+int python_job_finish(struct python *p, u64 deadline);
 
 /* attach.c */
 int python_new(struct python **out, struct target *t, const struct python_info *info,
 	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
 	       size_t *page_size, struct diag *diag);
-/* Where the target has no /proc or may make no memory files: files in its /tmp, for as long as the load takes. */
-int python_files_prepare(struct python *p);
-void python_files_unlink(struct python *p);
-int python_loaded(struct python *p,
-		  struct diag *diag); /* after the job: check what the agent says, find the sites */
+/* After the job: check what the agent says and find its sites. */
+int python_loaded(struct python *p, struct diag *diag);
 extern const char pydtrace_agent_so[], pydtrace_agent_so_end[];
+
+/* detach.c */
+void python_undo(struct python *p, u64 deadline); /* after an attach that failed: whatever of it is in the target */
 
 #endif

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Take the agent out, until nothing of it is left in the process. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "python/python_impl.h"
+
+enum {
+	STOP_MS = 500,
+	DETACH_MS = 10000,
+	MENTIONED_MS = 20, /* how long a word on a stack keeps us waiting */
+	FINI_RETRIES = 14,
+};
+
+/* The range of the agent's executable mapping, when it is loaded. */
+static bool agent_text(struct python *p, u64 *start, u64 *end)
+{
+	struct stat st;
+
+	if (p->agent_fd < 0 || fstat(p->agent_fd, &st))
+		return false;
+	for (size_t i = 0; i < p->maps.n; i++) {
+		if (p->maps.v[i].ino == st.st_ino && p->maps.v[i].prot[2] == 'x') {
+			*start = p->maps.v[i].start;
+			*end = p->maps.v[i].end;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Wait until no thread is in a range of code of ours. By then the agent has said that no call of its is active, and
+ * the borrowed threads that they have left; this is the second look. Words on a stack that point there may be old ones in
+ * frames that live on (a thread parked for ever never overwrites them), so they are waited for only a little.
+ */
+static int wait_outside(struct python *p, u64 start, u64 end, u64 deadline)
+{
+	u64 mentioned = python_now_ns() + MENTIONED_MS * 1000000ull;
+
+	for (;;) {
+		int ret = python_threads_inside(p, start, end);
+
+		if (ret == 0 || (ret == 1 && python_now_ns() > mentioned))
+			return 0;
+		if (ret < 0 && ret != -ETIMEDOUT)
+			return ret;
+		if (python_now_ns() > deadline)
+			return -EBUSY;
+		usleep(2000);
+	}
+}
+
+/* Let go of the page: raw system calls, so any thread will do that can be stopped. */
+static int unmap_page(struct python *p, u64 deadline)
+{
+	struct target_stop s;
+	pid_t *tids;
+	size_t n;
+	int ret = target_threads(p->t, &tids, &n);
+
+	if (ret)
+		return ret;
+	ret = -EBUSY;
+	for (size_t i = 0; i < n && ret; i++) {
+		int ended;
+
+		ret = target_stop(p->t, tids[i], STOP_MS, &s);
+		if (ret)
+			continue;
+		ret = python_shot(p, &s, STUB_UNMAP);
+		ended = target_stop_end(&s);
+		ret = ret ? ret : ended;
+	}
+	free(tids);
+	while (!ret && !p->leave_page && python_now_ns() < deadline) {
+		bool there = false;
+
+		target_maps_free(&p->maps);
+		ret = target_maps_read(p->t, &p->maps);
+		for (size_t i = 0; i < p->maps.n; i++)
+			there |= p->maps.v[i].start == p->target_page;
+		if (!there)
+			break;
+		usleep(200);
+	}
+	if (!ret && !p->leave_page)
+		p->target_page = 0;
+	return ret;
+}
+
+/* Zero the stub's place again. */
+static int stub_erase(struct python *p, u64 deadline)
+{
+	static const char zero[4096];
+	size_t n = python_stub_size();
+	int ret = wait_outside(p, p->code, p->code + n, deadline);
+
+	if (!ret)
+		ret = target_write(p->t, p->code, zero, n);
+	if (!ret)
+		p->code = 0;
+	return ret;
+}
+
+/*
+ * Nobody will look into the page again: the pending calls of ours that were queued have been run, and every borrowed
+ * thread is past its last look (it may hang in PyGILState_Release() for a while after its job is done).
+ */
+static bool page_unused(struct python *p, u64 deadline)
+{
+	const struct stub_ctl *c = p->ctl;
+
+	for (;;) {
+		if (__atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued &&
+		    __atomic_load_n(&c->left, __ATOMIC_ACQUIRE) >= p->shots)
+			return true;
+		if (python_now_ns() > deadline)
+			return false;
+		usleep(500);
+	}
+}
+
+static int unload(struct python *p, u64 deadline)
+{
+	u64 start, end;
+	int ret = 0;
+
+	if (!p->target_page)
+		return p->code ? stub_erase(p, deadline) : 0;
+	if (p->ctl->handle) {
+		target_maps_free(&p->maps);
+		ret = target_maps_read(p->t, &p->maps);
+		if (!ret && agent_text(p, &start, &end))
+			ret = wait_outside(p, start, end, deadline);
+		if (!ret)
+			ret = python_job_do(p, STUB_UNLOAD, deadline);
+		if (ret)
+			return ret;
+	}
+	p->leave_page = !page_unused(p, python_now_ns() + 500000000ull);
+	ret = unmap_page(p, deadline);
+	if (p->leave_page)
+		return -EBUSY;
+	return ret ? ret : stub_erase(p, deadline);
+}
+
+/*
+ * Take the events off. Calls of functions that matched may be under way: the evaluator's frames are then on their stacks.
+ * Most end at once, so ask again a few times before the agent is left behind, inert.
+ */
+static int fini(struct python *p, u64 deadline)
+{
+	u32 state;
+
+	__atomic_store_n(&p->page->leave, 1, __ATOMIC_RELEASE);
+	for (int i = 0;; i++) {
+		int ret = python_job_do(p, STUB_FINI, deadline);
+
+		if (ret)
+			return ret;
+		state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
+		if (state == WIRE_GONE || state == WIRE_FAILED || p->ctl->result == -ESRCH)
+			return 0;
+		if (state != WIRE_INERT || i == FINI_RETRIES)
+			return -EBUSY;
+		usleep(1000u << (i < 6 ? i : 6));
+	}
+}
+
+/* After an attach that failed: whatever of it is in the target. */
+void python_undo(struct python *p, u64 deadline)
+{
+	if (p->page->state == WIRE_ACTIVE && fini(p, deadline))
+		return;
+	unload(p, deadline);
+}
+
+int python_detach(struct python *p, struct diag *diag)
+{
+	u64 deadline = python_now_ns() + (u64)DETACH_MS * 1000000;
+	int ret;
+
+	if (!p->target_page)
+		return 0;
+	ret = fini(p, deadline);
+	if (ret == -ETIMEDOUT)
+		return python_refuse_busy(p, diag);
+	if (ret)
+		return ret == -ESRCH || ret == -EBUSY ? ret : python_refuse_stop(p, ret, diag);
+	ret = unload(p, deadline);
+	return ret == -ESRCH || ret == 0 ? ret : -EBUSY;
+}
+
+void python_close(struct python *p)
+{
+	if (!p)
+		return;
+	target_maps_free(&p->maps);
+	if (p->page)
+		munmap(p->page, p->map_size);
+	if (p->page_fd >= 0)
+		close(p->page_fd);
+	if (p->agent_fd >= 0)
+		close(p->agent_fd);
+	free(p);
+}

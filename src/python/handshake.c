@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The shared page: the stub makes it, we fill it (stub.h). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "python/python_impl.h"
+
+/* Open what is descriptor `fd` in the target, if it still is the file that our stub made. */
+static int fd_open(struct python *p, int fd, const char *kind)
+{
+	char path[64], link[128], want[128];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", target_pid(p->t), fd);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return -errno;
+	link[n] = 0;
+	snprintf(want, sizeof(want), "/memfd:pydtrace-%s-%s", kind, p->nonce);
+	if (strncmp(link, want, strlen(want)))
+		return -ENOENT;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The agent's descriptor in the target, when it is still open there and still ours; -1. */
+int python_agent_fd(struct python *p)
+{
+	int fd = p->ctl ? p->ctl->agent_fd : -1, own = fd >= 0 ? fd_open(p, fd, "agent") : -1;
+
+	if (own >= 0)
+		close(own);
+	return own >= 0 ? fd : -1;
+}
+
+static int frame_word(struct python *p, size_t off, void *dst, size_t n)
+{
+	return target_read(p->t, p->target_frame + off, dst, n);
+}
+#define FRAME_GET(p, field, to) frame_word(p, offsetof(struct stub_frame, field), (to), sizeof(*(to)))
+
+static int page_map(struct python *p)
+{
+	void *v = mmap(NULL, p->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, p->page_fd, 0);
+
+	if (v == MAP_FAILED)
+		return -errno;
+	p->page = v;
+	p->ctl = (struct stub_ctl *)((char *)v + p->ctl_off);
+	return 0;
+}
+
+static int write_all(int fd, const void *data, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t got = pwrite(fd, (const char *)data + done, n - done, (off_t)done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got ? -errno : -EIO;
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+/*
+ * A path of the memory file that no other dlopen() has used: the loader takes an equal name for an equal file. So the
+ * nonce goes into it as a sequence of "/" and "./", which change nothing.
+ */
+static void agent_path(const struct python *p, int fd, char *out, size_t size)
+{
+	u64 bits = hash_bytes(p->nonce, strlen(p->nonce));
+	size_t n;
+
+	if (p->file[0]) {
+		snprintf(out, size, "%s", p->file);
+		return;
+	}
+	snprintf(out, size, "/proc/self/fd/");
+	n = strlen(out);
+	for (int i = 0; i < 24; i++, bits >>= 1)
+		n += (size_t)snprintf(out + n, size - n, bits & 1 ? "/" : "./");
+	snprintf(out + n, size - n, "%d", fd);
+}
+
+/* Everything that the stub needs, before it is told that the page is filled. */
+static void ctl_fill(struct python *p, int target_agent_fd)
+{
+	const struct python_symbols *s = &p->sym;
+	struct stub_ctl *c = p->ctl;
+	struct stat st;
+
+	c->page = p->target_page;
+	c->map_size = p->map_size;
+	c->version = p->info.version;
+	c->agent_fd = target_agent_fd; /* set again by the stub, the same */
+	if (p->agent_fd >= 0 && !fstat(p->agent_fd, &st)) {
+		c->agent_dev = st.st_dev;
+		c->agent_ino = st.st_ino;
+	}
+	c->add_pending = (void *)s->add_pending;
+	c->gil_check = (void *)s->gil_check;
+	c->gil_ensure = (void *)s->gil_ensure;
+	c->gil_release = (void *)s->gil_release;
+	c->initialized = (void *)s->initialized;
+	c->finalizing = (void *)s->finalizing;
+	c->dlopen = (void *)s->dlopen;
+	c->dlsym = (void *)s->dlsym;
+	c->dlclose = (void *)s->dlclose;
+	c->dlerror = (void *)s->dlerror;
+	c->errno_location = (void *)s->errno_location;
+	snprintf(c->init_name, sizeof(c->init_name), "%s", WIRE_INIT);
+	snprintf(c->fini_name, sizeof(c->fini_name), "%s", WIRE_FINI);
+	agent_path(p, target_agent_fd, c->path, sizeof(c->path));
+}
+
+/* Wait for the stub's answer: 0, its error, or -ETIMEDOUT when the thread did not get to run. */
+static int wait_step(struct python *p)
+{
+	u64 deadline = python_now_ns() + 2000000000ull;
+	struct timespec nap = {0, 20000};
+	s32 step = 0, error;
+
+	while (!step) {
+		int ret = FRAME_GET(p, step, &step);
+
+		if (ret)
+			return ret;
+		if (!step && python_now_ns() > deadline)
+			return -ETIMEDOUT;
+		if (!step)
+			nanosleep(&nap, NULL);
+	}
+	if (step == 1)
+		return 0;
+	u32 ack = 1;
+	int ret = FRAME_GET(p, error, &error);
+
+	target_write(p->t, p->target_frame + offsetof(struct stub_frame, ack), &ack, sizeof(ack));
+	return ret ? ret : step == -1 && error < 0 && error > -4096 ? error : -EIO;
+}
+
+int python_handshake(struct python *p, const void *page, size_t page_size, struct diag *diag)
+{
+	u32 raw = STUB_RAW;
+	s32 fds[2];
+	int ret = wait_step(p);
+
+	if (ret)
+		return ret;
+	ret = FRAME_GET(p, page_fd, &fds[0]);
+	if (!ret)
+		ret = FRAME_GET(p, agent_fd, &fds[1]);
+	if (!ret)
+		ret = FRAME_GET(p, page, &p->target_page);
+	if (ret)
+		return ret;
+	if (!p->no_memfd) {
+		p->page_fd = fd_open(p, fds[0], "page");
+		if (p->page_fd < 0)
+			return p->page_fd;
+		ret = page_map(p);
+		if (ret)
+			return ret;
+	}
+	if (!p->file[0]) {
+		p->agent_fd = fd_open(p, fds[1], "agent");
+		if (p->agent_fd < 0)
+			return p->agent_fd;
+		ret = write_all(p->agent_fd, p->agent, p->agent_size);
+		if (ret)
+			return ret;
+	}
+	memcpy(p->page, page, page_size);
+	p->page->alive_ns = python_now_ns();
+	ctl_fill(p, fds[1]);
+	p->ctl->job = STUB_LOAD;
+	p->jobs = 1;
+	if (!__atomic_compare_exchange_n(&p->ctl->ready, &raw, STUB_FILLED, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		return -ETIMEDOUT;
+	return 0;
+}
+
+bool python_ctl_wait(struct python *p, u32 done, u64 deadline)
+{
+	struct timespec nap = {0, 50000};
+
+	for (;;) {
+		if (__atomic_load_n(&p->ctl->done, __ATOMIC_ACQUIRE) >= done)
+			return true;
+		if (python_now_ns() > deadline)
+			return false;
+		python_heartbeat(p);
+		nanosleep(&nap, NULL);
+	}
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a stopped thread is doing, and whether any thread is still in code of ours. */
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "python/python_impl.h"
+
+/* kernel-internal results of an interrupted call, include/linux/errno.h */
+enum { ERESTARTSYS = 512, ERESTARTNOINTR = 513, ERESTARTNOHAND = 514 };
+
+bool python_call_restarts(s64 rax)
+{
+	return rax == -ERESTARTSYS || rax == -ERESTARTNOINTR || rax == -ERESTARTNOHAND ||
+	       rax == -PYTHON_RESTARTBLOCK;
+}
+
+/* Calls that a stop ends with EINTR; everybody who makes them is prepared for that. */
+static bool ends_with_eintr(s64 nr)
+{
+	static const s64 calls[] = {SYS_epoll_wait,   SYS_epoll_pwait, SYS_epoll_pwait2,  SYS_rt_sigtimedwait,
+				    SYS_io_getevents, SYS_semtimedop,  SYS_io_uring_enter};
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (nr == calls[i])
+			return true;
+	return false;
+}
+
+const struct target_map *python_map_at(const struct target_maps *maps, u64 addr)
+{
+	for (size_t i = 0; i < maps->n; i++)
+		if (addr >= maps->v[i].start && addr < maps->v[i].end)
+			return &maps->v[i];
+	return NULL;
+}
+
+/*
+ * A thread in a futex waits for one of: the GIL (a condition variable or mutex inside _PyRuntime, so in the
+ * interpreter's own data), a lock of the C library (FUTEX_WAIT), or a semaphore: what Python's locks are made of
+ * (FUTEX_WAIT_BITSET, in the heap up to 3.12, on the stack from 3.13). Only the last holds nothing that the stub needs.
+ * Waiting for the GIL a second time inside a wait for it makes glibc's condition variable wait for ever.
+ */
+static enum thread_doing doing_futex(const struct python *p, u64 addr, u64 op)
+{
+	u64 cmd = op & ~(u64)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+	const struct target_map *m = python_map_at(&p->maps, addr);
+
+	if (addr >= p->sym.image_start && addr < p->sym.image_end)
+		return DOING_GIL;
+	if (cmd != FUTEX_WAIT_BITSET || (m && m->ino)) /* in a library's data: one of its locks */
+		return DOING_PYTHON;
+	return DOING_WAIT;
+}
+
+enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r)
+{
+	s64 nr = (s64)r->orig_rax, rax = (s64)r->rax;
+	const struct target_map *m = python_map_at(&p->maps, r->rip);
+
+	if (nr < 0 || !(python_call_restarts(rax) || (rax == -EINTR && ends_with_eintr(nr))))
+		return DOING_PYTHON;
+	if (m && strstr(m->path, "/ld-")) /* the loader, under its lock */
+		return DOING_PYTHON;
+	/* A futex that was stopped before is restarted under another number; its arguments are still there. */
+	if (nr == SYS_futex || (nr == SYS_restart_syscall && r->rsi & FUTEX_PRIVATE_FLAG && r->rdi > 65536))
+		return doing_futex(p, r->rdi, r->rsi);
+	return DOING_WAIT;
+}
+
+/* A word in the top of the stack that points into [start, end): a return address, or a stale one. */
+static bool stack_points_into(struct python *p, u64 sp, u64 start, u64 end)
+{
+	const struct target_map *m = python_map_at(&p->maps, sp);
+	u64 words[512];
+
+	for (u64 a = sp & ~7ull, stop = a + (32 << 10); a < stop && m && a < m->end; a += sizeof(words)) {
+		size_t n = m->end - a < sizeof(words) ? m->end - a : sizeof(words);
+
+		if (target_read(p->t, a, words, n))
+			break;
+		for (size_t i = 0; i < n / 8; i++)
+			if (words[i] >= start && words[i] < end)
+				return true;
+	}
+	return false;
+}
+
+/* 0: outside; 1: its stack mentions the range; 2: it stands inside; -errno. */
+static int thread_inside(struct python *p, pid_t tid, u64 start, u64 end)
+{
+	struct target_stop s;
+	struct target_call c;
+	bool stopped = false;
+	int ret = target_thread_call(p->t, tid, &c), inside;
+
+	if (ret == -EAGAIN) { /* running: a stop is the only way to know */
+		ret = target_stop(p->t, tid, 1000, &s);
+		stopped = !ret;
+		c.pc = s.regs.rip;
+		c.sp = s.regs.rsp;
+	}
+	if (ret == -ESRCH)
+		return 0; /* a thread that has ended is nowhere */
+	if (ret)
+		return ret;
+	inside = c.pc >= start && c.pc < end ? 2 : stack_points_into(p, c.sp, start, end);
+	if (stopped)
+		target_stop_end(&s);
+	return inside;
+}
+
+int python_threads_inside(struct python *p, u64 start, u64 end)
+{
+	pid_t *tids;
+	size_t n;
+	int ret = target_threads(p->t, &tids, &n), worst = 0;
+
+	if (ret)
+		return ret;
+	target_maps_free(&p->maps);
+	ret = target_maps_read(p->t, &p->maps);
+	for (size_t i = 0; i < n && ret >= 0; i++) {
+		ret = thread_inside(p, tids[i], start, end);
+		if (ret > worst)
+			worst = ret;
+	}
+	free(tids);
+	return ret < 0 ? ret : worst;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One clear line for each reason not to enter a process, with what to do about it. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "python/python_impl.h"
+
+enum { RETRY_TRACED_MS = 300 }; /* another pydtrace holds a thread for microseconds only */
+
+int python_refuse_state(struct target *t, struct diag *diag)
+{
+	struct target_status st;
+	int ret = target_status(t, &st);
+	pid_t pid = target_pid(t);
+
+	for (int i = 0; !ret && st.tracer && !strcmp(st.tracer_comm, "pydtrace") && i < RETRY_TRACED_MS; i++) {
+		usleep(1000);
+		ret = target_status(t, &st);
+	}
+	if (ret || st.state == 'Z' || st.state == 'X')
+		return diag_fail(diag, ESRCH, "process %d (%s) has ended", pid, target_comm(t));
+	if (st.tracer)
+		return diag_fail(diag, EBUSY, "process %d (%s) is traced by %s (pid %d); end that first", pid,
+				 target_comm(t), st.tracer_comm, st.tracer);
+	if (st.state == 'T')
+		return diag_fail(diag, EAGAIN, "process %d (%s) is stopped; continue it first (kill -CONT %d)", pid,
+				 target_comm(t), pid);
+	if (st.shadow_stack)
+		return diag_fail(diag, ENOTSUP, "process %d (%s) runs with a shadow stack, which is not supported",
+				 pid, target_comm(t));
+	return 0;
+}
+
+int python_refuse_stop(struct python *p, int err, struct diag *diag)
+{
+	pid_t pid = target_pid(p->t);
+	const char *comm = target_comm(p->t);
+
+	switch (-err) {
+	case ESRCH: return diag_fail(diag, ESRCH, "process %d (%s) has ended", pid, comm);
+	case EBUSY:
+	case EAGAIN: {
+		int ret = python_refuse_state(p->t, diag);
+
+		return ret ? ret
+			   : diag_fail(diag, EBUSY, "process %d (%s) is traced by another; end that first", pid,
+				       comm);
+	}
+	case EPERM:
+		return diag_fail(diag, EPERM, "process %d (%s): ptrace is not permitted; CAP_SYS_PTRACE is needed",
+				 pid, comm);
+	case ETIMEDOUT:
+		return diag_fail(diag, EBUSY,
+				 "process %d (%s) sleeps uninterruptibly (a slow device or a vfork); try again",
+				 pid, comm);
+	default: return diag_fail(diag, -err, "process %d (%s): cannot enter it: %s", pid, comm, strerror(-err));
+	}
+}
+
+int python_refuse_busy(struct python *p, struct diag *diag)
+{
+	if (p->ctl && p->ctl->stage == STUB_FINALIZING)
+		return diag_fail(diag, ESRCH, "process %d (%s): its Python is being finalized", target_pid(p->t),
+				 target_comm(p->t));
+	return diag_fail(diag, ETIMEDOUT,
+			 "process %d (%s): its Python did not come to a safe point in time (a long call "
+			 "that holds the GIL?); try again",
+			 target_pid(p->t), target_comm(p->t));
+}
