@@ -66,25 +66,25 @@ static struct ir_val epid(struct gen *g, enum d_builtin b)
 }
 
 /* A word of kernel memory at base + off; 0 when it cannot be read (the helper clears it). */
-static struct ir_val kernel_word(struct gen *g, struct ir_val base, u32 off)
+static struct ir_val kernel_word(struct gen *g, struct ir_val base, u32 off, u32 size)
 {
 	struct ir_val at = ir_stack(&g->ir, 8), addr = ir_alu(&g->ir, BPF_ADD, base, ir_const(off));
 
-	ir_helper(&g->ir, BPF_FUNC_probe_read_kernel, IR_ARGS(at, ir_const(8), addr));
-	return ir_load(&g->ir, 8, at, 0);
+	ir_helper(&g->ir, BPF_FUNC_probe_read_kernel, IR_ARGS(at, ir_const(size), addr));
+	return ir_load(&g->ir, size, at, 0);
 }
 
 static struct ir_val ppid(struct gen *g, enum d_builtin b)
 {
 	const struct cg_options *o = &g->cg->in->opt;
-	struct ir_val parent = kernel_word(g, call(g, BPF_FUNC_get_current_task), o->task_real_parent);
+	struct ir_val parent = kernel_word(g, call(g, BPF_FUNC_get_current_task), o->task_real_parent, 8);
 
-	return ir_ext(&g->ir, kernel_word(g, parent, o->task_tgid), 4, true);
+	return kernel_word(g, parent, o->task_tgid, 4);
 }
 
 static struct ir_val vtimestamp(struct gen *g, enum d_builtin b)
 {
-	return kernel_word(g, call(g, BPF_FUNC_get_current_task), g->cg->in->opt.task_sum_exec_runtime);
+	return kernel_word(g, call(g, BPF_FUNC_get_current_task), g->cg->in->opt.task_sum_exec_runtime, 8);
 }
 
 static struct ir_val (*const builtins[D_NBUILTINS])(struct gen *g, enum d_builtin b) = {

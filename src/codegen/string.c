@@ -8,8 +8,9 @@
 
 #include "codegen_impl.h"
 
-/* The search for text that is no constant is long for the verifier. */
-#define MAX_SEARCH_STRSIZE 512u
+/* What the verifier bears of a search: of a constant, of other text. */
+#define MAX_SEARCH_CONST 2048u
+#define MAX_SEARCH_TEXT  256u
 
 static struct ir_val size_arg(struct gen *g)
 {
@@ -146,9 +147,10 @@ static struct ir_val search(struct gen *g, const struct d_node *n, struct ir_val
 	what = gen_str(g, sub);
 	if (sub->op == D_CONST)
 		words = (u32)strnlen(sub->str, strsize - 1) / 8 + 1;
-	else if (strsize > MAX_SEARCH_STRSIZE)
-		cg_error(g->cg, n->pos, "%s() of text that is no constant needs a strsize of at most %u",
-			 d_subr_name(n->subr), MAX_SEARCH_STRSIZE);
+	if (strsize > (sub->op == D_CONST ? MAX_SEARCH_CONST : MAX_SEARCH_TEXT))
+		cg_error(g->cg, n->pos, "%s() needs a strsize of at most %u to search for %s", d_subr_name(n->subr),
+			 sub->op == D_CONST ? MAX_SEARCH_CONST : MAX_SEARCH_TEXT,
+			 sub->op == D_CONST ? "a constant" : "what is no constant");
 	wide = gen_scratch(g, 2 * strsize);
 	ir_rt(&g->ir, "rt_str_copy", IR_ARGS(wide, *s, size_arg(g)));
 	ir_rt(&g->ir, "rt_str_zero", IR_ARGS(ir_at(&g->ir, wide, strsize), size_arg(g)));
@@ -211,7 +213,7 @@ static struct ir_val str_args(struct gen *g, const struct d_node *n)
 
 static struct ir_val str_call(struct gen *g, const struct d_node *n)
 {
-	struct ir_val dst = gen_scratch(g, g->cg->strsize);
+	struct ir_val dst = gen_scratch(g, (n->subr == D_SUBR_STRJOIN ? 2 : 1) * g->cg->strsize);
 
 	if (!text_calls[n->subr]) {
 		cg_error(g->cg, n->pos, "%s() gives no text", d_subr_name(n->subr));

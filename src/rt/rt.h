@@ -40,9 +40,9 @@ void rt_str_copy(void *dst, const void *src, __u64 size);
 __u64 rt_str_len(const void *s, __u64 size);
 __u64 rt_str_eq(const void *a, const void *b, __u64 size);
 __s64 rt_str_cmp(const void *a, const void *b, __u64 size);
-void rt_str_join(void *dst, const void *a, const void *b, __u64 size);
+void rt_str_join(void *dst, const void *a, const void *b, __u64 size); /* dst: 2 * size bytes */
 void rt_str_substr(void *dst, const void *src, __s64 index, __s64 n, __u64 size);
-__s64 rt_str_index(const void *wide, const void *sub, __u64 words, __s64 start, __u64 size);
+__s64 rt_str_index(void *wide, const void *sub, __u64 words, __s64 start, __u64 size);
 void rt_str_basename(void *dst, const void *path, __u64 size);
 void rt_str_dirname(void *dst, const void *path, __u64 size);
 

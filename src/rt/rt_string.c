@@ -72,7 +72,10 @@ RT_FUNC __s64 rt_str_cmp(const void *a, const void *b, __u64 size)
 	return 0;
 }
 
-/* dst must be neither a nor b. */
+/*
+ * dst must be neither a nor b, and have 2 * size bytes: the verifier bounds where b goes and how long it is each for
+ * itself, and not their sum.
+ */
 RT_FUNC void rt_str_join(void *dst, const void *a, const void *b, __u64 size)
 {
 	__u64 n = rt_str_len(a, size), m = rt_str_len(b, size);
@@ -125,37 +128,51 @@ RT_FUNC void rt_str_substr(void *dst, const void *src, __s64 index, __s64 n, __u
 }
 
 /*
- * Where `sub` (text in its first `words` words) first stands in s at or after `start`; -1: nowhere. `wide` is s in a
- * buffer of 2 * size bytes that is zero from s's end on, so that a word can be read at each byte of s.
+ * Is the text of `sub` at p? All words, without a decision; 0: it is. `words` holds its end.
  */
-RT_FUNC __s64 rt_str_index(const void *wide, const void *sub, __u64 words, __s64 start, __u64 size)
+static inline __u64 differs(const char *p, const __u64 *sub, __u64 words)
+{
+	__u64 diff = 0;
+
+	for (__u64 k = 0; k < words; k++)
+		diff |= (RT_LOAD64(p + 8 * k) ^ sub[k]) & ((nonzero_bytes(sub[k]) >> 7) * 0xff);
+	return diff;
+}
+
+/* Each place would be a known number to the verifier, which would walk what follows for each: hide it in memory. */
+static inline __s64 hide(void *memory, __u64 n)
+{
+	*(volatile __u64 *)memory = n;
+	return *(volatile __s64 *)memory;
+}
+
+/*
+ * Where `sub` (text that ends within its first `words` words) first stands in s at or after `start`; -1: nowhere. `wide`
+ * is s in a buffer of 2 * size bytes that is zero from s's end on, so that a word can be read at each byte of s; it is
+ * written to.
+ */
+RT_FUNC __s64 rt_str_index(void *wide, const void *sub, __u64 words, __s64 start, __u64 size)
 {
 	const char *s = wide;
 	const __u64 *p = sub;
-	__u64 len = rt_str_len(wide, size), first;
+	__u64 len = rt_str_len(wide, size), first = start < 0 ? 0 : (__u64)start, head, mask;
 
-	if (start < 0)
-		start = 0;
-	first = (__u64)start;
 	RT_OPAQUE(first);
 	RT_OPAQUE(len);
-	if (p[0] == 0 && len == 0)
+	head = p[0];
+	mask = (nonzero_bytes(head) >> 7) * 0xff;
+	if (head == 0 && len == 0)
 		return 0;
 	for (__u64 i = 0; i < size; i++) {
 		__u64 early = (__u64)((__s64)(i - first) >> 63); /* -1 before start */
 
+		RT_OPAQUE(early);
 		if (i >= len)
 			return -1;
-		RT_OPAQUE(early);
-		for (__u64 k = 0; k < words; k++) {
-			__u64 w = p[k], m = nonzero_bytes(w);
-
-			m = (m >> 7) * 0xff;
-			if (((RT_LOAD64(s + i + 8 * k) ^ w) & m) | early)
-				break;
-			if (!(w >> 56) || k + 1 == words)
-				return (__s64)i;
-		}
+		if (((RT_LOAD64(s + i) ^ head) & mask) | early)
+			continue;
+		if (!differs(s + i, p, words))
+			return hide(wide, i);
 	}
 	return -1;
 }
@@ -165,11 +182,13 @@ struct component {
 	__u64 start, end, dir_end;
 };
 
-/* -1 when x is 0, else 0. */
+/* -1 when x, a byte, is 0, else 0. */
 static inline __u64 mask_zero(__u64 x)
 {
-	__u64 m = (__u64)((__s64)(x - 1) >> 63) & ~(__u64)((__s64)x >> 63);
+	__u64 m;
 
+	RT_OPAQUE(x);
+	m = (__u64)((__s64)(x - 1) >> 63);
 	RT_OPAQUE(m);
 	return m;
 }
