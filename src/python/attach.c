@@ -130,17 +130,25 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	struct python *p = NULL;
 	void *page = NULL;
 	size_t page_size;
-	int ret = python_refuse_state(t, diag);
+	int ret = python_refuse_state(t, diag), lock = -1;
 
 	if (!ret)
 		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
 	if (ret)
 		goto out;
+	lock = python_lock(t, diag);
+	if (lock < 0) {
+		ret = lock;
+		goto out;
+	}
+	python_bury_dead(t, info, &p->sym);
 	ret = attach(p, page, page_size, deadline, diag);
 	python_files_unlink(p);
 	if (ret && p->ctl)
 		python_undo(p, python_now_ns() + 1000000000ull);
 out:
+	if (lock >= 0)
+		close(lock);
 	free(page);
 	if (ret)
 		python_close(p);

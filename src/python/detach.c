@@ -100,6 +100,8 @@ static int stub_erase(struct python *p, u64 deadline)
 	size_t n = python_stub_size();
 	int ret = wait_outside(p, p->code, p->code + n, deadline);
 
+	if (!ret && python_others_there(p))
+		return 0; /* they use it too; the last one erases */
 	if (!ret)
 		ret = target_write(p->t, p->code, zero, n);
 	if (!ret)
@@ -180,20 +182,31 @@ void python_undo(struct python *p, u64 deadline)
 	unload(p, deadline);
 }
 
-int python_detach(struct python *p, struct diag *diag)
+static int detach(struct python *p, struct diag *diag)
 {
 	u64 deadline = python_now_ns() + (u64)DETACH_MS * 1000000;
-	int ret;
+	int ret = fini(p, deadline);
 
-	if (!p->target_page)
-		return 0;
-	ret = fini(p, deadline);
 	if (ret == -ETIMEDOUT)
 		return python_refuse_busy(p, diag);
 	if (ret)
 		return ret == -ESRCH || ret == -EBUSY ? ret : python_refuse_stop(p, ret, diag);
 	ret = unload(p, deadline);
 	return ret == -ESRCH || ret == 0 ? ret : -EBUSY;
+}
+
+int python_detach(struct python *p, struct diag *diag)
+{
+	int lock, ret;
+
+	if (!p->target_page)
+		return 0;
+	lock = python_lock(p->t, diag);
+	if (lock < 0)
+		return lock;
+	ret = detach(p, diag);
+	close(lock);
+	return ret;
 }
 
 void python_close(struct python *p)

@@ -46,6 +46,9 @@ static u64 tail_of(struct python *p, const struct target_map *m)
 		return 0;
 	if (target_read(p->t, m->end - want, tail, want))
 		return 0;
+	/* Zero, or with this very stub in it: another tracer's, who is kept out by the lock. */
+	if (!memcmp(tail + want - (m->end - at), __start_pydtrace_stub, python_stub_size()))
+		memset(tail + want - (m->end - at), 0, python_stub_size());
 	for (size_t i = 0; i < want; i++)
 		if (tail[i])
 			return 0;

@@ -84,6 +84,12 @@ bool python_target_has_proc(struct python *p);
 int python_files_prepare(struct python *p);
 void python_files_unlink(struct python *p);
 
+/* adopt.c: other tracers of the same process. */
+int python_lock(struct target *t, struct diag *diag); /* a descriptor; closing it unlocks */
+bool python_others_there(const struct python *p);     /* by p->maps */
+/* Take out what killed tracers have left. With the lock. */
+void python_bury_dead(struct target *t, const struct python_info *info, const struct python_symbols *sym);
+
 /* refuse.c: all return -errno, with a message. */
 int python_refuse_state(struct target *t, struct diag *diag); /* 0: nothing against it */
 int python_refuse_stop(struct python *p, int err, struct diag *diag);

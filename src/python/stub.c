@@ -257,6 +257,7 @@ STUB void stub_main(struct stub_frame *f)
 	c = f->ctl ? f->ctl : prepare(f);
 	if (!c)
 		return;
+	__atomic_fetch_add(&c->entered, 1, __ATOMIC_RELAXED);
 	err = c->errno_location();
 	saved = *err;
 	if (f->how == STUB_PENDING)

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What another pydtrace has in the same process. One that lives: both work, but they must not attach or detach at the
+ * same moment, since they share the place of the stub. One that was killed: its agent has gone inert, and is taken out
+ * before ours is put in, so that a process does not fill up with dead ones.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "python/python_impl.h"
+
+enum { DEAD_MS = 5000, LOCK_MS = 5000, ADOPT_MS = 1000 };
+
+/* A name in the abstract namespace is a lock that goes with its holder, however that ends. */
+int python_lock(struct target *t, struct diag *diag)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int len = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "pydtrace-attach-%d", target_pid(t));
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+
+	if (fd < 0)
+		return diag_fail(diag, errno, "socket: %s", strerror(errno));
+	for (int ms = 0; bind(fd, (struct sockaddr *)&a, size); ms++) {
+		if (errno != EADDRINUSE || ms > LOCK_MS) {
+			close(fd);
+			return diag_fail(diag, EBUSY,
+					 "process %d (%s): another pydtrace is entering it right now; try again",
+					 target_pid(t), target_comm(t));
+		}
+		usleep(1000);
+	}
+	return fd;
+}
+
+static bool is_page(const struct target_map *m)
+{
+	return !m->off && m->prot[3] == 's' &&
+	       (!strncmp(m->path, "/memfd:pydtrace-page-", 21) || strstr(m->path, "/.pydtrace-page-"));
+}
+
+bool python_others_there(const struct python *p)
+{
+	for (size_t i = 0; i < p->maps.n; i++)
+		if (is_page(&p->maps.v[i]) && p->maps.v[i].start != p->target_page)
+			return true;
+	return false;
+}
+
+static int map_open(struct python *p, const struct target_map *m)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", target_pid(p->t), (unsigned long long)m->start,
+		 (unsigned long long)m->end);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The agent that belongs to a page: their files' names end alike. */
+static int agent_open(struct python *p, const char *page_path)
+{
+	const char *nonce = strstr(page_path, "-page-") + 6;
+	char want[64];
+
+	snprintf(want, sizeof(want), "pydtrace-agent-%.12s", nonce);
+	for (size_t i = 0; i < p->maps.n; i++)
+		if (!p->maps.v[i].off && strstr(p->maps.v[i].path, want))
+			return map_open(p, &p->maps.v[i]);
+	return -ENOENT;
+}
+
+/* Take over the page at `m` as if we had attached. -EBUSY: its tracer lives. */
+static int adopt(struct python *p, const struct target_map *m)
+{
+	struct wire_page head;
+	int ret = target_read(p->t, m->start, &head, sizeof(head));
+
+	if (ret)
+		return ret;
+	if (head.magic != WIRE_MAGIC || head.version != WIRE_VERSION || head.size < sizeof(head) ||
+	    head.size % 4096)
+		return -ENOEXEC;
+	if (python_now_ns() - head.alive_ns < DEAD_MS * 1000000ull)
+		return -EBUSY;
+	p->ctl_off = head.size;
+	p->map_size = p->ctl_off + STUB_CTL_SIZE;
+	p->target_page = m->start;
+	p->page_fd = map_open(p, m);
+	if (p->page_fd < 0)
+		return p->page_fd;
+	if (lseek(p->page_fd, 0, SEEK_END) < (off_t)p->map_size)
+		return -ENOEXEC;
+	p->page = mmap(NULL, p->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, p->page_fd, 0);
+	if (p->page == MAP_FAILED) {
+		p->page = NULL;
+		return -errno;
+	}
+	p->ctl = (struct stub_ctl *)((char *)p->page + p->ctl_off);
+	p->agent_fd = agent_open(p, m->path);
+	p->jobs = p->ctl->done;
+	p->shots = p->ctl->entered;
+	return p->ctl->page == p->target_page && p->ctl->map_size == p->map_size ? 0 : -ENOEXEC;
+}
+
+void python_bury_dead(struct target *t, const struct python_info *info, const struct python_symbols *sym)
+{
+	struct target_maps maps;
+
+	if (target_maps_read(t, &maps))
+		return;
+	for (size_t i = 0; i < maps.n; i++) {
+		struct python *p = is_page(&maps.v[i]) ? calloc(1, sizeof(*p)) : NULL;
+
+		if (!p)
+			continue;
+		p->t = t;
+		p->info = *info;
+		p->sym = *sym;
+		p->page_fd = p->agent_fd = -1;
+		if (!python_stub_place(p) && !adopt(p, &maps.v[i]))
+			python_undo(p, python_now_ns() + ADOPT_MS * 1000000ull);
+		python_close(p);
+	}
+	target_maps_free(&maps);
+}
