@@ -2,13 +2,25 @@
 #ifndef PYDTRACE_BPF_IMPL_H
 #define PYDTRACE_BPF_IMPL_H
 
+#include <linux/capability.h>
+
 #include "bpf/bpf.h"
+
+#ifndef CAP_PERFMON /* Linux 5.8 */
+#define CAP_PERFMON 38
+#define CAP_BPF     39
+#endif
+#ifndef CAP_CHECKPOINT_RESTORE /* Linux 5.9 */
+#define CAP_CHECKPOINT_RESTORE 40
+#endif
 
 /*
  * Report that `what` failed with `err` (> 0); the causes that the user can do something about (descriptors, memory
  * lock, privilege) are named with the remedy. diag may be NULL: nothing is said. Returns -err.
  */
 int bpf_fail(struct diag *diag, int err, const char *what);
+/* The same where other capabilities than BPF's are asked for: bit n of `need` is capability n. */
+int bpf_fail_need(struct diag *diag, int err, const char *what, u64 need);
 
 /* Raise RLIMIT_MEMLOCK to infinity, once. True: it has changed, so that it is worth to try again. */
 bool bpf_raise_memlock(void);

@@ -14,11 +14,6 @@
 
 /* --- capabilities --------------------------------------------------------------------------------- */
 
-#ifndef CAP_PERFMON /* Linux 5.8 */
-#define CAP_PERFMON 38
-#define CAP_BPF     39
-#endif
-
 static const struct {
 	unsigned bit;
 	const char *name;
@@ -27,6 +22,7 @@ static const struct {
     {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
     {CAP_PERFMON, "CAP_PERFMON"},
     {CAP_BPF, "CAP_BPF"},
+    {CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE"},
 };
 
 /* The kernel's own call; libcap is not worth a dependency. */
@@ -46,9 +42,9 @@ const char *bpf_caps_missing(u64 need, char *buf, size_t size)
 	size_t n = 0;
 
 	*buf = '\0';
-	/* CAP_SYS_ADMIN was split in Linux 5.8 and still stands for what came out of it. */
+	/* CAP_SYS_ADMIN was split in Linux 5.8 and 5.9 and still stands for what came out of it. */
 	if (have & 1ull << CAP_SYS_ADMIN)
-		have |= 1ull << CAP_BPF | 1ull << CAP_PERFMON;
+		have |= 1ull << CAP_BPF | 1ull << CAP_PERFMON | 1ull << CAP_CHECKPOINT_RESTORE;
 	for (size_t i = 0; i < ARRAY_SIZE(caps); i++) {
 		u64 bit = 1ull << caps[i].bit;
 

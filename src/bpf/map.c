@@ -20,8 +20,12 @@ bool bpf_raise_memlock(void)
 
 int bpf_fail(struct diag *diag, int err, const char *what)
 {
-	static const u64 need = 1ull << 38 | 1ull << 39; /* CAP_PERFMON, CAP_BPF */
-	char missing[64];
+	return bpf_fail_need(diag, err, what, 1ull << CAP_PERFMON | 1ull << CAP_BPF);
+}
+
+int bpf_fail_need(struct diag *diag, int err, const char *what, u64 need)
+{
+	char missing[96];
 
 	if (!diag)
 		return -err;

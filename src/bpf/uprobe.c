@@ -159,5 +159,8 @@ int bpf_attach_uprobe(struct bpf_attachment *out, int prog, const char *path, u6
 				 what);
 	if (err == -ESRCH)
 		return diag_fail(diag, ESRCH, "%s: process %d has ended", what, (int)pid);
-	return bpf_fail(diag, -err, what);
+	/* Files of /proc/PID/map_files may be opened with the last two only. */
+	return bpf_fail_need(diag, -err, what,
+			     1ull << CAP_PERFMON | 1ull << CAP_BPF | 1ull << CAP_SYS_PTRACE |
+				 1ull << CAP_CHECKPOINT_RESTORE);
 }

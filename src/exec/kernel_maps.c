@@ -9,7 +9,8 @@
 #include "exec/kernel_impl.h"
 #include "exec/libbpf_impl.h"
 
-#define BATCH 256 /* elements asked for at once */
+#define BATCH    256 /* elements asked for at once */
+#define ENOTSUPP 524 /* the kernel's own, which reaches us here */
 
 static size_t memory_size(const struct asm_map *m)
 {
@@ -47,7 +48,9 @@ void *kernel_map_memory(struct exec *e, u32 map)
 
 struct walk {
 	int fd;
-	u32 key_size, stride, nvalues, batch;
+	u32 key_size, nvalues, stride;
+	u32 element; /* bytes of one element's values in a batch: only those of CPUs are rounded to 8 */
+	u32 batch;
 	u8 *keys, *values; /* `batch` of each */
 	exec_each_fn *fn;
 	void *arg;
@@ -58,8 +61,8 @@ static int show(struct walk *w, u32 n)
 	int ret = 0;
 
 	for (u32 i = 0; i < n && !ret; i++)
-		ret = w->fn(w->arg, w->keys + (size_t)i * w->key_size,
-			    w->values + (size_t)i * w->stride * w->nvalues, w->nvalues, w->stride);
+		ret = w->fn(w->arg, w->keys + (size_t)i * w->key_size, w->values + (size_t)i * w->element,
+			    w->nvalues, w->stride);
 	return ret;
 }
 
@@ -70,7 +73,7 @@ static int grow(struct walk *w, u32 batch)
 	if (!keys)
 		return -ENOMEM;
 	w->keys = keys;
-	values = realloc(w->values, (size_t)batch * w->stride * w->nvalues);
+	values = realloc(w->values, (size_t)batch * w->element);
 	if (!values)
 		return -ENOMEM;
 	w->values = values;
@@ -80,9 +83,9 @@ static int grow(struct walk *w, u32 batch)
 
 /*
  * Whole buckets at a time (a bucket that has more elements than fit is -ENOSPC), so that nothing is seen twice.
- * -EINVAL, -EOPNOTSUPP before the first batch: the kernel, or the type, has no batches (Linux 5.6; per-CPU array 5.13).
+ * *none: this kernel has no batches for the type.
  */
-static int walk_batches(struct walk *w)
+static int walk_batches(struct walk *w, bool *none)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
 	/* The place between batches: a bucket's number, or a key. */
@@ -101,6 +104,7 @@ static int walk_batches(struct walk *w)
 				break;
 			continue;
 		}
+		*none = !in && (err == -EINVAL || err == -ENOTSUPP);
 		if (err && err != -ENOENT)
 			break;
 		ret = show(w, n);
@@ -114,8 +118,8 @@ static int walk_batches(struct walk *w)
 }
 
 /*
- * Key by key. When the element that we stand at is deleted the kernel begins again at the first, so that a walk over
- * a map that programs delete from could see one twice: the keys are taken first and are dropped from there if known.
+ * Key by key, for what this kernel has no batches of: per-CPU arrays before Linux 5.13. (Maps that elements go from need
+ * batches, or the walk could begin anew in the middle; hash maps have them since before there are rings, which we need.)
  */
 static int walk_keys(struct walk *w)
 {
@@ -144,14 +148,16 @@ int kernel_map_each(struct exec *e, u32 map, exec_each_fn *fn, void *arg)
 	    .fn = fn,
 	    .arg = arg,
 	};
+	bool none = false;
 	int ret;
 
 	if (!m->key_size || m->type == BPF_MAP_TYPE_TASK_STORAGE)
 		return -EOPNOTSUPP;
-	ret = grow(&w, BATCH);
+	w.element = exec_is_percpu(m->type) ? w.stride * w.nvalues : m->value_size;
+	ret = grow(&w, w.element > BATCH_BYTES / BATCH ? BATCH_BYTES / w.element + 1 : BATCH);
 	if (!ret)
-		ret = walk_batches(&w);
-	if (ret == -EINVAL || ret == -EOPNOTSUPP || ret == -524 /* the kernel's ENOTSUPP */)
+		ret = walk_batches(&w, &none);
+	if (none)
 		ret = walk_keys(&w);
 	free(w.keys);
 	free(w.values);

@@ -231,13 +231,17 @@ static void walk_hash(void **state)
 	fixture_close(&f);
 }
 
-static int count_elements(void *arg, const void *key, const void *values, u32 nvalues, u32 stride)
+/* Each value is 12 bytes of its key's number. */
+static int check_element(void *arg, const void *key, const void *values, u32 nvalues, u32 stride)
 {
+	u8 want[12];
 	u32 k;
 
 	memcpy(&k, key, sizeof(k));
 	assert_int_equal(k, *(u32 *)arg);
-	assert_int_equal(stride, 16); /* 12 bytes of value, rounded */
+	memset(want, (int)k & 0xff, sizeof(want));
+	for (u32 i = 0; i < nvalues; i++)
+		assert_memory_equal((const u8 *)values + (size_t)i * stride, want, sizeof(want));
 	++*(u32 *)arg;
 	return 0;
 }
@@ -252,13 +256,41 @@ static void walk_arrays(void **state)
 		struct both b = both_open(&img);
 
 		for (u32 i = 0; i < b.n; i++) {
+			u8 *values = malloc(16 * (size_t)exec_ncpus(b.e[i]));
 			u32 n = 0;
 
-			assert_int_equal(exec_map_each(b.e[i], 0, count_elements, &n), 0);
+			for (u32 k = 0; k < 700; k++) {
+				memset(values, (int)k & 0xff, 16 * (size_t)exec_ncpus(b.e[i]));
+				assert_int_equal(exec_map_update(b.e[i], 0, &k, values), 0);
+			}
+			free(values);
+			assert_int_equal(exec_map_each(b.e[i], 0, check_element, &n), 0);
 			assert_int_equal(n, 700);
 		}
 		both_close(&b);
 	}
+}
+
+static int stop(void *arg, const void *key, const void *values, u32 nvalues, u32 stride)
+{
+	++*(u32 *)arg;
+	return -EINVAL;
+}
+
+/* What the caller's function returns is the answer, whatever it is, and ends the walk. */
+static void walk_is_stopped(void **state)
+{
+	struct asm_map maps[] = {{"array", BPF_MAP_TYPE_ARRAY, 4, 8, 700}};
+	struct asm_image img = {maps, 1, NULL, 0};
+	struct both b = both_open(&img);
+
+	for (u32 i = 0; i < b.n; i++) {
+		u32 n = 0;
+
+		assert_int_equal(exec_map_each(b.e[i], 0, stop, &n), -EINVAL);
+		assert_int_equal(n, 1);
+	}
+	both_close(&b);
 }
 
 /* --- queue and stack ------------------------------------------------------------------------------ */
@@ -386,6 +418,7 @@ int main(void)
 	    cmocka_unit_test(walk_per_cpu_hash),
 	    cmocka_unit_test(walk_hash),
 	    cmocka_unit_test(walk_arrays),
+	    cmocka_unit_test(walk_is_stopped),
 	    cmocka_unit_test(queue_and_stack),
 	    cmocka_unit_test(memory_is_shared),
 	    cmocka_unit_test(wrong_numbers),
