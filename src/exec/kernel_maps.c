@@ -9,8 +9,9 @@
 #include "exec/kernel_impl.h"
 #include "exec/libbpf_impl.h"
 
-#define BATCH    256 /* elements asked for at once */
-#define ENOTSUPP 524 /* the kernel's own, which reaches us here */
+#define BATCH       256        /* elements asked for at once, */
+#define BATCH_BYTES (4u << 20) /* or fewer if they are large */
+#define ENOTSUPP    524        /* the kernel's own, which reaches us here */
 
 static size_t memory_size(const struct asm_map *m)
 {
