@@ -35,6 +35,8 @@ static int check_lquantize(struct d_checker *c, struct d_node *call, const s64 *
 				     "lquantize() base (argument #2) must be less than limit (argument #3)");
 	if (p[2] <= 0 || p[2] > UINT16_MAX)
 		return d_check_error(c, call->pos, "lquantize() step (argument #4) must be from 1 to 65535");
+	if (p[2] > p[1] - p[0])
+		return d_check_error(c, call->pos, "lquantize() step (argument #4) is larger than limit - base");
 	if ((p[1] - p[0]) / p[2] > UINT16_MAX)
 		return d_check_error(c, call->pos,
 				     "lquantize() makes too many levels (at most 65535): use a larger step");

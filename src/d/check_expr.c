@@ -24,9 +24,9 @@ const struct d_type *d_type_binary(enum d_op op, const struct d_type *a, const s
 		return d_type_arith(a, b);
 	if (op != D_ADD && op != D_SUB)
 		return NULL;
-	if (d_is_pointer(a) && d_is_int(b))
+	if (d_is_pointer(a) && a->to && d_is_int(b))
 		return a;
-	if (op == D_ADD && d_is_int(a) && d_is_pointer(b))
+	if (op == D_ADD && d_is_int(a) && d_is_pointer(b) && b->to)
 		return b;
 	return op == D_SUB && d_is_pointer(a) && d_is_pointer(b) ? &d_type_s64 : NULL;
 }
@@ -127,7 +127,7 @@ static int check_cast(struct d_checker *c, struct d_node *n)
 	from = n->arg[0]->type;
 	if (d_is_scalar(to) && d_is_scalar(from))
 		return 0;
-	if (d_is_pointer(to) && from->kind == D_BYTES)
+	if ((d_is_pointer(to) || d_is_string(to)) && from->kind == D_BYTES)
 		return 0;
 	if (d_is_string(to) && d_is_string(from)) {
 		*n = *n->arg[0];

@@ -33,10 +33,12 @@ static int check_args_array(struct d_checker *c, struct d_node *n)
 static int check_reserved(struct d_checker *c, struct d_node *n)
 {
 	int b = d_builtin_find(n->name);
+	bool null = !strcmp(n->name, "NULL");
+	s64 value = 0;
 
 	if (!strcmp(n->name, "args"))
 		return check_args_array(c, n);
-	if (b < 0 && strcmp(n->name, "NULL")) {
+	if (b < 0 && !null && !d_constant_find(n->name, &value)) {
 		if (d_is_known_absent(n->name))
 			return d_check_error(c, n->pos, "'%s' is not supported yet", n->name);
 		return d_check_error(c, n->pos, "'%s' is a function: call it as %s()", n->name, n->name);
@@ -45,7 +47,8 @@ static int check_reserved(struct d_checker *c, struct d_node *n)
 		return d_check_error(c, n->pos, "'%s' is not an array", n->name);
 	if (b < 0) {
 		n->op = D_CONST;
-		n->type = &d_type_void_ptr;
+		n->type = null ? &d_type_void_ptr : &d_type_int;
+		n->value = value;
 		return 0;
 	}
 	n->op = D_BUILTIN;

@@ -81,6 +81,9 @@ const struct d_type *d_builtin_type(enum d_builtin b);
 /* Is it a variable or a function of DTrace's that we do not have? */
 bool d_is_known_absent(const char *name);
 
+/* constants.c: EINTR, SIGINT, DTRACEFLT_DIVZERO ... */
+bool d_constant_find(const char *name, s64 *value);
+
 /* Operators, for messages and dumps: the text as written ("+", "post++"). */
 const char *d_op_text(enum d_op op);
 

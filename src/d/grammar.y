@@ -70,17 +70,18 @@ static void d_yyerror(D_YYLTYPE *loc, struct d_parser *p, const char *msg);
 
 %%
 
-program	: %empty
-	| program item
+program	: items
+	| items descs					{ d_clause_add(p, $2, NULL, NULL); }
 	;
-item	: clause
-	| declaration
-	| ';'
+items	: %empty
+	| items clause
+	| items declaration
+	| items ';'
 	;
 
 /* --- clauses */
 
-clause	: descs						{ d_clause_add(p, $1, NULL, NULL); }
+clause	: descs ';'					{ d_clause_add(p, $1, NULL, NULL); }
 	| descs '{' stmts '}'				{ d_clause_add(p, $1, NULL, $3); }
 	| descs '/' expr END_PREDICATE '{' stmts '}'	{ d_clause_add(p, $1, $3, $6); }
 	| descs '/' expr END_PREDICATE			{
@@ -100,11 +101,14 @@ stmts	: %empty					{ $$ = NEW(struct d_stmts); }
 /* --- declarations: int x; self string s, t; int a[string, int]; */
 
 declaration
-	: scope base_type				{ p->decl_scope = $1; p->decl_type = $2; }
-	  declarators ';'
+	: declared declarators ';'
 	;
-scope	: %empty					{ $$ = D_GLOBAL; }
-	| SELF						{ $$ = D_THREAD; }
+declared
+	: base_type					{ p->decl_scope = D_GLOBAL; p->decl_type = $1; }
+	| scope base_type				{ p->decl_scope = $1; p->decl_type = $2; }
+	| scope						{ p->decl_scope = $1; p->decl_type = &d_type_int; }
+	;
+scope	: SELF						{ $$ = D_THREAD; }
 	| THIS						{ $$ = D_CLAUSE; }
 	;
 declarators

@@ -7,6 +7,7 @@
 static const struct d_type *infer_var(struct d_checker *c, const struct d_node *n)
 {
 	struct d_symbol *s;
+	s64 value;
 	int b;
 
 	if (n->scope == D_GLOBAL && !strcmp(n->name, "args") && n->narg == 1) {
@@ -17,6 +18,8 @@ static const struct d_type *infer_var(struct d_checker *c, const struct d_node *
 	}
 	if (n->scope == D_GLOBAL && !strcmp(n->name, "NULL"))
 		return &d_type_void_ptr;
+	if (n->scope == D_GLOBAL && d_constant_find(n->name, &value))
+		return &d_type_int;
 	b = n->scope == D_GLOBAL ? d_builtin_find(n->name) : -1;
 	if (b >= 0)
 		return d_builtin_type((enum d_builtin)b);

@@ -45,9 +45,18 @@ static struct d_symbol *symbol_add(struct d_checker *c, enum d_scope scope, cons
 /* Names that are not variables of the script. */
 bool d_is_reserved(const char *name)
 {
-	return !strcmp(name, "args") || !strcmp(name, "NULL") || d_builtin_find(name) >= 0 ||
-	       d_subr_find(name) >= 0 || d_action_find(name) >= 0 || d_aggfunc_find(name) >= 0 ||
-	       d_is_known_absent(name);
+	s64 value;
+
+	return d_constant_find(name, &value) || !strcmp(name, "args") || !strcmp(name, "NULL") ||
+	       d_builtin_find(name) >= 0 || d_subr_find(name) >= 0 || d_action_find(name) >= 0 ||
+	       d_aggfunc_find(name) >= 0 || d_is_known_absent(name);
+}
+
+/* There is no place for it that lives as long as one firing of a clause. */
+static int no_local_array(struct d_checker *c, struct srcpos pos, const char *name)
+{
+	return d_check_error(c, pos, "this->%s cannot be an array: arrays are global, or of a thread (self->%s)",
+			     name, name);
 }
 
 static int declare(struct d_checker *c, const struct d_decl *d)
@@ -64,6 +73,8 @@ static int declare(struct d_checker *c, const struct d_decl *d)
 	for (u32 i = 0; i < d->nkeys; i++)
 		if (d->keys[i]->kind == D_VOID)
 			return d_check_error(c, d->pos, "a key cannot have the type \"void\"");
+	if (d->scope == D_CLAUSE && d->nkeys)
+		return no_local_array(c, d->pos, d->name);
 	s = symbol_add(c, d->scope, d->name, d->pos);
 	s->declared = true;
 	s->var->type = d->type;
@@ -115,6 +126,8 @@ int d_symbols_collect(struct d_checker *c)
 
 		if (s->declared || !s->keyed || (s->scalar && !s->keyed_assigned))
 			continue;
+		if (v->scope == D_CLAUSE)
+			return no_local_array(c, s->keyed->pos, v->name);
 		v->nkeys = s->keyed->narg;
 		v->keys = arena_new_array(c->arena, const struct d_type *, v->nkeys);
 	}

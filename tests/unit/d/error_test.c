@@ -132,9 +132,18 @@ static const struct error_case syntax[] = {
     {"int x", "pydtrace: test.d:1:6: syntax error at the end of the text\n"
 	      "    int x\n"
 	      "         ^\n"},
-    {"self x;", "pydtrace: test.d:1:6: syntax error near 'x'\n"
-		"    self x;\n"
-		"         ^\n"},
+    {"profile-1:int i { }", "pydtrace: test.d:1:15: syntax error near 'i'\n"
+			    "    profile-1:int i { }\n"
+			    "                  ^\n"},
+    {"BEGIN END { }", "pydtrace: test.d:1:7: syntax error near 'END'\n"
+		      "    BEGIN END { }\n"
+		      "          ^\n"},
+    {"self;", "pydtrace: test.d:1:5: syntax error near ';'\n"
+	      "    self;\n"
+	      "        ^\n"},
+    {"self = 1;", "pydtrace: test.d:1:6: syntax error near '='\n"
+		  "    self = 1;\n"
+		  "         ^\n"},
     {"int ********** x;", "pydtrace: test.d:1:13: a type has too many '*' (at most 8)\n"
 			  "    int ********** x;\n"
 			  "                ^\n"},
@@ -321,6 +330,27 @@ static const struct error_case expressions[] = {
     {"BEGIN { x = (char)\"a\"; }", "pydtrace: test.d:1:13: invalid cast of \"string\" to \"char\"\n"
 				   "    BEGIN { x = (char)\"a\"; }\n"
 				   "                ^\n"},
+    {"this int a[int];",
+     "pydtrace: test.d:1:10: this->a cannot be an array: arrays are global, or of a thread (self->a)\n"
+     "    this int a[int];\n"
+     "             ^\n"},
+    {"BEGIN { this->a[1] = 2; }",
+     "pydtrace: test.d:1:9: this->a cannot be an array: arrays are global, or of a thread (self->a)\n"
+     "    BEGIN { this->a[1] = 2; }\n"
+     "            ^\n"},
+    {"BEGIN { x = (void *)arg0 + 1; }",
+     "pydtrace: test.d:1:26: operands have incompatible types: \"void *\" + \"int\"\n"
+     "    BEGIN { x = (void *)arg0 + 1; }\n"
+     "                             ^\n"},
+    {"int EIO;", "pydtrace: test.d:1:5: 'EIO' is a name of D's own\n"
+		 "    int EIO;\n"
+		 "        ^\n"},
+    {"BEGIN { EIO = 1; }", "pydtrace: test.d:1:13: operator = needs a variable on its left\n"
+			   "    BEGIN { EIO = 1; }\n"
+			   "                ^\n"},
+    {"BEGIN { SIGINT[1]; }", "pydtrace: test.d:1:9: 'SIGINT' is not an array\n"
+			     "    BEGIN { SIGINT[1]; }\n"
+			     "            ^\n"},
     {"self int t; this int t; int t; self string t;",
      "pydtrace: test.d:1:44: self->t is already declared at line 1\n"
      "    self int t; this int t; int t; self string t;\n"
@@ -505,6 +535,10 @@ static const struct error_case aggregations[] = {
      "pydtrace: test.d:1:51: @a and @b do not have the same keys\n"
      "    BEGIN { @a[1] = count(); @b = count(); printa(@a, @b); }\n"
      "                                                      ^\n"},
+    {"BEGIN { @ = lquantize(1, 2, 3, 4); }",
+     "pydtrace: test.d:1:13: lquantize() step (argument #4) is larger than limit - base\n"
+     "    BEGIN { @ = lquantize(1, 2, 3, 4); }\n"
+     "                ^\n"},
     {"# 12 \"lib.d\"\nBEGIN { @a = count(); }\n# 1 \"k.d\" 2\n# 0 \"<stdin>\"\n\nEND {\n\t@a = sum(3); }\n",
      "pydtrace: <stdin>:2:2: @a is sum() here and count() at lib.d:12\n"
      "    \t@a = sum(3); }\n"

@@ -2,6 +2,7 @@ int declared[string, int];
 self string texts[int];
 this uint8_t small;
 int *pointer;
+self plain, *star;
 
 BEGIN
 {
@@ -14,7 +15,7 @@ BEGIN
 	guessed[execname, timestamp] = this->small;
 	wide[1] = 1; wide[timestamp] = 2;
 	self->count[probefunc]++;
-	this->sum[1] += 2;
+	self->sum[1] += 2;
 	n = guessed["a", 1] + wide[1];
 	nested[declared["y", 2]] = 1;
 	late = early[0]; early[0] = "text";

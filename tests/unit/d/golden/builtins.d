@@ -7,6 +7,7 @@ BEGIN
 	trace(basename("a/b")); trace(dirname(execname)); trace(substr(execname, 1)); trace(substr(execname, 1, 2));
 	trace(strstr(execname, "b")); trace(index(execname, "b")); trace(index(execname, "b", 1));
 	trace(strstr(execname, "b") != NULL); trace(strstr(execname, "b") == 0); trace(execname != NULL);
+	trace(ENOENT); trace(SIGINT); trace(DTRACEFLT_DIVZERO); trace(stringof(copyin(arg0, 8)));
 	trace(*(uint8_t *)arg0); trace((int *)copyin(arg0, 4)); trace(stringof(execname)); trace((int)args[2]);
 	trace(args[0] == 1 ? "one" : execname);
 }

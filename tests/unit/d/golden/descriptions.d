@@ -1,5 +1,5 @@
-BEGIN
-a:BEGIN, b:c:d, :::e
+BEGIN;
+a:BEGIN, b:c:d, :::e;
 a:b:c:d, f*:[a-z]?:!x-y.z:\*q, 12 { }
 python1234:pkg.mod:Class.<locals>.<lambda>:function-entry { trace(1); }
 syscall::open*:entry,syscall:::return{trace(1);}
