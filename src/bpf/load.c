@@ -98,6 +98,22 @@ static bool save_log(const char *log, char *path, size_t size)
 	return ok;
 }
 
+/* Too much to check is the script's doing; all else is ours. */
+static void say_refused(const struct asm_prog *p, int err, const char *why, const char *log, struct diag *diag)
+{
+	if (err == E2BIG)
+		diag_fail(diag, err,
+			  "the program of %s is more than the kernel's verifier can check: use fewer clauses, or a "
+			  "smaller "
+			  "strsize (its log: %s)",
+			  p->name, log);
+	else
+		diag_fail(diag, err,
+			  "the kernel's verifier refused the program of %s, which is a bug in pydtrace: %s (whole "
+			  "log: %s)",
+			  p->name, why, log);
+}
+
 static int refused(const struct asm_prog *p, const struct bpf_code *c, int err, struct diag *diag)
 {
 	char *log = calloc(1, LOG_SIZE), path[256], why[200];
@@ -108,15 +124,8 @@ static int refused(const struct asm_prog *p, const struct bpf_code *c, int err, 
 	last_words(log, why, sizeof(why));
 	if (!*why)
 		bpf_fail(diag, err, p->name);
-	else if (save_log(log, path, sizeof(path)))
-		diag_fail(diag, err,
-			  "the kernel's verifier refused the program of %s, which is a bug in pydtrace: %s "
-			  "(whole log: %s)",
-			  p->name, why, path);
 	else
-		diag_fail(diag, err,
-			  "the kernel's verifier refused the program of %s, which is a bug in pydtrace: %s",
-			  p->name, why);
+		say_refused(p, err, why, save_log(log, path, sizeof(path)) ? path : "lost", diag);
 	free(log);
 	return -err;
 }
