@@ -205,9 +205,12 @@ uint64_t match_filters(const struct wire_page *page, struct facts *f)
 	return bits;
 }
 
-static bool array_inside(const struct wire_page *page, uint32_t offset, uint32_t n, size_t size)
+/* Is an array of n elements inside the page, and aligned? */
+#define array_inside(page, offset, n, type)                                                                        \
+	array_inside_(page, offset, (n) * (uint64_t)sizeof(type), _Alignof(type))
+static bool array_inside_(const struct wire_page *page, uint32_t offset, uint64_t size, uint32_t align)
 {
-	return (!n || offset >= sizeof(*page)) && offset % 4 == 0 && offset + n * (uint64_t)size <= page->size;
+	return (!size || offset >= sizeof(*page)) && offset % align == 0 && offset + size <= page->size;
 }
 
 static bool term_valid(const struct wire_page *page, const struct wire_term *t)
@@ -224,11 +227,12 @@ bool match_page_valid(const struct wire_page *page)
 	const struct wire_range *r = (const void *)((const char *)page + page->ranges);
 	const struct wire_term *t = (const void *)((const char *)page + page->terms);
 
-	if (page->nfilters > WIRE_MAX_FILTERS || !array_inside(page, page->filters, page->nfilters, sizeof(*w)) ||
-	    !array_inside(page, page->ranges, page->nranges, sizeof(*r)) ||
-	    !array_inside(page, page->terms, page->nterms, sizeof(*t)) ||
-	    !array_inside(page, page->functions, page->max_functions, sizeof(struct wire_function)) ||
-	    page->functions % 8 || page->strings > page->strings_end || page->strings_end > page->size)
+	if (page->nfilters > WIRE_MAX_FILTERS ||
+	    !array_inside(page, page->filters, page->nfilters, struct wire_filter) ||
+	    !array_inside(page, page->ranges, page->nranges, struct wire_range) ||
+	    !array_inside(page, page->terms, page->nterms, struct wire_term) ||
+	    !array_inside(page, page->functions, page->max_functions, struct wire_function) ||
+	    page->strings > page->strings_end || page->strings_end > page->size)
 		return false;
 	for (uint32_t i = 0; i < page->nfilters; i++)
 		if ((uint64_t)w[i].any_first + w[i].nany > page->nranges ||
