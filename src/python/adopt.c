@@ -124,7 +124,7 @@ void python_bury_dead(struct target *t, const struct python_info *info, const st
 		p->t = t;
 		p->info = *info;
 		p->sym = *sym;
-		p->page_fd = p->agent_fd = -1;
+		p->page_fd = p->agent_fd = p->dir_fd = -1;
 		if (!python_stub_place(p) && !adopt(p, &maps.v[i]))
 			python_undo(p, python_now_ns() + ADOPT_MS * 1000000ull);
 		python_close(p);

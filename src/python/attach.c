@@ -9,13 +9,14 @@
 
 #include "python/python_impl.h"
 
-enum { DEFAULT_TIMEOUT_MS = 10000 };
+enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 5 };
 
 int python_new(struct python **out, struct target *t, const struct python_info *info,
 	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
 	       size_t *page_size, struct diag *diag)
 {
 	struct python *p = calloc(1, sizeof(*p));
+	struct target_status st;
 	u64 random = 0;
 
 	*page = p ? python_plan_page(plan, page_size) : NULL;
@@ -30,7 +31,10 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->agent_size = opt && opt->agent ? opt->agent_size : (size_t)(pydtrace_agent_so_end - pydtrace_agent_so);
 	p->ctl_off = ((struct wire_page *)*page)->size;
 	p->map_size = p->ctl_off + STUB_CTL_SIZE;
+	p->dir_fd = -1;
 	p->no_proc = !python_target_has_proc(p);
+	/* A filter may kill the process for a call that it does not expect; files are opened by every program. */
+	p->no_memfd = (opt && opt->no_memfd) || (!target_status(t, &st) && st.seccomp);
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = python_now_ns();
 	snprintf(p->nonce, sizeof(p->nonce), "%012llx", (unsigned long long)random & 0xffffffffffffull);
@@ -98,6 +102,36 @@ int python_loaded(struct python *p, struct diag *diag)
 	}
 }
 
+/* Is this what a filter of system calls, or an old kernel, answers to memfd_create()? */
+static bool memfd_denied(int err)
+{
+	return err == -EPERM || err == -EACCES || err == -ENOSYS || err == -EINVAL;
+}
+
+/* Get the shared page made and filled; more than once when a busy machine made one of the two too late. */
+static int make_page(struct python *p, const void *page, size_t page_size, struct diag *diag)
+{
+	int ret = -ETIMEDOUT;
+
+	for (int tries = 0; tries < PAGE_TRIES && ret == -ETIMEDOUT; tries++) {
+		ret = python_files_prepare(p, page, page_size);
+		if (ret)
+			return diag_fail(diag, -ret,
+					 "process %d (%s): it can use no memory file, and no file can be made in "
+					 "its /tmp: %s",
+					 target_pid(p->t), target_comm(p->t), strerror(-ret));
+		ret = python_shoot_first(p, page, page_size);
+		if (!ret)
+			return 0;
+		python_handshake_undo(p);
+		if (p->shot_tid && !p->no_memfd && memfd_denied(ret)) {
+			p->no_memfd = true;
+			ret = -ETIMEDOUT;
+		}
+	}
+	return python_refuse_stop(p, ret, diag);
+}
+
 static int attach(struct python *p, const void *page, size_t page_size, u64 deadline, struct diag *diag)
 {
 	int ret = python_stub_place(p);
@@ -105,17 +139,11 @@ static int attach(struct python *p, const void *page, size_t page_size, u64 dead
 	if (ret == -ENOSPC)
 		return diag_fail(diag, ENOSPC, "process %d (%s): no room for the loader in its code mappings",
 				 target_pid(p->t), target_comm(p->t));
-	if (!ret) {
-		ret = python_files_prepare(p);
-		if (ret)
-			return diag_fail(diag, -ret,
-					 "process %d (%s): has no /proc, and no file can be made in its /tmp: %s",
-					 target_pid(p->t), target_comm(p->t), strerror(-ret));
-	}
-	if (!ret)
-		ret = python_shoot_first(p, page, page_size, diag);
 	if (ret)
 		return python_refuse_stop(p, ret, diag);
+	ret = make_page(p, page, page_size, diag);
+	if (ret)
+		return ret;
 	ret = python_job_finish(p, deadline);
 	if (ret == -ETIMEDOUT)
 		return python_refuse_busy(p, diag);

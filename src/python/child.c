@@ -375,7 +375,7 @@ static int child_shoot(struct python_child *c, struct python *p, const void *pag
 	if (ret)
 		return ret;
 	c->held = false;
-	handshake = python_handshake(p, page, size, diag);
+	handshake = python_handshake(p, page, size);
 	do {
 		python_heartbeat(p);
 		ret = event_next(c, python_now_ns() + 100000000ull, &ev);
@@ -404,7 +404,7 @@ int python_child_attach(struct python_child *c, struct python **out, const struc
 	if (!ret)
 		ret = python_stub_place(p);
 	if (!ret)
-		ret = python_files_prepare(p);
+		ret = python_files_prepare(p, page, size);
 	if (!ret)
 		ret = child_shoot(c, p, page, size, diag);
 	if (!ret)

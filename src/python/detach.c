@@ -177,7 +177,10 @@ static int fini(struct python *p, u64 deadline)
 /* After an attach that failed: whatever of it is in the target. */
 void python_undo(struct python *p, u64 deadline)
 {
-	if (p->page->state == WIRE_ACTIVE && fini(p, deadline))
+	u32 state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
+
+	/* An agent that went inert by itself still holds memory and objects. */
+	if ((state == WIRE_ACTIVE || state == WIRE_INERT || state == WIRE_LEAVING) && fini(p, deadline))
 		return;
 	unload(p, deadline);
 }

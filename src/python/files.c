@@ -3,51 +3,74 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "python/python_impl.h"
 
-/* Make a file in a folder that the target can write to and map; its path as the target sees it. */
-static int file_make(struct python *p, const char *kind, char *out, size_t size)
+/* Where the target can write files and map them as code; opened in its own root. -ENOENT: nowhere. */
+static int dir_open(struct python *p, const char **name)
 {
 	static const char *const dirs[] = {"/tmp", "/var/tmp", "/dev/shm", "/run"};
+	struct statvfs fs;
+	char path[64];
+	int fd;
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/root%s", target_pid(p->t), dirs[i]);
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		*name = dirs[i];
+		if (!fstatvfs(fd, &fs) && !(fs.f_flag & (ST_NOEXEC | ST_RDONLY)))
+			return fd;
+		close(fd);
+	}
+	return -ENOENT;
+}
+
+/* Make a file for the target; its path as the target sees it. */
+static int file_make(struct python *p, const char *kind, char *out, size_t size)
+{
 	struct target_status st;
-	char path[256];
+	const char *dir = "";
 	int fd, ret = target_status(p->t, &st);
 
 	if (ret)
 		return ret;
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		snprintf(out, size, "%s/.pydtrace-%s-%s", dirs[i], kind, p->nonce);
-		snprintf(path, sizeof(path), "/proc/%d/root%s", target_pid(p->t), out);
-		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd < 0)
-			continue;
-		if (fchown(fd, st.uid, st.gid) == 0 || st.uid == geteuid())
-			return fd;
+	if (p->dir_fd < 0)
+		p->dir_fd = dir_open(p, &p->dir);
+	if (p->dir_fd < 0)
+		return p->dir_fd;
+	dir = p->dir;
+	snprintf(out, size, "%s/.pydtrace-%s-%s", dir, kind, p->nonce);
+	fd = openat(p->dir_fd, out + strlen(dir) + 1, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	ret = fd < 0 ? -errno : 0;
+	if (!ret && st.uid != geteuid() && fchown(fd, st.uid, st.gid)) {
+		ret = -errno;
 		close(fd);
-		unlink(path);
+		unlinkat(p->dir_fd, out + strlen(dir) + 1, 0);
 	}
+	if (!ret)
+		return fd;
 	*out = 0;
-	return -ENOENT;
+	return ret;
 }
 
 static void file_unlink(struct python *p, const char *file)
 {
-	char path[256];
-
-	if (!*file)
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/root%s", target_pid(p->t), file);
-	unlink(path);
+	if (*file)
+		unlinkat(p->dir_fd, strrchr(file, '/') + 1, 0);
 }
 
 void python_files_unlink(struct python *p)
 {
 	file_unlink(p, p->file);
 	file_unlink(p, p->page_file);
+	if (p->dir_fd >= 0)
+		close(p->dir_fd);
+	p->dir_fd = -1;
 }
 
 /* Has the target a /proc in which its own descriptors can be opened? */
@@ -62,9 +85,9 @@ bool python_target_has_proc(struct python *p)
 }
 
 /* Files instead of memory files: all of them, or the agent only. Filled and ready before the target knows of them. */
-int python_files_prepare(struct python *p)
+int python_files_prepare(struct python *p, const void *page, size_t page_size)
 {
-	int fd;
+	int fd, ret;
 
 	if (!p->no_memfd && !p->no_proc)
 		return 0;
@@ -87,11 +110,10 @@ int python_files_prepare(struct python *p)
 	p->page_fd = fd;
 	if (ftruncate(fd, (off_t)p->map_size))
 		return -errno;
-	p->page = mmap(NULL, p->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p->page == MAP_FAILED) {
-		p->page = NULL;
-		return -errno;
-	}
-	p->ctl = (struct stub_ctl *)((char *)p->page + p->ctl_off);
+	ret = python_page_map(p);
+	if (ret)
+		return ret;
+	python_page_fill(p, page, page_size, -1);
+	p->ctl->ready = STUB_FILLED;
 	return 0;
 }

@@ -11,7 +11,12 @@
 
 #include "python/python_impl.h"
 
-/* Open what is descriptor `fd` in the target, if it still is the file that our stub made. */
+enum { STEP_MS = 2000 };
+
+/*
+ * Open what is descriptor `fd` in the target, if it still is the file that our stub made. -ETIMEDOUT: it is not; the stub
+ * waited in vain and has taken it back.
+ */
 static int fd_open(struct python *p, int fd, const char *kind)
 {
 	char path[64], link[128], want[128];
@@ -20,13 +25,13 @@ static int fd_open(struct python *p, int fd, const char *kind)
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", target_pid(p->t), fd);
 	n = readlink(path, link, sizeof(link) - 1);
 	if (n < 0)
-		return -errno;
+		return errno == ENOENT ? -ETIMEDOUT : -errno;
 	link[n] = 0;
 	snprintf(want, sizeof(want), "/memfd:pydtrace-%s-%s", kind, p->nonce);
 	if (strncmp(link, want, strlen(want)))
-		return -ENOENT;
+		return -ETIMEDOUT;
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return fd >= 0 ? fd : errno == ENOENT ? -ETIMEDOUT : -errno;
 }
 
 /* The agent's descriptor in the target, when it is still open there and still ours; -1. */
@@ -45,7 +50,7 @@ static int frame_word(struct python *p, size_t off, void *dst, size_t n)
 }
 #define FRAME_GET(p, field, to) frame_word(p, offsetof(struct stub_frame, field), (to), sizeof(*(to)))
 
-static int page_map(struct python *p)
+int python_page_map(struct python *p)
 {
 	void *v = mmap(NULL, p->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, p->page_fd, 0);
 
@@ -124,7 +129,7 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 /* Wait for the stub's answer: 0, its error, or -ETIMEDOUT when the thread did not get to run. */
 static int wait_step(struct python *p)
 {
-	u64 deadline = python_now_ns() + 2000000000ull;
+	u64 deadline = python_now_ns() + STEP_MS * 1000000ull;
 	struct timespec nap = {0, 20000};
 	s32 step = 0, error;
 
@@ -147,46 +152,90 @@ static int wait_step(struct python *p)
 	return ret ? ret : step == -1 && error < 0 && error > -4096 ? error : -EIO;
 }
 
-int python_handshake(struct python *p, const void *page, size_t page_size, struct diag *diag)
+void python_page_fill(struct python *p, const void *page, size_t size, int target_agent_fd)
+{
+	memcpy(p->page, page, size);
+	p->page->alive_ns = python_now_ns();
+	ctl_fill(p, target_agent_fd);
+	p->ctl->job = STUB_LOAD;
+	p->jobs = 1;
+}
+
+/* The page is a file, filled before the shot: the stub stays for no answer, so see where it has been mapped. */
+static int wait_mapped(struct python *p)
+{
+	u64 deadline = python_now_ns() + STEP_MS * 1000000ull;
+	struct stat st;
+
+	if (fstat(p->page_fd, &st))
+		return -errno;
+	for (;;) {
+		s32 step = 0;
+		int ret;
+
+		p->target_page = __atomic_load_n(&p->ctl->page, __ATOMIC_ACQUIRE);
+		if (p->target_page)
+			return 0;
+		if (!FRAME_GET(p, step, &step) && step == -1) {
+			ret = wait_step(p);
+			return ret ? ret : -EIO;
+		}
+		if (python_now_ns() > deadline)
+			return -ETIMEDOUT;
+		usleep(100);
+	}
+}
+
+int python_handshake(struct python *p, const void *page, size_t page_size)
 {
 	u32 raw = STUB_RAW;
 	s32 fds[2];
-	int ret = wait_step(p);
+	int ret;
 
-	if (ret)
-		return ret;
-	ret = FRAME_GET(p, page_fd, &fds[0]);
+	if (p->no_memfd)
+		return wait_mapped(p);
+	ret = wait_step(p);
+	if (!ret)
+		ret = FRAME_GET(p, page_fd, &fds[0]);
 	if (!ret)
 		ret = FRAME_GET(p, agent_fd, &fds[1]);
 	if (!ret)
 		ret = FRAME_GET(p, page, &p->target_page);
 	if (ret)
 		return ret;
-	if (!p->no_memfd) {
-		p->page_fd = fd_open(p, fds[0], "page");
-		if (p->page_fd < 0)
-			return p->page_fd;
-		ret = page_map(p);
-		if (ret)
-			return ret;
-	}
-	if (!p->file[0]) {
+	p->page_fd = fd_open(p, fds[0], "page");
+	if (p->page_fd < 0)
+		return p->page_fd;
+	ret = python_page_map(p);
+	if (!ret && !p->file[0]) {
 		p->agent_fd = fd_open(p, fds[1], "agent");
-		if (p->agent_fd < 0)
-			return p->agent_fd;
-		ret = write_all(p->agent_fd, p->agent, p->agent_size);
-		if (ret)
-			return ret;
+		ret = p->agent_fd < 0 ? p->agent_fd : write_all(p->agent_fd, p->agent, p->agent_size);
 	}
-	memcpy(p->page, page, page_size);
-	p->page->alive_ns = python_now_ns();
-	ctl_fill(p, fds[1]);
-	p->ctl->job = STUB_LOAD;
-	p->jobs = 1;
+	if (ret)
+		return ret;
+	python_page_fill(p, page, page_size, fds[1]);
 	if (!__atomic_compare_exchange_n(&p->ctl->ready, &raw, STUB_FILLED, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE))
 		return -ETIMEDOUT;
 	return 0;
+}
+
+/* A first shot that came to nothing: as before it. */
+void python_handshake_undo(struct python *p)
+{
+	python_files_unlink(p);
+	if (p->page)
+		munmap(p->page, p->map_size);
+	if (p->page_fd >= 0)
+		close(p->page_fd);
+	if (p->agent_fd >= 0)
+		close(p->agent_fd);
+	p->page = NULL;
+	p->ctl = NULL;
+	p->page_fd = p->agent_fd = -1;
+	p->target_page = 0;
+	p->shots = 0;
+	p->file[0] = p->page_file[0] = 0;
 }
 
 bool python_ctl_wait(struct python *p, u32 done, u64 deadline)

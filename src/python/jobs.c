@@ -71,21 +71,23 @@ static int shoot_other(struct python *p)
 	return ret;
 }
 
-/*
- * The first shot makes the shared page, so it goes to the main thread whatever that does (the part that makes it uses
- * system calls only).
- */
-int python_shoot_first(struct python *p, const void *page, size_t page_size, struct diag *diag)
-{
-	int ret = shoot(p, target_pid(p->t), true, 0);
-
-	return ret ? ret : python_handshake(p, page, page_size, diag);
-}
-
 /* Errors that mean: this thread cannot, another may. */
 static bool only_this_thread(int err)
 {
 	return err == -EINPROGRESS || err == -ENOSPC || err == -EFAULT || err == -ETIMEDOUT;
+}
+
+/*
+ * The first shot makes the shared page, so it goes to the main thread whatever that does (the part that makes it uses
+ * system calls only).
+ */
+int python_shoot_first(struct python *p, const void *page, size_t page_size)
+{
+	int ret = shoot(p, target_pid(p->t), true, 0);
+
+	if (only_this_thread(ret))
+		ret = shoot_other(p);
+	return ret ? ret : python_handshake(p, page, page_size);
 }
 
 /* One more look for a thread that can do the open job. */

@@ -45,6 +45,8 @@ struct python {
 	char nonce[16];
 	char file[128];      /* of the agent in the target's file system; "": a memory file */
 	char page_file[128]; /* the same for the page */
+	const char *dir;     /* that they are in */
+	int dir_fd;
 	bool no_memfd, no_proc;
 	bool leave_page; /* a pending call may still come: the page and the stub must stay */
 	u32 jobs;        /* given out */
@@ -74,14 +76,17 @@ size_t python_stub_size(void);
 int python_shot(struct python *p, const struct target_stop *s, enum stub_how how);
 
 /* handshake.c: the stub's side of making the shared page is answered: it is filled. After the thread goes on. */
-int python_handshake(struct python *p, const void *page, size_t page_size, struct diag *diag);
+int python_handshake(struct python *p, const void *page, size_t page_size);
+void python_handshake_undo(struct python *p);
+int python_page_map(struct python *p);
+void python_page_fill(struct python *p, const void *page, size_t size, int target_agent_fd);
 int python_agent_fd(
     struct python *p); /* the agent's descriptor in the target while it is open there and ours; -1 */
 bool python_ctl_wait(struct python *p, u32 done, u64 deadline); /* until so many jobs are done */
 
 /* files.c: where the target has no /proc or may make no memory files, files in its /tmp for as long as the load takes. */
 bool python_target_has_proc(struct python *p);
-int python_files_prepare(struct python *p);
+int python_files_prepare(struct python *p, const void *page, size_t page_size);
 void python_files_unlink(struct python *p);
 
 /* adopt.c: other tracers of the same process. */
@@ -96,7 +101,7 @@ int python_refuse_stop(struct python *p, int err, struct diag *diag);
 int python_refuse_busy(struct python *p, struct diag *diag);
 
 /* jobs.c */
-int python_shoot_first(struct python *p, const void *page, size_t page_size, struct diag *diag);
+int python_shoot_first(struct python *p, const void *page, size_t page_size);
 int python_job_do(struct python *p, enum stub_job job, u64 deadline); /* -ETIMEDOUT: nobody did or will do it */
 int python_job_finish(struct python *p, u64 deadline);
 

@@ -231,6 +231,7 @@ STUB static struct stub_ctl *prepare(struct stub_frame *f)
 		goto undo;
 	}
 	c->agent_fd = f->agent_fd;
+	__atomic_store_n(&c->page, f->page, __ATOMIC_RELEASE);
 	fd_close(&f->page_fd);
 	return c;
 undo:

@@ -7,7 +7,7 @@
  *   attach_tool hold PID           attach, print "attached", detach when standard input ends
  *   attach_tool run CMD...         -c
  *
- * Every attach asks for entry and return of all functions (argument -f NAME: of those of this name).
+ * With -files first, files in the place of memory files. Every attach asks for entry and return of all functions (argument -f NAME: of those of this name).
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,6 +19,7 @@
 #include "python/python.h"
 
 static const char *function_name;
+static struct python_attach_options options;
 
 static double now_ms(void)
 {
@@ -70,7 +71,7 @@ static int cycle(struct target *t, const struct python_info *info, int n, double
 		double start = now_ms(), mid;
 		struct python *p;
 
-		ret = python_attach(&p, t, info, plan, NULL, diag);
+		ret = python_attach(&p, t, info, plan, &options, diag);
 		if (ret)
 			break;
 		mid = now_ms();
@@ -93,7 +94,7 @@ static int hold(struct target *t, const struct python_info *info, struct diag *d
 {
 	struct python_plan *plan = plan_make();
 	struct python *p;
-	int ret = python_attach(&p, t, info, plan, NULL, diag);
+	int ret = python_attach(&p, t, info, plan, &options, diag);
 
 	python_plan_free(plan);
 	if (ret)
@@ -132,7 +133,7 @@ static int run(char **argv, struct diag *diag)
 		return ret;
 	else {
 		printf("held in %s\n", info.version_text);
-		ret = python_child_attach(c, &p, plan, NULL, diag);
+		ret = python_child_attach(c, &p, plan, &options, diag);
 	}
 	fflush(stdout);
 	if (ret == 0 || ret == -ENOENT)
@@ -165,6 +166,11 @@ int main(int argc, char **argv)
 	struct target *t = NULL;
 	int ret;
 
+	if (argc > 1 && !strcmp(argv[1], "-files")) {
+		options.no_memfd = true;
+		argv++;
+		argc--;
+	}
 	if (argc > 2 && !strcmp(argv[1], "-f")) {
 		function_name = argv[2];
 		argv += 2;

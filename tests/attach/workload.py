@@ -94,6 +94,7 @@ def aio():
         return n
 
     async def main():
+        ready()
         while True:
             check("gather", sum(await asyncio.gather(*(one(i) for i in range(20)))), 190)
 
@@ -205,7 +206,7 @@ def deep():
 
 STATES = {f.__name__: f for f in (busy, sleep, asleep, poll, selects, aio, read, locks, joins, crowd, hashes, holds,
                                   children, generators, deep)}
-LATE = ("locks", "joins", "crowd")  # these are ready when their threads have started
+LATE = ("aio", "locks", "joins", "crowd")  # these are ready when their threads have started
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, end)
