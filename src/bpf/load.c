@@ -103,14 +103,13 @@ static void say_refused(const struct asm_prog *p, int err, const char *why, cons
 {
 	if (err == E2BIG)
 		diag_fail(diag, err,
-			  "the program of %s is more than the kernel's verifier can check: use fewer clauses, or a "
-			  "smaller "
-			  "strsize (its log: %s)",
+			  "the program of %s is more than the kernel's verifier can check: use fewer clauses "
+			  "or a smaller strsize (its log: %s)",
 			  p->name, log);
 	else
 		diag_fail(diag, err,
-			  "the kernel's verifier refused the program of %s, which is a bug in pydtrace: %s (whole "
-			  "log: %s)",
+			  "the kernel's verifier refused the program of %s, which is a bug in pydtrace: %s "
+			  "(whole log: %s)",
 			  p->name, why, log);
 }
 
