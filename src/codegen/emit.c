@@ -224,9 +224,22 @@ static void emit_label(struct emit *e, const struct ir_insn *i)
 	asm_label_here(e->b, e->labels[i->label]);
 }
 
+/* Do only labels stand between the jump and where it leads? */
+static bool leads_to_next(struct emit *e, const struct ir_insn *i)
+{
+	const struct ir_insn *end = e->ir->insns.v + e->ir->insns.n, *n = i;
+
+	while (++n < end && n->op == IR_LABEL) {
+		if (n->label == i->label)
+			return true;
+	}
+	return false;
+}
+
 static void emit_jump(struct emit *e, const struct ir_insn *i)
 {
-	asm_jump(e->b, e->labels[i->label]);
+	if (!leads_to_next(e, i))
+		asm_jump(e->b, e->labels[i->label]);
 }
 
 static void emit_exit(struct emit *e, const struct ir_insn *i)

@@ -3,6 +3,11 @@
 #include "codegen_impl.h"
 #include "rt/rt.h"
 
+/*
+ * For each element of an aggregation the kernel makes one piece of memory a CPU when the map is made, about 1 us each:
+ * count it as if it took so much, lest a run begin with a tenth of a second of waiting.
+ */
+#define AGG_COST  240u
 #define MIN_SLOTS 64u
 #define MAX_SLOTS 65536u
 #define ELEM_COST 64u /* what the kernel needs for an element of a hash besides key and value, about */
@@ -269,7 +274,7 @@ void cg_layout_aggs(struct cg *cg)
 		out->agg = a;
 		layout_keys(cg, out, a);
 		out->value_words = value_words(a);
-		max = entries(cg->in->opt.aggsize, out->key_size + 8 * out->value_words + ELEM_COST);
+		max = entries(cg->in->opt.aggsize, out->key_size + 8 * out->value_words + AGG_COST);
 		out->map = cg_map_add(cg, &(struct asm_map){
 					      .name = arena_printf(cg->arena, "agg_%.11s", a->name),
 					      .type = BPF_MAP_TYPE_PERCPU_HASH,

@@ -339,9 +339,12 @@ static void gen_fault_record(struct gen *g)
 	struct ir *ir = &g->ir;
 	u32 size = sizeof(struct cg_record);
 	s32 dropped = ir_label_new(ir);
-	struct ir_val rec = ir_helper(ir, BPF_FUNC_ringbuf_reserve,
-				      IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_RING)),
-					      ir_const((s64)(size + sizeof(struct cg_fault))), ir_const(0)));
+	struct ir_val rec;
+
+	make(g, LAZY_FID); /* for the identity */
+	rec = ir_helper(ir, BPF_FUNC_ringbuf_reserve,
+			IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_RING)), ir_const((s64)(size + sizeof(struct cg_fault))),
+				ir_const(0)));
 
 	ir_branch(ir, BPF_JEQ, rec, ir_const(0), dropped);
 	gen_record_head(g, rec, ir_const((s64)(s32)(g->epid | CG_FAULT)));
@@ -405,6 +408,7 @@ static void gen_clause(struct gen *g)
 	ir_jump(ir, ends_by_exit(g->en->clause) && !is_end(g->g) ? g->end : g->next);
 	g->lazy = before;
 	gen_faults(g, early, g->fault);
+	g->lazy = before;
 	ir_label(ir, g->next);
 }
 

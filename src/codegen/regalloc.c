@@ -12,7 +12,9 @@
 struct interval {
 	s32 reg;        /* virtual */
 	s32 start, end; /* instructions of its first and last mention */
-	bool over_call; /* a call stands between, or it is handed to one at its end */
+	bool over_call; /* a call stands between, or takes it at its end: r1..r5 are being filled then */
+	bool in_call;   /* a call stands between: r0 is lost too */
+	bool result;    /* it comes out of a call: in r0 */
 	s32 hint;       /* the virtual register that it is a copy of, or computed in place from */
 };
 
@@ -25,8 +27,8 @@ struct alloc {
 	VEC(s32) slots;        /* for each stack slot the instruction up to which it is taken */
 };
 
-static const s16 any_call[] = {BPF_REG_7, BPF_REG_8, BPF_REG_9};
-static const s16 no_call[] = {BPF_REG_4, BPF_REG_5, BPF_REG_0, BPF_REG_7, BPF_REG_8, BPF_REG_9};
+/* Those that are least asked for first. */
+static const s16 pool[] = {BPF_REG_4, BPF_REG_5, BPF_REG_0, BPF_REG_7, BPF_REG_8, BPF_REG_9};
 
 static bool is_call(const struct ir_insn *i)
 {
@@ -76,6 +78,8 @@ static void find_intervals(struct alloc *al)
 		if (iv->start < 0)
 			continue;
 		/* Calls in (start, end]: the one that makes it does no harm, the one that takes it does. */
+		iv->in_call = al->calls[iv->end] > al->calls[iv->start] + is_call(&ir->insns.v[iv->start]);
+		iv->result = is_call(&ir->insns.v[iv->start]);
 		iv->over_call = al->calls[iv->end] + is_call(&ir->insns.v[iv->end]) >
 				al->calls[iv->start] + is_call(&ir->insns.v[iv->start]);
 	}
@@ -116,34 +120,34 @@ static void give(struct alloc *al, struct interval *iv, s16 reg)
 
 static bool allowed(const struct interval *iv, s16 reg)
 {
-	return !iv->over_call || reg >= BPF_REG_6;
+	return reg >= BPF_REG_6 || (reg == BPF_REG_0 ? !iv->in_call : !iv->over_call);
+}
+
+static bool take(struct alloc *al, struct interval *iv, s16 reg)
+{
+	if (reg < 0 || al->owner[reg] != IR_NO_REG || !allowed(iv, reg))
+		return false;
+	give(al, iv, reg);
+	return true;
 }
 
 static void place_interval(struct alloc *al, struct interval *iv)
 {
-	const s16 *regs = iv->over_call ? any_call : no_call;
-	size_t nregs = iv->over_call ? ARRAY_SIZE(any_call) : ARRAY_SIZE(no_call);
 	struct interval *longest = iv;
 
 	expire(al, iv->start);
-	if (iv->hint != IR_NO_REG) {
-		s16 reg = al->place[iv->hint].reg;
-
-		if (reg >= 0 && al->owner[reg] == IR_NO_REG && allowed(iv, reg)) {
-			give(al, iv, reg);
+	if (iv->result && take(al, iv, BPF_REG_0))
+		return;
+	if (iv->hint != IR_NO_REG && take(al, iv, al->place[iv->hint].reg))
+		return;
+	for (size_t n = 0; n < ARRAY_SIZE(pool); n++) {
+		if (take(al, iv, pool[n]))
 			return;
-		}
 	}
-	for (size_t n = 0; n < nregs; n++) {
-		if (al->owner[regs[n]] == IR_NO_REG) {
-			give(al, iv, regs[n]);
-			return;
-		}
-	}
-	for (size_t n = 0; n < nregs; n++) {
-		struct interval *other = &al->iv[al->owner[regs[n]]];
+	for (size_t n = 0; n < ARRAY_SIZE(pool); n++) {
+		struct interval *other = &al->iv[al->owner[pool[n]]];
 
-		if (other->end > longest->end)
+		if (allowed(iv, pool[n]) && other->end > longest->end)
 			longest = other;
 	}
 	if (longest != iv)
