@@ -12,8 +12,8 @@ void d_report(struct diag *diag, struct srcpos pos, const char *fmt, va_list ap)
 
 /* --- types.c -------------------------------------------------------------------------------------- */
 
-extern const struct d_type d_type_int, d_type_uint, d_type_long, d_type_ulong, d_type_s64, d_type_u64, d_type_size,
-    d_type_string, d_type_void, d_type_bytes, d_type_agg, d_type_void_ptr, d_type_untyped;
+extern const struct d_type d_type_int, d_type_uint, d_type_long, d_type_ulong, d_type_s64, d_type_size,
+    d_type_string, d_type_bytes, d_type_agg, d_type_void_ptr, d_type_untyped;
 
 static inline bool d_is_int(const struct d_type *t)
 {

@@ -89,6 +89,38 @@ static const struct keyword *keyword_find(const char *text)
 	return NULL;
 }
 
+/* What follows s once white space and comments are skipped. */
+static const char *skip_space(const char *s)
+{
+	for (;;) {
+		s += strspn(s, " \t\r\f\v\n");
+		if (s[0] != '/' || s[1] != '*')
+			return s;
+
+		const char *end = strstr(s + 2, "*/");
+
+		if (!end)
+			return s;
+		s = end + 2;
+	}
+}
+
+/* "(name *)": nothing but a cast looks so, to a type that we do not know. Only for a word of the text itself. */
+static bool is_cast_to_unknown(const struct d_parser *p, const char *text)
+{
+	const char *s = p->src->text + p->off;
+	size_t n = strlen(text);
+
+	if (n != p->token_len || memcmp(s, text, n))
+		return false;
+	s = skip_space(s + n);
+	if (*s != '*')
+		return false;
+	while (*s == '*')
+		s = skip_space(s + 1);
+	return *s == ')';
+}
+
 int d_lex_word(struct d_parser *p, D_YYSTYPE *val, const char *text)
 {
 	const struct keyword *k = p->after_member ? NULL : keyword_find(text);
@@ -109,6 +141,10 @@ int d_lex_word(struct d_parser *p, D_YYSTYPE *val, const char *text)
 	if (type) {
 		val->type = type;
 		return TYPE;
+	}
+	if (is_cast_to_unknown(p, text)) {
+		d_parser_error(p, p->pos, "unknown type '%s'", text);
+		return D_YYerror;
 	}
 	return IDENT;
 }
@@ -180,22 +216,6 @@ int d_lex_macro(struct d_parser *p, D_YYSTYPE *val, const char *text)
 		return macro_value(p, val, text, value);
 	value = arena_printf(p->prog->arena, "\"%s\"", value);
 	return d_lex_node(val, STRING, d_literal_string(p, value, strlen(value)));
-}
-
-/* What follows s once white space and comments are skipped. */
-static const char *skip_space(const char *s)
-{
-	for (;;) {
-		s += strspn(s, " \t\r\f\v\n");
-		if (s[0] != '/' || s[1] != '*')
-			return s;
-
-		const char *end = strstr(s + 2, "*/");
-
-		if (!end)
-			return s;
-		s = end + 2;
-	}
 }
 
 /*

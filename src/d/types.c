@@ -10,7 +10,6 @@
 	}
 
 const struct d_type d_type_untyped = {.kind = D_UNTYPED, .name = "<untyped>"};
-const struct d_type d_type_void = {.kind = D_VOID, .name = "void"};
 const struct d_type d_type_string = {.kind = D_STRING, .name = "string"};
 const struct d_type d_type_bytes = {.kind = D_BYTES, .name = "<bytes>"};
 const struct d_type d_type_agg = {.kind = D_AGG, .name = "<aggregation>"};
@@ -20,7 +19,6 @@ const struct d_type d_type_uint = INT_TYPE(4, false, "unsigned int");
 const struct d_type d_type_long = INT_TYPE(8, true, "long");
 const struct d_type d_type_ulong = INT_TYPE(8, false, "unsigned long");
 const struct d_type d_type_s64 = INT_TYPE(8, true, "int64_t");
-const struct d_type d_type_u64 = INT_TYPE(8, false, "uint64_t");
 const struct d_type d_type_size = INT_TYPE(8, false, "size_t");
 
 /* Names that stand for a type by themselves; "unsigned char" and the like come from d_type_from_words(). */

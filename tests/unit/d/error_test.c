@@ -169,6 +169,12 @@ static const struct error_case syntax[] = {
 			 "    #error stop here\n"
 			 "    ^\n"},
     {"/* */", "pydtrace: test.d: the script is empty: it names no probe\n"},
+    {"BEGIN { x = ((callout_t *)arg0)->c_func; }", "pydtrace: test.d:1:15: unknown type 'callout_t'\n"
+						   "    BEGIN { x = ((callout_t *)arg0)->c_func; }\n"
+						   "                  ^\n"},
+    {"BEGIN { x = sizeof(foo_t * *); }", "pydtrace: test.d:1:20: unknown type 'foo_t'\n"
+					 "    BEGIN { x = sizeof(foo_t * *); }\n"
+					 "                       ^\n"},
     {"BEGIN\n{\n\tx = 1;\n\ty = 2\n\tz = 3;\n}\n", "pydtrace: test.d:5:2: syntax error near 'z'\n"
 						   "    \tz = 3;\n"
 						   "    \t^\n"},
