@@ -22,7 +22,8 @@ def seen_from_outside(pid):
     return {
         "fds": sorted(os.readlink(fd) for fd in (proc / "fd").iterdir()),
         "threads": len(list((proc / "task").iterdir())),
-        "maps": sorted({m[5] for m in maps if len(m) == 6 and m[5] != "[heap]"}),
+        # The kernel keeps its own page for uprobes ([uprobes-trampoline]) for as long as the process lives.
+        "maps": sorted({m[5] for m in maps if len(m) == 6 and m[5] != "[heap]" and not m[5].startswith("[uprobes")}),
         "writable code": [m for m in maps if "w" in m[1] and "x" in m[1]],
         "status": re.findall(r"^(?:TracerPid|Sig\w+|Shd\w+|Seccomp|NoNewPrivs):.*", status, re.M),
     }
