@@ -207,6 +207,77 @@ static void uprobe_in_a_memory_file(void **state)
 	fixture_close(&f);
 }
 
+/* --- an aggregation from many threads ------------------------------------------------------------- */
+
+#define KEYS   16u
+#define ROUNDS 40000u
+#define RDI    112 /* struct pt_regs, x86-64 */
+
+__attribute__((naked, noinline, aligned(32))) static void key_site(u64 key)
+{
+	__asm__ volatile(".byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n\tret");
+}
+
+static void call_keys(void)
+{
+	for (u32 i = 0; i < ROUNDS; i++)
+		key_site(i % KEYS);
+}
+
+/* agg[rdi]++ as generated programs do it: look up; make; look up again; add atomically. A drop: out[COUNT]++. */
+static struct asm_prog aggregate(struct arena *a)
+{
+	struct code c = {.a = a};
+
+	EMIT(&c, LOAD(BPF_DW, 2, 1, RDI), STORE(BPF_DW, 10, -8, 2), STORE_K(BPF_DW, 10, -16, 0), MOV(2, 10),
+	     ALU64_K(BPF_ADD, 2, -8));
+	emit_map(&c, 1, 1);
+	EMIT(&c, CALL(BPF_FUNC_map_lookup_elem), JUMP_K(BPF_JNE, 0, 0, 18), MOV(2, 10), ALU64_K(BPF_ADD, 2, -8),
+	     MOV(3, 10), ALU64_K(BPF_ADD, 3, -16), MOV_K(4, BPF_NOEXIST));
+	emit_map(&c, 1, 1);
+	EMIT(&c, CALL(BPF_FUNC_map_update_elem), MOV(2, 10), ALU64_K(BPF_ADD, 2, -8));
+	emit_map(&c, 1, 1);
+	EMIT(&c, CALL(BPF_FUNC_map_lookup_elem), JUMP_K(BPF_JNE, 0, 0, 4));
+	add_one(&c);
+	EMIT(&c, JUMP_K(BPF_JEQ, 0, 0, 2), MOV_K(2, 1), ATOMIC(BPF_DW, BPF_ADD, 0, 0, 2), MOV_K(0, 0), EXIT());
+	return prog_of(&c, "aggregate", ASM_UPROBE);
+}
+
+static int sum_key(void *arg, const void *key, const void *values, u32 nvalues, u32 stride)
+{
+	u64 *sums = arg, k, v;
+
+	memcpy(&k, key, sizeof(k));
+	assert_true(k < KEYS);
+	assert_int_equal(sums[k], 0);
+	for (u32 i = 0; i < nvalues; i++) {
+		memcpy(&v, (const u8 *)values + (size_t)i * stride, sizeof(v));
+		sums[k] += v;
+	}
+	return 0;
+}
+
+static void aggregation_is_exact(void **state)
+{
+	struct arena *a = arena_new();
+	struct asm_map maps[] = {OUT_MAP(NOUT), {"agg", BPF_MAP_TYPE_PERCPU_HASH, 8, 8, KEYS}};
+	struct asm_prog prog = aggregate(a);
+	struct asm_image img = {maps, 2, &prog, 1};
+	struct fixture f = {.a = a, .m = MESSAGES(&f.m)};
+	u64 sums[KEYS] = {0};
+
+	NEED_KERNEL();
+	f.e = open_loaded(&exec_kernel, &img);
+	f.out = exec_map_memory(f.e, 0);
+	attach(&f, (const void *)(uintptr_t)key_site, false);
+	in_threads(call_keys);
+	assert_int_equal(exec_map_each(f.e, 1, sum_key, sums), 0);
+	for (u32 k = 0; k < KEYS; k++)
+		assert_int_equal(sums[k], THREADS * ROUNDS / KEYS);
+	assert_int_equal(f.out[COUNT], 0);
+	fixture_close(&f);
+}
+
 /* --- tracepoints ---------------------------------------------------------------------------------- */
 
 static void call_getppid(void)
@@ -373,13 +444,10 @@ static void few_descriptors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(uprobe_counts_exactly),
-	    cmocka_unit_test(uprobe_at_functions),
-	    cmocka_unit_test(uprobe_in_a_memory_file),
-	    cmocka_unit_test(tracepoint_counts_exactly),
-	    cmocka_unit_test(clock_fires),
-	    cmocka_unit_test(nothing_is_left),
-	    cmocka_unit_test(refusals),
+	    cmocka_unit_test(uprobe_counts_exactly),     cmocka_unit_test(uprobe_at_functions),
+	    cmocka_unit_test(uprobe_in_a_memory_file),   cmocka_unit_test(aggregation_is_exact),
+	    cmocka_unit_test(tracepoint_counts_exactly), cmocka_unit_test(clock_fires),
+	    cmocka_unit_test(nothing_is_left),           cmocka_unit_test(refusals),
 	    cmocka_unit_test(few_descriptors),
 	};
 
