@@ -27,7 +27,7 @@ def trace(start, pydtrace, interpreter, workload, *args):
     ("python$1:package_?:target:function-entry", {"package_a`target": 1, "package_b`target": 10}),
     ("python$1:package_b:Image.*:function-entry",
      {"package_b`Image.target": 20, "package_b`Image.get_link_actions": 30, "package_b`Image.get_other": 40,
-      "package_b`Image.Inner.target": 50}),
+      "package_b`Image.Inner.target": 50, "package_b`Image.Inner": 1}),  # the last is the body of the class
     ("python$1::*get_[kl]*:function-entry", {"package_a`Image.get_link_actions": 3, "package_b`Image.get_link_actions": 30}),
     ("python$1:package_b:*.<locals>.*:function-return", {"package_b`outer.<locals>.target": 60}),
     ("python$1:*_a:Image.Inner.target:function-*", {"package_a`Image.Inner.target": 10}),

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A web service as people run it: Debian's gunicorn and Flask, under requests, with strace beside us."""
+"""A web service as people run it: Debian's gunicorn and Flask, under requests, with strace to compare with."""
 import http.client
 import re
 import shutil
-import signal
 import socket
 import subprocess
 
@@ -15,8 +14,8 @@ pytestmark = pytest.mark.usefixtures("kernel")
 
 REQUESTS = 200
 PER_REQUEST = {"getppid": 3, "openat": 1, "read": 1, "close": 1}  # as service.py says
-# What the worker does for a connection, and does for nothing else: what strace counts, we must count.
-PER_CONNECTION = ["accept4", "recvfrom", "sendto", "getsockname", "openat", "read"]
+# What the worker does as often for each connection, and for nothing else: what strace counts, we must count.
+PER_CONNECTION = ["recvfrom", "sendto", "getsockname", "openat", "read"]
 
 SCRIPT = """
 python$1:::function-entry /copyinstr(arg1) == "target"/ { self->t = 1; calls++; }
@@ -71,22 +70,27 @@ def table(text, name):
     return {key: int(value) for key, value in re.findall(rf"^{name} (\S+) (\d+)$", text, re.M)}
 
 
-@pytest.mark.xdist_group("alone")
-def test_against_strace(service, pydtrace):
-    port, worker = service
-    tracer = pydtrace("-n", SCRIPT, worker).wait_matched()
-    strace = subprocess.Popen(["strace", "-f", "-c", "-U", "calls,name", "-p", str(worker)], stderr=subprocess.PIPE, text=True)
-    assert "attached" in strace.stderr.readline()
+def requests(port):
     for _ in range(REQUESTS):
         assert request(port) == (200, b"# SPDX-Lic")
-    strace.send_signal(signal.SIGINT)
-    summary = strace.communicate(timeout=harness.PATIENCE)[1]
+
+
+def test_against_strace(service, pydtrace):
+    """One after the other: `strace -c` loses count where the kernel makes a system call of its own for a uprobe."""
+    port, worker = service
+    tracer = pydtrace("-n", SCRIPT, worker).wait_matched()
+    requests(port)
     tracer.stop()
     assert tracer.status == 0, tracer.err
+
+    strace = subprocess.Popen(["strace", "-f", "-c", "-U", "calls,name", "-p", str(worker)], stderr=subprocess.PIPE, text=True)
+    assert "attached" in strace.stderr.readline()
+    requests(port)
+    strace.terminate()
+    summary = strace.communicate(timeout=harness.PATIENCE)[1]
     theirs = {name: int(calls) for calls, name in re.findall(r"^\s*(\d+) ([a-z_0-9]+)$", summary, re.M)}
 
     function, process = table(tracer.out, "function"), table(tracer.out, "process")
     assert tracer.number("calls") == REQUESTS
     assert {name: function.get(name) for name in PER_REQUEST} == {name: n * REQUESTS for name, n in PER_REQUEST.items()}
     assert {name: process.get(name) for name in PER_CONNECTION} == {name: theirs.get(name) for name in PER_CONNECTION}, summary
-    assert request(port)[0] == 200
