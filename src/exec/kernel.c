@@ -133,24 +133,35 @@ static int kernel_attach_uprobe(struct exec *e, u32 prog, const char *path, u64 
 	return keep_link(k, bpf_attach_uprobe(l, k->progs[prog], path, off, pid, is_return, diag));
 }
 
+/* `quiet` is for one of all CPUs, that may be offline. */
+static int attach_clock_to(struct kernel_exec *k, u32 prog, int cpu, u64 ns, bool quiet, struct diag *diag)
+{
+	struct bpf_attachment *l = new_link(k);
+	int err;
+
+	if (!l)
+		return diag_fail(diag, ENOMEM, "out of memory");
+	err = bpf_attach_clock(l, k->progs[prog], cpu, ns, quiet ? NULL : diag);
+	if (err == -ENODEV && quiet)
+		return 0;
+	if (err && quiet)
+		err = bpf_attach_clock(l, k->progs[prog], cpu, ns, diag); /* again, to have it said */
+	return keep_link(k, err);
+}
+
 static int kernel_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag)
 {
 	struct kernel_exec *k = kernel_of(e);
-	long ncpus = cpu < 0 ? sysconf(_SC_NPROCESSORS_CONF) : 1;
+	long ncpus = sysconf(_SC_NPROCESSORS_CONF);
+	u32 before = k->nlinks;
 	int err = 0;
 
-	for (int i = 0; i < ncpus && !err; i++) {
-		struct bpf_attachment *l = new_link(k);
-
-		if (!l)
-			return diag_fail(diag, ENOMEM, "out of memory");
-		err = bpf_attach_clock(l, k->progs[prog], cpu < 0 ? i : cpu, ns, cpu < 0 ? NULL : diag);
-		/* One of all CPUs may be offline. */
-		if (err == -ENODEV && cpu < 0)
-			err = 0;
-		else
-			keep_link(k, err);
-	}
+	if (cpu >= 0)
+		return attach_clock_to(k, prog, cpu, ns, false, diag);
+	for (int i = 0; i < ncpus && !err; i++)
+		err = attach_clock_to(k, prog, i, ns, true, diag);
+	while (err && k->nlinks > before)
+		bpf_attachment_close(&k->links[--k->nlinks]);
 	return err;
 }
 

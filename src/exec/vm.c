@@ -45,21 +45,18 @@ static int relocate(struct vm *vm, const struct asm_prog *p, struct bpf_code *c)
 	return 0;
 }
 
-/* Name what the vm lacks before anything runs. Addresses of functions become tokens that bpf_loop() knows. */
-static int check_code(const struct asm_prog *p, struct bpf_code *c, struct diag *diag)
+/* Name what the vm lacks before anything runs. */
+static int check_code(const struct asm_prog *p, const struct bpf_code *c, struct diag *diag)
 {
 	for (u32 i = 0; i < c->n; i++) {
-		struct bpf_insn *insn = &c->insns[i];
+		const struct bpf_insn *insn = &c->insns[i];
 
 		if (insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg && !vm_helper_known(insn->imm))
 			return diag_fail(diag, EOPNOTSUPP,
 					 "the program of %s calls helper %d, which the vm has not", p->name,
 					 insn->imm);
-		if (insn->code != (BPF_LD | BPF_IMM | BPF_DW) || i + 1 == c->n)
-			continue;
-		if (insn->src_reg == BPF_PSEUDO_FUNC)
-			put_address(insn, VM_CODE + (u64)(i + 1 + (s64)insn->imm));
-		i++;
+		if (insn->code == (BPF_LD | BPF_IMM | BPF_DW))
+			i++;
 	}
 	return 0;
 }

@@ -363,32 +363,6 @@ static u64 probe_read_kernel(struct vm_run *r, const u64 *a)
 	return src ? 0 : FAIL(EFAULT);
 }
 
-/* --- the rest ------------------------------------------------------------------------------------- */
-
-static u64 loop(struct vm_run *r, const u64 *a)
-{
-	u64 n = (u32)a[0], i, args[5] = {0, a[2]}, r0 = 0;
-
-	if (a[0] > 1u << 23) /* the kernel's BPF_MAX_LOOPS */
-		return FAIL(E2BIG);
-	if (a[3])
-		return FAIL(EINVAL);
-	for (i = 0; i < n && !r0; i++) {
-		args[0] = i;
-		if (vm_call(r, (u32)(a[1] - VM_CODE), args, &r0))
-			return 0;
-	}
-	return i;
-}
-
-static u64 string_compare(struct vm_run *r, const u64 *a)
-{
-	u64 n = (u32)a[1];
-	const u8 *x = vm_memory(r, a[0], n, false), *y = x ? vm_memory(r, a[2], n, false) : NULL;
-
-	return y ? (u64)(s64)strncmp((const char *)x, (const char *)y, n) : 0;
-}
-
 /* --- the table ------------------------------------------------------------------------------------ */
 
 static helper_fn *const helpers[] = {
@@ -419,8 +393,6 @@ static helper_fn *const helpers[] = {
     [BPF_FUNC_probe_read_user] = probe_read_user,
     [BPF_FUNC_probe_read_user_str] = probe_read_user_str,
     [BPF_FUNC_probe_read_kernel] = probe_read_kernel,
-    [BPF_FUNC_loop] = loop,
-    [BPF_FUNC_strncmp] = string_compare,
 };
 
 bool vm_helper_known(s32 id)

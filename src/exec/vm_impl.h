@@ -21,8 +21,6 @@
 
 /* What get_current_task_btf() gives: the address of nothing. vm_memory.c says what a load from it answers. */
 #define VM_TASK 0xbad0000000000000ull
-/* The address of instruction n, for bpf_loop(). */
-#define VM_CODE 0xbac0000000000000ull
 
 /* --- maps ----------------------------------------------------------------------------------------- */
 

@@ -339,6 +339,9 @@ static void clock_fires(void **state)
 	now = f.out[COUNT];
 	usleep(5000);
 	assert_int_equal(f.out[COUNT], now);
+	/* no such CPU */
+	assert_int_equal(exec_attach_clock(f.e, 0, 1 << 20, 1000000, &f.m.diag), -EINVAL);
+	assert_non_null(strstr(f.m.text.s, "cannot set the profiling clock"));
 	fixture_close(&f);
 }
 
