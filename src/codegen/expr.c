@@ -257,6 +257,7 @@ static struct ir_val gen_deref(struct gen *g, const struct d_node *n)
 	struct ir_val addr = gen_int(g, n->arg[0]), at = ir_stack(&g->ir, 8), err;
 	s32 ok = ir_label_new(&g->ir);
 
+	g->ir.stack += 8; /* it is read before anything else is put there */
 	err = ir_rt(&g->ir, "rt_copyint", IR_ARGS(at, addr, ir_const(t->size)));
 	ir_branch(&g->ir, BPF_JEQ, err, ir_const(0), ok);
 	gen_fault(g, CG_FAULT_BADADDR, addr);

@@ -205,7 +205,13 @@ static void gen_part(struct gen *g, void (*part)(struct gen *g))
 			make(g, (enum lazy_id)id);
 	}
 	make_args(g, g->want_args);
+	memset(g->want, 0, sizeof(g->want));
 	part(g);
+	for (int id = 0; id < LAZY_NIDS; id++) {
+		if (g->want[id] && !g->cg->err)
+			cg_error(g->cg, g->en->clause->pos,
+				 "the trial did not want value %d, which is a bug in pydtrace", id);
+	}
 }
 
 struct ir_val gen_arg(struct gen *g, u32 n)

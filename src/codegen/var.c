@@ -78,12 +78,24 @@ static struct ir_val lookup(struct gen *g, u32 map, struct ir_val key)
 	return ir_helper(&g->ir, BPF_FUNC_map_lookup_elem, IR_ARGS(ir_map(map), key));
 }
 
+/* Look up the element that n names; the memory of the key is free again then. */
+static struct ir_val find(struct gen *g, const struct d_node *n)
+{
+	struct var_place *p = cg_var(g->cg, n->var);
+	s32 stack = g->ir.stack;
+	u32 scratch = g->scratch_used;
+	struct ir_val elem = lookup(g, p->map, gen_key(g, n, p));
+
+	g->ir.stack = stack;
+	g->scratch_used = scratch;
+	return elem;
+}
+
 /* --- reading ------------------------------------------------------------------------------------ */
 
 static struct ir_val array_int(struct gen *g, const struct d_node *n)
 {
-	struct var_place *p = cg_var(g->cg, n->var);
-	struct ir_val elem = lookup(g, p->map, gen_key(g, n, p)), v = ir_new(&g->ir);
+	struct ir_val elem = find(g, n), v = ir_new(&g->ir);
 	s32 none = ir_label_new(&g->ir);
 
 	ir_mov(&g->ir, v, ir_const(0));
@@ -104,14 +116,13 @@ struct ir_val gen_var_int(struct gen *g, const struct d_node *n)
 
 struct ir_val gen_var_str(struct gen *g, const struct d_node *n)
 {
-	struct var_place *p = cg_var(g->cg, n->var);
 	struct ir_val elem, v;
 	s32 none;
 
 	if (!n->var->nkeys)
 		return scalar_address(g, n->var);
 	v = ir_new(&g->ir);
-	elem = lookup(g, p->map, gen_key(g, n, p));
+	elem = find(g, n);
 	none = ir_label_new(&g->ir);
 	ir_mov(&g->ir, v, ir_mapval(cg_map(g->cg, CG_MAP_RODATA), cg_rodata_text(g->cg, "")));
 	ir_branch(&g->ir, BPF_JEQ, elem, ir_const(0), none);

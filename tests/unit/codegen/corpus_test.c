@@ -236,11 +236,10 @@ static void run_programs(struct run *r)
 
 static void run_one(const char *path, const struct exec_ops *ops)
 {
-	struct run r = {.arena = arena_new()};
+	struct run r = {0};
 	int err;
 
-	r.diag = (struct diag){.sink = ignore, .arg = &r.messages};
-	read_file(&r, path);
+	run_open(&r, path, ops);
 	directives(&r, "expect", want_line);
 	directives(&r, "error", want_error);
 	err = run_compile(&r, path);
