@@ -98,6 +98,7 @@ void agent_message(const char *part, ...);
 	X(PyUnicode_Type, PY_ANY)                                                                                  \
 	X(PyBaseObject_Type, PY_ANY)                                                                               \
 	X(PyDict_Type, PY_ANY)                                                                                     \
+	X(PyFrame_Type, PY_ANY)                                                                                    \
 	X(PyType_Type, PY_ANY)                                                                                     \
 	X(PyProperty_Type, PY_ANY)                                                                                 \
 	X(PyStaticMethod_Type, PY_ANY)                                                                             \
@@ -251,9 +252,11 @@ struct agent {
 	struct table table;
 	struct matched *matched;
 	uint32_t nmatched;
-	struct pyobj *dunder_name; /* "__name__" */
-	uint32_t active;           /* calls of ours that are on some stack */
-	void *deciding;            /* thread state that is inside a decision */
+	struct pyobj *dunder_name;      /* "__name__" */
+	uint32_t active;                /* calls of ours that are on some stack */
+	struct pyframe *deciding_frame; /* 3.9, 3.10: the frame that is about to run the code object; else NULL */
+	uint16_t frame_locals;          /* and the offset of its first local variable */
+	void *deciding;                 /* thread state that is inside a decision */
 	bool inert;
 	/* sign of life */
 	int (*clock_gettime)(int, void *);

@@ -91,6 +91,7 @@ static const struct layout {
     },
 };
 #define UNICODE_HASH 24 /* PyASCIIObject.hash, in all three */
+#define TP_BASICSIZE 32 /* PyTypeObject.tp_basicsize */
 #define DICT_TAG     24 /* PyDictObject.ma_version_tag (PEP 509), new at each change of any dictionary */
 
 static struct layout at; /* this interpreter's */
@@ -271,7 +272,11 @@ static SLOW struct pyobj *not_known(void *tstate, struct pyframe *frame, int thr
 	if (d->code && d->matched) {
 		m = d->matched;
 	} else if (agent.deciding != tstate) { /* else: a function that is run by a decision, which see */
+		struct pyframe *outer = agent.deciding_frame;
+
+		agent.deciding_frame = at.code_qualname ? NULL : frame;
 		m = agent_decide(code, field(struct pyobj *, frame, at.frame_globals));
+		agent.deciding_frame = outer;
 		/* A class's body is not remembered: it has to come here each time that it makes a class. */
 		if (!m && !agent.inert && !body)
 			remember_unmatched(code, frame);
@@ -424,6 +429,8 @@ static int evalframe_init(void)
 		at.code_name = at.code_qualname;
 	key_has_file = agent.field_used[WIRE_FILE];
 	key_has_module = agent.field_used[WIRE_MODULE] || (!at.code_qualname && agent.field_used[WIRE_QUALNAME]);
+	/* f_localsplus[1] is the last member of PyFrameObject. */
+	agent.frame_locals = *(uint64_t *)((char *)py.PyFrame_Type + TP_BASICSIZE) - 8;
 	hides_subscript = subscript_init();
 	interpreter = py.PyInterpreterState_Main();
 	peer_poke(py._PyInterpreterState_GetEvalFrameFunc(interpreter));

@@ -152,11 +152,28 @@ static int text_compare(const struct fact_text *t, const char *s, size_t len, ui
 	return c ? c : (a > b) - (a < b);
 }
 
+/*
+ * Finding the qualified name of a function of 3.9 or 3.10 takes long (qualname.c), and mostly the name rules it out: the
+ * pattern's end, behind all that is no plain letter, must be the name's end.
+ */
+static bool qualname_possible(const char *pat, struct facts *f)
+{
+	const struct fact_text *name = facts_text(f, WIRE_NAME);
+	const char *end = pat + strlen(pat), *tail = end;
+
+	while (tail > pat && tail[-1] != '.' && tail[-1] != '*' && tail[-1] != '?' && tail[-1] != ']' &&
+	       tail[-1] != '[' && tail[-1] != '\\')
+		tail--;
+	return (size_t)(end - tail) <= name->len && !memcmp(name->s + name->len - (end - tail), tail, end - tail);
+}
+
 static bool term_holds(const struct wire_page *page, const struct wire_term *t, struct facts *f)
 {
 	const char *str = (const char *)page + t->str;
 	int c;
 
+	if (t->field == WIRE_QUALNAME && agent.version < 0x030b && t->op == WIRE_GLOB && !qualname_possible(str, f))
+		return false;
 	if (t->op == WIRE_GLOB)
 		return match_glob(str, facts_text(f, t->field)->s);
 	if (t->field == WIRE_LINE)

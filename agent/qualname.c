@@ -11,9 +11,15 @@
 #define DEPTH_MAX     6      /* of wrappers in wrappers and classes in classes */
 #define LOOKS_MAX     200000 /* objects looked at for one code object */
 #define TP_DICT       264    /* PyTypeObject.tp_dict, and */
+#define TP_MRO        344    /* tp_mro, */
 #define TP_FLAGS      168    /* tp_flags: the same in all of 3.9 and 3.10 (Include/cpython/object.h) */
 #define TYPE_SUBCLASS (1ul << 31)
 #define CO_OPTIMIZED  1 /* a function's body, not a class's */
+
+/* PyFrameObject */
+#define FRAME_BACK    24
+#define FRAME_CODE    32
+#define FRAME_GLOBALS 48
 
 struct search {
 	struct pyobj *code;     /* what is looked for */
@@ -172,20 +178,92 @@ static void search_object(struct search *s, struct pyobj *o, int depth)
 	}
 }
 
-struct pyobj *qualname_find(struct pyobj *code, struct pyobj *globals)
+/* Is there a function of this code in the namespace under the code's own name? Most are. */
+static void search_name(struct search *s, struct pyobj *names, struct pyobj *name)
+{
+	struct pyobj *o = py.PyDict_GetItemWithError(names, name);
+
+	if (o)
+		search_object(s, o, DEPTH_MAX - 2);
+}
+
+/* Is it a method of the object, or the class, that is its first argument? */
+static void search_first_argument(struct search *s, struct pyobj *first, struct pyobj *name)
+{
+	struct pyobj *mro = *(struct pyobj **)((char *)(is_class(first) ? first : type_of(first)) + TP_MRO);
+	intptr_t n = mro ? py.PyTuple_Size(mro) : 0;
+
+	for (intptr_t i = 0; i < n && !s->found; i++) {
+		struct pyobj *class = py.PyTuple_GetItem(mro, i);
+		struct pyobj *names = class ? *(struct pyobj **)((char *)class + TP_DICT) : NULL;
+
+		if (names)
+			search_name(s, names, name);
+	}
+}
+
+static struct pyobj *qualname_of(struct pyobj *code, struct pyobj *globals, struct pyframe *frame, int depth);
+
+/* Is it a constant of its caller's code: a comprehension, a lambda or function that is called where it was made? */
+static void search_caller(struct search *s, struct pyframe *frame, int depth)
+{
+	struct pyframe *caller = *(struct pyframe **)((char *)frame + FRAME_BACK);
+	struct pyobj *code = caller ? *(struct pyobj **)((char *)caller + FRAME_CODE) : NULL, *constants;
+	bool is_constant = false;
+
+	if (!caller || depth > DEPTH_MAX || !(code_int(code, "co_flags") & CO_OPTIMIZED))
+		return;
+	constants = py.PyObject_GetAttrString(code, "co_consts");
+	for (intptr_t i = 0; constants && i < py.PyTuple_Size(constants); i++)
+		is_constant |= py.PyTuple_GetItem(constants, i) == s->code;
+	if (constants)
+		py.Py_DecRef(constants);
+	if (!is_constant)
+		return;
+
+	struct pyobj *globals = *(struct pyobj **)((char *)caller + FRAME_GLOBALS);
+	struct pyobj *prefix = qualname_of(code, globals, caller, depth + 1);
+
+	if (prefix)
+		s->found = join(prefix, ".<locals>.", s->code);
+}
+
+static struct pyobj *qualname_of(struct pyobj *code, struct pyobj *globals, struct pyframe *frame, int depth)
 {
 	struct search s = {.code = code, .firstline = code_int(code, "co_firstlineno")};
+	struct pyobj *name = py.PyObject_GetAttrString(code, "co_name");
 
-	if (!globals)
-		return NULL;
+	if (!globals || !name)
+		return name;
 	s.filename = py.PyObject_GetAttrString(code, "co_filename");
+	search_name(&s, globals, name);
+	if (!s.found && frame) {
+		struct pyobj *first = *(struct pyobj **)((char *)frame + agent.frame_locals);
+
+		if (first && code_int(code, "co_argcount"))
+			search_first_argument(&s, first, name);
+		if (!s.found)
+			search_caller(&s, frame, depth);
+	}
 	for (int round = 0; round < 2 && !s.found; round++) {
 		s.constants = round;
 		s.looks = 0;
 		search_dict(&s, globals, 0);
 	}
+	/* Functions at module level that no variable has, and the module itself. */
+	if (!s.found)
+		s.found = name;
+	else
+		py.Py_DecRef(name);
 	if (s.filename)
 		py.Py_DecRef(s.filename);
-	py.PyErr_Clear();
 	return s.found;
+}
+
+struct pyobj *qualname_find(struct pyobj *code, struct pyobj *globals)
+{
+	struct pyobj *name = qualname_of(code, globals, agent.deciding_frame, 0);
+
+	py.PyErr_Clear();
+	return name;
 }
