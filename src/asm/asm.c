@@ -63,15 +63,6 @@ void asm_label_here(struct asm_buf *b, asm_label l)
 		b->labels.v[l] = (s32)b->insns.n;
 }
 
-bool asm_label_used(const struct asm_buf *b, asm_label l)
-{
-	for (size_t i = 0; i < b->fixups.n; i++) {
-		if (b->fixups.v[i].label == l)
-			return true;
-	}
-	return false;
-}
-
 static void put_jump(struct asm_buf *b, int code, int dst, int src, s32 imm, asm_label to)
 {
 	*vec_push(b->arena, &b->fixups) = (struct fixup){(u32)b->insns.n, to};

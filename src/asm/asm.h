@@ -65,7 +65,6 @@ typedef s32 asm_label;
 struct asm_buf *asm_new(struct arena *a);
 asm_label asm_label_new(struct asm_buf *b);
 void asm_label_here(struct asm_buf *b, asm_label l); /* once for each label */
-bool asm_label_used(const struct asm_buf *b, asm_label l); /* does a jump lead to it so far? */
 
 /* op: BPF_ADD ... ; size: BPF_B, BPF_H, BPF_W, BPF_DW; registers: BPF_REG_0 ... BPF_REG_10 */
 void asm_mov(struct asm_buf *b, int dst, int src);

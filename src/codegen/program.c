@@ -151,23 +151,13 @@ static void make(struct gen *g, enum lazy_id id)
 	g->lazy.have[id] = true;
 }
 
-/* The verifier takes no code that nothing leads to: does the group's code jump when it cannot read an argument? */
-static bool args_can_fail(struct gen *g, u32 mask)
-{
-	struct asm_buf *trial = asm_new(g->cg->arena);
-	asm_label fault = asm_label_new(trial);
-
-	g->g->ops->args(trial, g->g->data, mask, (s16)g->args_at, fault);
-	return asm_label_used(trial, fault);
-}
-
 static void make_args(struct gen *g, u32 mask)
 {
 	mask &= ~g->lazy.args;
 	if (!mask)
 		return;
 	if (g->g->ops->args) {
-		ir_hook_args(&g->ir, mask, g->args_at, args_can_fail(g, mask) ? g->fault_args : -1);
+		ir_hook_args(&g->ir, mask, g->args_at, g->fault_args);
 	} else {
 		for (u32 n = 0; n < NARGS; n++) {
 			if (mask & 1u << n)
