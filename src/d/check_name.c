@@ -12,6 +12,8 @@ static int check_args_array(struct d_checker *c, struct d_node *n)
 
 	if (index && d_check_expr(c, n->arg[0]))
 		return -EINVAL;
+	if (!c->clause)
+		return d_check_error(c, n->pos, "args has a meaning in a clause only");
 	if (!index || index->op != D_CONST || !d_is_int(index->type))
 		return d_check_error(c, n->pos, "args takes one index, an integer constant: args[0]");
 	name = index->value < 0 || index->value > INT32_MAX
@@ -112,6 +114,15 @@ int d_check_name(struct d_checker *c, struct d_node *n)
 			return d_check_error(c, n->pos, "unknown variable '%s'", n->name);
 		return d_check_error(c, n->pos, "%s%s has not been declared or assigned", d_scope_prefix(n->scope),
 				     n->name);
+	}
+	if (s->value) {
+		if (n->narg)
+			return d_check_error(c, n->pos, "'%s' is not an array", n->name);
+		n->op = D_CONST;
+		n->type = s->value->type;
+		n->value = s->value->value;
+		n->str = s->value->str;
+		return 0;
 	}
 	n->var = s->var;
 	n->type = s->var->type;

@@ -274,12 +274,13 @@ struct d_option { /* #pragma D option name[=value] */
 	struct srcpos pos;
 };
 
-struct d_decl { /* int x; self string s; int a[string, int]; */
+struct d_decl { /* int x; self string s; int a[string, int]; inline int DEBUG = 1; */
 	const char *name;
 	enum d_scope scope;
 	const struct d_type *type;
 	u32 nkeys;
 	const struct d_type **keys;
+	struct d_node *value; /* inline: what the name stands for; a constant after d_check(). No variable then. */
 	struct srcpos pos;
 };
 

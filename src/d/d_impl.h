@@ -160,7 +160,7 @@ struct d_node *d_node_index(struct d_parser *p, struct srcpos pos, struct d_node
 struct d_node *d_node_sizeof(struct d_parser *p, struct srcpos pos, const struct d_type *type);
 void d_stmt_add(struct d_parser *p, struct d_stmts *to, struct srcpos pos, struct d_node *expr);
 void d_clause_add(struct d_parser *p, struct d_descs *descs, struct d_node *pred, struct d_stmts *stmts);
-void d_decl_add(struct d_parser *p, struct srcpos pos, u32 stars, const char *name, struct d_types *keys);
+struct d_decl *d_decl_add(struct d_parser *p, struct srcpos pos, u32 stars, const char *name, struct d_types *keys);
 const struct d_type *d_type_add_stars(struct d_parser *p, const struct d_type *t, u32 stars);
 void d_typewords_join(struct d_typewords *to, const struct d_typewords *w);
 struct d_node *d_node_member(struct d_parser *p, struct srcpos pos, struct d_node *base, const char *name);
@@ -172,7 +172,8 @@ struct d_symbol {
 	struct d_var *var;
 	struct d_symbol *next; /* in the bucket */
 	bool declared;
-	bool scalar; /* used without keys somewhere */
+	const struct d_node *value; /* of an inline name: no variable, but this constant */
+	bool scalar;                /* used without keys somewhere */
 	bool keyed_assigned;
 	bool assigned;              /* written somewhere */
 	bool counted;               /* its type comes from ++ or += */

@@ -121,7 +121,9 @@ static void dump_decls(struct strbuf *out, const struct d_program *prog)
 
 		strbuf_printf(out, "declare %s%s", d_scope_prefix(d->scope), d->name);
 		dump_keys(out, d->keys, NULL, d->nkeys);
-		strbuf_printf(out, " : %s\n", d->type->name);
+		strbuf_printf(out, " : %s%s\n", d->type->name, d->value ? " inline" : "");
+		if (d->value)
+			dump_node(out, d->value, 1);
 	}
 }
 

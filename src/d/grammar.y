@@ -55,7 +55,7 @@ static void d_yyerror(D_YYLTYPE *loc, struct d_parser *p, const char *msg);
 %token <node> INTEGER STRING
 %token <type> TYPE
 %token <op> ASSIGN_OP
-%token SELF THIS SIZEOF STRINGOF UNSIGNED SIGNED LONG SHORT INT CHAR QUALIFIER
+%token INLINE SELF THIS SIZEOF STRINGOF UNSIGNED SIGNED LONG SHORT INT CHAR QUALIFIER
 %token END_PREDICATE ARROW LOR LAND LXOR EQ NE LE GE SHL SHR INC DEC
 
 %type <node> expr assign cond lor lxor land or xor and equality relation shift sum product cast unary postfix primary
@@ -98,10 +98,15 @@ stmts	: %empty					{ $$ = NEW(struct d_stmts); }
 	| stmts ';' expr				{ $$ = $1; d_stmt_add(p, $$, @3, $3); }
 	;
 
-/* --- declarations: int x; self string s, t; int a[string, int]; */
+/* --- declarations: int x; self string s, t; int a[string, int]; inline int DEBUG = 1; */
 
 declaration
 	: declared declarators ';'
+	| INLINE base_type stars IDENT '=' assign ';'	{
+			p->decl_scope = D_GLOBAL;
+			p->decl_type = $2;
+			d_decl_add(p, @4, $3, $4, NULL)->value = $6;
+		}
 	;
 declared
 	: base_type					{ p->decl_scope = D_GLOBAL; p->decl_type = $1; }

@@ -10,7 +10,7 @@ static const struct d_type *infer_var(struct d_checker *c, const struct d_node *
 	s64 value;
 	int b;
 
-	if (n->scope == D_GLOBAL && !strcmp(n->name, "args") && n->narg == 1) {
+	if (n->scope == D_GLOBAL && !strcmp(n->name, "args") && n->narg == 1 && c->clause) {
 		const char *name =
 		    n->arg[0]->op != D_CONST ? NULL : c->r->arg_type(c->r->arg, c->clause, (u32)n->arg[0]->value);
 

@@ -54,7 +54,7 @@ static const struct keyword {
     {"const", QUALIFIER, true},
     {"volatile", QUALIFIER, true},
     {"restrict", QUALIFIER, true},
-    {"inline", 0, true, "inline definitions are not supported yet"},
+    {"inline", INLINE, true},
     {"typedef", 0, true, "type definitions are not supported yet"},
     {"struct", 0, true, "structures are not supported yet"},
     {"union", 0, true, "unions are not supported yet"},

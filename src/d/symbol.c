@@ -29,16 +29,22 @@ struct d_symbol *d_symbol_find(struct d_checker *c, enum d_scope scope, const ch
 static struct d_symbol *symbol_add(struct d_checker *c, enum d_scope scope, const char *name, struct srcpos pos)
 {
 	struct d_symbol *s = arena_new_array(c->arena, struct d_symbol, 1), **b = bucket(c, scope, name);
-	struct d_var *v = arena_new_array(c->arena, struct d_var, 1);
 
-	v->name = name;
-	v->scope = scope;
-	v->id = c->nvars[scope]++;
-	v->pos = pos;
-	*vec_push(c->arena, &c->prog->vars) = v;
-	s->var = v;
+	s->var = arena_new_array(c->arena, struct d_var, 1);
+	s->var->name = name;
+	s->var->scope = scope;
+	s->var->pos = pos;
 	s->next = *b;
 	*b = s;
+	return s;
+}
+
+static struct d_symbol *variable_add(struct d_checker *c, enum d_scope scope, const char *name, struct srcpos pos)
+{
+	struct d_symbol *s = symbol_add(c, scope, name, pos);
+
+	s->var->id = c->nvars[scope]++;
+	*vec_push(c->arena, &c->prog->vars) = s->var;
 	return s;
 }
 
@@ -59,6 +65,30 @@ static int no_local_array(struct d_checker *c, struct srcpos pos, const char *na
 			     name, name);
 }
 
+/* inline type name = constant; It may name the inline names before it. */
+static int declare_inline(struct d_checker *c, const struct d_decl *d)
+{
+	struct d_node *value = d->value;
+	struct d_symbol *s;
+
+	if (d_check_expr(c, value))
+		return -EINVAL;
+	if (value->op != D_CONST)
+		return d_check_error(c, d->pos,
+				     "inline %s is not a constant: other inline definitions are not supported yet",
+				     d->name);
+	if (!d_type_fits(d->type, value))
+		return d_check_error(c, d->pos, "inline %s is \"%s\", and its value is \"%s\"", d->name,
+				     d->type->name, value->type->name);
+	value->type = d->type;
+	value->value = d_type_wrap(d->type, value->value);
+	s = symbol_add(c, d->scope, d->name, d->pos);
+	s->declared = true;
+	s->value = value;
+	s->var->type = d->type;
+	return 0;
+}
+
 static int declare(struct d_checker *c, const struct d_decl *d)
 {
 	struct d_symbol *s = d_symbol_find(c, d->scope, d->name);
@@ -75,7 +105,9 @@ static int declare(struct d_checker *c, const struct d_decl *d)
 			return d_check_error(c, d->pos, "a key cannot have the type \"void\"");
 	if (d->scope == D_CLAUSE && d->nkeys)
 		return no_local_array(c, d->pos, d->name);
-	s = symbol_add(c, d->scope, d->name, d->pos);
+	if (d->value)
+		return declare_inline(c, d);
+	s = variable_add(c, d->scope, d->name, d->pos);
 	s->declared = true;
 	s->var->type = d->type;
 	s->var->nkeys = d->nkeys;
@@ -104,7 +136,9 @@ static void note_use(void *arg, struct d_node *n)
 		return;
 	s = d_symbol_find(c, n->scope, n->name);
 	if (!s)
-		s = symbol_add(c, n->scope, n->name, n->pos);
+		s = variable_add(c, n->scope, n->name, n->pos);
+	if (s->value)
+		return;
 	if (!n->narg)
 		s->scalar = true;
 	else if (!s->keyed)

@@ -166,7 +166,7 @@ const struct d_type *d_type_add_stars(struct d_parser *p, const struct d_type *t
 	return t;
 }
 
-void d_decl_add(struct d_parser *p, struct srcpos pos, u32 stars, const char *name, struct d_types *keys)
+struct d_decl *d_decl_add(struct d_parser *p, struct srcpos pos, u32 stars, const char *name, struct d_types *keys)
 {
 	struct d_decl *d = vec_push(p->prog->arena, &p->prog->decls);
 
@@ -178,6 +178,7 @@ void d_decl_add(struct d_parser *p, struct srcpos pos, u32 stars, const char *na
 		d->keys = keys->v.v;
 		d->nkeys = (u32)keys->v.n;
 	}
+	return d;
 }
 
 void d_node_walk(struct d_node *n, void (*fn)(void *arg, struct d_node *n), void *arg)

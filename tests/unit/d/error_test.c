@@ -52,9 +52,6 @@ static const struct error_case syntax[] = {
     {"struct foo { int x; };", "pydtrace: test.d:1:1: structures are not supported yet\n"
 			       "    struct foo { int x; };\n"
 			       "    ^\n"},
-    {"inline int x = 3;", "pydtrace: test.d:1:1: inline definitions are not supported yet\n"
-			  "    inline int x = 3;\n"
-			  "    ^\n"},
     {"BEGIN /1/", "pydtrace: test.d:1:9: actions { } are expected after the probe description and predicate\n"
 		  "    BEGIN /1/\n"
 		  "            ^\n"},
@@ -175,6 +172,12 @@ static const struct error_case syntax[] = {
     {"BEGIN { x = sizeof(foo_t * *); }", "pydtrace: test.d:1:20: unknown type 'foo_t'\n"
 					 "    BEGIN { x = sizeof(foo_t * *); }\n"
 					 "                       ^\n"},
+    {"inline int A[int x] = 2;", "pydtrace: test.d:1:13: syntax error near '['\n"
+				 "    inline int A[int x] = 2;\n"
+				 "                ^\n"},
+    {"BEGIN { inline int x = 1; }", "pydtrace: test.d:1:9: syntax error near 'inline'\n"
+				    "    BEGIN { inline int x = 1; }\n"
+				    "            ^\n"},
     {"BEGIN\n{\n\tx = 1;\n\ty = 2\n\tz = 3;\n}\n", "pydtrace: test.d:5:2: syntax error near 'z'\n"
 						   "    \tz = 3;\n"
 						   "    \t^\n"},
@@ -361,6 +364,31 @@ static const struct error_case expressions[] = {
      "pydtrace: test.d:1:44: self->t is already declared at line 1\n"
      "    self int t; this int t; int t; self string t;\n"
      "                                               ^\n"},
+    {"inline int A = pid;",
+     "pydtrace: test.d:1:12: inline A is not a constant: other inline definitions are not supported yet\n"
+     "    inline int A = pid;\n"
+     "               ^\n"},
+    {"inline int A = x; BEGIN { x = 1; }", "pydtrace: test.d:1:16: unknown variable 'x'\n"
+					   "    inline int A = x; BEGIN { x = 1; }\n"
+					   "                   ^\n"},
+    {"inline int A = \"s\";", "pydtrace: test.d:1:12: inline A is \"int\", and its value is \"string\"\n"
+			      "    inline int A = \"s\";\n"
+			      "               ^\n"},
+    {"inline int A = 1; BEGIN { A = 2; }", "pydtrace: test.d:1:29: operator = needs a variable on its left\n"
+					   "    inline int A = 1; BEGIN { A = 2; }\n"
+					   "                                ^\n"},
+    {"inline int A = 1; BEGIN { A[1] = 2; }", "pydtrace: test.d:1:27: 'A' is not an array\n"
+					      "    inline int A = 1; BEGIN { A[1] = 2; }\n"
+					      "                              ^\n"},
+    {"inline int A = 1; int A;", "pydtrace: test.d:1:23: A is already declared at line 1\n"
+				 "    inline int A = 1; int A;\n"
+				 "                          ^\n"},
+    {"inline int A = args[0];", "pydtrace: test.d:1:16: args has a meaning in a clause only\n"
+				"    inline int A = args[0];\n"
+				"                   ^\n"},
+    {"inline int A = B; inline int B = 1;", "pydtrace: test.d:1:16: unknown variable 'B'\n"
+					    "    inline int A = B; inline int B = 1;\n"
+					    "                   ^\n"},
     {"# 12 \"lib.d\"\nBEGIN\n{ x = y; }\n", "pydtrace: lib.d:13:7: unknown variable 'y'\n"
 					    "    { x = y; }\n"
 					    "          ^\n"},
