@@ -343,7 +343,7 @@ static void heart_stop(struct provider_run *r)
 static int proc_attach(struct provider_run *r, struct python_proc *p)
 {
 	struct provider_env *env = r->env;
-	const struct python_attach_options opt = {0};
+	const struct python_attach_options opt = {.cancel_fd = env->cancel_fd};
 	struct python *python = NULL;
 	int err;
 

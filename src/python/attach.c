@@ -34,6 +34,7 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->dir_fd = -1;
 	p->no_proc = !python_target_has_proc(p);
 	/* A filter may kill the process for a call that it does not expect; files are opened by every program. */
+	p->cancel_fd = opt ? opt->cancel_fd : 0;
 	p->no_memfd = (opt && opt->no_memfd) || (!target_status(t, &st) && st.seccomp);
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = python_now_ns();
@@ -145,6 +146,10 @@ static int attach(struct python *p, const void *page, size_t page_size, u64 dead
 	if (ret)
 		return ret;
 	ret = python_job_finish(p, deadline);
+	p->cancel_fd = 0; /* taking the agent out again is not to be cut short */
+	if (ret == -EINTR)
+		return diag_fail(diag, EINTR, "interrupted while waiting for the Python of process %d (%s)",
+				 target_pid(p->t), target_comm(p->t));
 	if (ret == -ETIMEDOUT)
 		return python_refuse_busy(p, diag);
 	return ret ? python_refuse_stop(p, ret, diag) : python_loaded(p, diag);

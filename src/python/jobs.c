@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Jobs of the agent, and which thread does each (docs/attach.md has the table). */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -112,6 +113,14 @@ static int job_withdraw(struct python *p)
 	return python_ctl_wait(p, p->jobs, python_now_ns() + 2000000000ull) ? 0 : -ETIMEDOUT;
 }
 
+/* Does the user want to wait no longer? */
+static bool cancelled(const struct python *p)
+{
+	struct pollfd fd = {.fd = p->cancel_fd, .events = POLLIN};
+
+	return p->cancel_fd > 0 && poll(&fd, 1, 0) > 0;
+}
+
 /* See the open job done, on whichever thread can do it first. */
 int python_job_finish(struct python *p, u64 deadline)
 {
@@ -131,6 +140,8 @@ int python_job_finish(struct python *p, u64 deadline)
 			return 0;
 		if (python_now_ns() > deadline || c->stage == STUB_FINALIZING)
 			return job_withdraw(p);
+		if (cancelled(p))
+			return job_withdraw(p) ? -EINTR : 0;
 		if (c->waiting || __atomic_load_n(&c->job, __ATOMIC_ACQUIRE) == STUB_IDLE)
 			continue; /* a thread is at it */
 		not_held = c->not_held;

@@ -40,6 +40,7 @@ struct python_attach_options {
 	u32 timeout_ms;    /* give up when the interpreter does not come to a safe point; 0: 10 s */
 	const void *agent; /* the agent's ELF image; NULL: the one that is built in */
 	size_t agent_size;
+	int cancel_fd; /* give up with -EINTR when this polls readable (a signalfd); 0: there is none */
 	bool
 	    no_memfd; /* hand things over as files in the target's /tmp, removed at once, instead of memory files */
 };

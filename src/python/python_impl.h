@@ -48,6 +48,7 @@ struct python {
 	const char *dir;     /* that they are in */
 	int dir_fd;
 	bool no_memfd, no_proc;
+	int cancel_fd;   /* 0: none */
 	bool leave_page; /* a pending call may still come: the page and the stub must stay */
 	u32 jobs;        /* given out */
 	u32 shots;       /* that will count themselves in stub_ctl.left */

@@ -50,6 +50,7 @@ int session_providers_open(struct session *s)
 	    .child = s->child,
 	    .child_target = s->child_target,
 	    .child_python = s->child_is_python ? &s->child_python : NULL,
+	    .cancel_fd = s->signals,
 	    .strsize = (u32)ALIGN_UP(s->cfg->opt.n[SESSION_STRSIZE], 8),
 	    .listing = s->cfg->mode == SESSION_LIST,
 	    .add_group = add_group,
