@@ -111,14 +111,16 @@ RT_FUNC void rt_str_substr(void *dst, const void *src, __s64 index, __s64 n, __u
 		n = (__s64)size;
 	if (index < 0) {
 		index += len;
-		if (index < 0 && index + n > 0) {
+		if (index < 0 && n > 0 && index + n > 0) {
 			n += index;
 			index = 0;
 		}
 	}
-	if (index < 0 || index >= len)
+	if (index < 0 || index >= len) {
+		index = 0;
 		n = 0;
-	else if (n < 0)
+	}
+	if (n < 0)
 		n += len - index;
 	if (n > len - index)
 		n = len - index;
