@@ -126,6 +126,7 @@ static const char *const absent[] = {
     "ustackdepth",
     "usym",
     "uthreadname",
+    "zonename",
 };
 
 bool d_is_known_absent(const char *name)

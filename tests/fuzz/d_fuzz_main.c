@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
-#define MAX_TEXT (16 * 1024)
+#define MAX_TEXT  (16 * 1024)
 #define MAX_FILES 256
 
 struct input {
@@ -40,6 +40,9 @@ static const char *const words[] = {
     "lquantize(arg0, 0, 10, 1)",
     "printf(\"%d\", ",
     "printa(",
+    "inline int X = ",
+    "X",
+    "EIO",
     "BEGIN",
     "syscall:::entry",
     "/",
