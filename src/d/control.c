@@ -29,6 +29,9 @@ static int pragma_option(struct d_parser *p, const char *s)
 	o->name = eq ? arena_strndup(p->prog->arena, text, (size_t)(eq - text)) : text;
 	o->value = eq ? eq + 1 : NULL;
 	o->pos = p->pos;
+	/* The one option that the parser itself obeys, from here on. */
+	if (!strcmp(o->name, "defaultargs") && p->cfg->macros)
+		p->cfg->macros->default_args = true;
 	return 0;
 }
 
