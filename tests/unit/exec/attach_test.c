@@ -86,29 +86,10 @@ static void fixture_close(struct fixture *f)
 	arena_free(f->a);
 }
 
-/* The place of an address in its file, and the file as /proc/PID/map_files names it. */
-static u64 place(const void *addr, char *path, size_t size)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	unsigned long lo, hi, off, at = (unsigned long)addr;
-	char line[512];
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %*s %lx", &lo, &hi, &off) == 3 && lo <= at && at < hi) {
-			fclose(maps);
-			snprintf(path, size, "/proc/%d/map_files/%lx-%lx", getpid(), lo, hi);
-			return at - lo + off;
-		}
-	}
-	fail_msg("%p is not mapped", addr);
-	return 0;
-}
-
 static void attach(struct fixture *f, const void *addr, bool is_return)
 {
 	char path[128];
-	u64 off = place(addr, path, sizeof(path));
+	u64 off = place_of(addr, path, sizeof(path));
 
 	if (exec_attach_uprobe(f->e, 0, path, off, getpid(), is_return, &f->m.diag))
 		fail_msg("%s", f->m.text.s);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -166,6 +167,24 @@ static inline void both_close(struct both *b)
 {
 	for (u32 i = 0; i < b->n; i++)
 		exec_close(b->e[i]);
+}
+
+/* The place of an address in its file, and the file as /proc/PID/map_files names it. */
+static inline u64 place_of(const void *addr, char *path, size_t size)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long lo = 0, hi = 0, off = 0, at = (unsigned long)addr;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %*s %lx", &lo, &hi, &off) == 3 && lo <= at && at < hi)
+			break;
+	}
+	fclose(maps);
+	assert_true(lo <= at && at < hi);
+	snprintf(path, size, "/proc/%d/map_files/%lx-%lx", getpid(), lo, hi);
+	return at - lo + off;
 }
 
 /* The map that programs leave their results in. */

@@ -71,22 +71,6 @@ static void *count(void *arg)
 	return NULL;
 }
 
-static u64 place(const void *addr, char *path, size_t size)
-{
-	FILE *f = fopen("/proc/self/maps", "re");
-	unsigned long lo, hi, off, at = (unsigned long)addr;
-	char line[512];
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx %*s %lx", &lo, &hi, &off) == 3 && lo <= at && at < hi)
-			break;
-	}
-	fclose(f);
-	snprintf(path, size, "/proc/self/map_files/%lx-%lx", lo, hi);
-	return at - lo + off;
-}
-
 static void slots_are_reused(void **state)
 {
 	struct arena *a = arena_new();
@@ -101,7 +85,7 @@ static void slots_are_reused(void **state)
 	NEED_KERNEL();
 	e = open_loaded(&exec_kernel, &img);
 	st = exec_map_memory(e, M_STATE);
-	off = place((const void *)(uintptr_t)site, path, sizeof(path));
+	off = place_of((const void *)(uintptr_t)site, path, sizeof(path));
 	assert_int_equal(exec_attach_raw_tracepoint(e, P_EXIT, "sched_process_exit", &m.diag), 0);
 	assert_int_equal(exec_attach_uprobe(e, P_SITE, path, off, getpid(), false, &m.diag), 0);
 	for (int round = 0; round < ROUNDS; round++) {
