@@ -18,7 +18,8 @@
  * already at the child's first hit). But where the kernel has made the nop a call, the child has the call and not the
  * page that is called (the trampoline is mapped VM_DONTCOPY), so a child that ran such a site would crash; detaching does
  * not mend it. Sites of the agent are safe: the agent does not pass through them in a child. Linux shows each hit of an
- * optimised site as system call 336 (uprobe) to sys_enter and sys_exit; it is not the program's.
+ * optimised site as system call 336 (uprobe) to sys_enter and sys_exit; it is not the program's, and seccomp filters let
+ * it pass.
  */
 #include <errno.h>
 #include <linux/perf_event.h>
