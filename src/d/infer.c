@@ -4,11 +4,24 @@
 
 #include "d/d_impl.h"
 
-static const struct d_type *infer_var(struct d_checker *c, const struct d_node *n)
+static const struct d_type *infer_variable(const struct d_node *n)
+{
+	const struct d_type *t = n->var->type;
+
+	if (t && n->narg && !n->var->nkeys)
+		return d_is_pointer(t) ? t->to : NULL;
+	return t;
+}
+
+/* Names that are not variables are D's own, or inline. */
+static const struct d_type *infer_name(struct d_checker *c, const struct d_node *n)
 {
 	struct d_symbol *s;
 	s64 value;
 	int b;
+
+	if (n->var)
+		return infer_variable(n);
 
 	if (n->scope == D_GLOBAL && !strcmp(n->name, "args") && n->narg == 1 && c->clause) {
 		const char *name =
@@ -24,11 +37,7 @@ static const struct d_type *infer_var(struct d_checker *c, const struct d_node *
 	if (b >= 0)
 		return d_builtin_type((enum d_builtin)b);
 	s = d_symbol_find(c, n->scope, n->name);
-	if (!s || !s->var->type)
-		return NULL;
-	if (n->narg && !s->var->nkeys)
-		return d_is_pointer(s->var->type) ? s->var->type->to : NULL;
-	return s->var->type;
+	return s ? s->var->type : NULL;
 }
 
 static const struct d_type *infer_call(struct d_checker *c, const struct d_node *n)
@@ -101,7 +110,7 @@ static const struct d_type *infer_first(struct d_checker *c, const struct d_node
 }
 
 static const struct d_type *(*const rule[D_NOPS])(struct d_checker *, const struct d_node *) = {
-    [D_CONST] = infer_own,       [D_VAR] = infer_var,       [D_CALL] = infer_call,     [D_NEG] = infer_promoted,
+    [D_CONST] = infer_own,       [D_VAR] = infer_name,      [D_CALL] = infer_call,     [D_NEG] = infer_promoted,
     [D_BITNOT] = infer_promoted, [D_PLUS] = infer_promoted, [D_NOT] = infer_int,       [D_DEREF] = infer_deref,
     [D_CAST] = infer_own,        [D_SIZEOF] = infer_size,   [D_ADD] = infer_binary,    [D_SUB] = infer_binary,
     [D_MUL] = infer_binary,      [D_DIV] = infer_binary,    [D_MOD] = infer_binary,    [D_AND] = infer_binary,

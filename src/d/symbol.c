@@ -4,7 +4,8 @@
 
 #include "d/d_impl.h"
 
-#define MAX_ROUNDS 20 /* of finding types from types; real scripts need two or three */
+#define MAX_ROUNDS  20 /* of finding types from types; real scripts need two or three */
+#define MAX_GUESSES 3  /* of variables without a type, that others are then found from */
 
 static const char *const scope_prefix[] = {[D_GLOBAL] = "", [D_THREAD] = "self->", [D_CLAUSE] = "this->"};
 
@@ -139,6 +140,7 @@ static void note_use(void *arg, struct d_node *n)
 		s = variable_add(c, n->scope, n->name, n->pos);
 	if (s->value)
 		return;
+	n->var = s->var;
 	if (!n->narg)
 		s->scalar = true;
 	else if (!s->keyed)
@@ -273,7 +275,7 @@ void d_symbols_infer(struct d_checker *c)
 		if (v->type || !d_symbol_find(c, v->scope, v->name)->assigned)
 			continue;
 		v->type = &d_type_s64;
-		if (again++ < MAX_ROUNDS)
+		if (again++ < MAX_GUESSES)
 			infer_until_stable(c);
 	}
 }
