@@ -9,7 +9,8 @@
 #include "agent_impl.h"
 
 #define STACK_SPARE    (1u << 20) /* bytes of the stack that are left for C code at the deepest call */
-#define CALLS_PER_LOOK 1024       /* unmatched calls until the tracer's sign of life is looked at again */
+#define STACK_PER_PEER 64   /* bytes of a matched call's frame here, for each pydtrace that is called by another */
+#define CALLS_PER_LOOK 1024 /* unmatched calls until the tracer's sign of life is looked at again */
 
 #define CO_GENERATORS       0x2a0 /* CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR */
 #define OP_RETURN_GENERATOR 75    /* 3.11 */
@@ -298,10 +299,15 @@ static SLOW struct pyobj *other_globals(void *tstate, struct pyframe *frame, int
 	return not_known(tstate, frame, throwing);
 }
 
+static bool evalframe_leave(bool inside);
+
 static SLOW struct pyobj *look(void *tstate, struct pyframe *frame, int throwing)
 {
 	until_look = CALLS_PER_LOOK;
 	agent_poke();
+	/* Left, when somebody who came later was called before us: it may have gone as well. */
+	if (agent.inert)
+		evalframe_leave(true);
 	return not_known(tstate, frame, throwing);
 }
 
@@ -397,23 +403,39 @@ static int layout_check(void)
 }
 
 /*
- * A pydtrace whose tracer was killed, and whose evaluator has not been called since, is asked to look at the clock:
- * before its evaluator there is a mark and the distance to agent_poke() (sites.S).
+ * Is the evaluator another pydtrace's? Before it there is a mark, and the distance to agent_poke() (sites.S). That is
+ * called: when its tracer was killed and it has not noticed, because nothing was called since, it goes away now. One that
+ * stays is called by us as it calls what was before it. They may leave in any order; who leaves first stays mapped.
  */
-static void peer_poke(agent_eval *eval)
+static bool peer_poke(agent_eval *eval)
 {
 	const char *p = (const char *)eval;
 	bool (*poke)(void);
 
 	if (((uintptr_t)p & 4095) < 16 || field(uint64_t, p, -16) != AGENT_PEER_MARK)
-		return;
+		return false;
 	poke = (bool (*)(void))(p - 8 + field(int64_t, p, -8));
 	poke();
+	return true;
+}
+
+/* What is to be called in our place. -EBUSY: somebody's whom we do not know. */
+static int saved_take(void)
+{
+	agent_eval *current = py._PyInterpreterState_GetEvalFrameFunc(interpreter);
+	bool peer = peer_poke(current);
+
+	saved = py._PyInterpreterState_GetEvalFrameFunc(interpreter);
+	if (saved == py._PyEval_EvalFrameDefault || (peer && saved == current))
+		return 0;
+	interpreter = NULL;
+	agent_message("another tool (a debugger or a compiler) evaluates the frames of this process", NULL);
+	return -EBUSY;
 }
 
 static int evalframe_init(void)
 {
-	agent_eval *current;
+	int err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++)
 		if (layouts[i].version == agent.version)
@@ -423,6 +445,12 @@ static int evalframe_init(void)
 		agent_message("the structures of this interpreter are not laid out as in any known Python", NULL);
 		return -ENOTSUP;
 	}
+	interpreter = py.PyInterpreterState_Main();
+	err = saved_take();
+	if (err)
+		return err;
+	if (saved != py._PyEval_EvalFrameDefault && at.stack_per_call)
+		at.stack_per_call += STACK_PER_PEER;
 	depth_max = depth_allowed();
 	/* The name is the end of the qualified name, so that alone will do where there is one. */
 	if (at.code_qualname && agent.field_used[WIRE_QUALNAME])
@@ -432,17 +460,6 @@ static int evalframe_init(void)
 	/* f_localsplus[1] is the last member of PyFrameObject. */
 	agent.frame_locals = *(uint64_t *)((char *)py.PyFrame_Type + TP_BASICSIZE) - 8;
 	hides_subscript = subscript_init();
-	interpreter = py.PyInterpreterState_Main();
-	peer_poke(py._PyInterpreterState_GetEvalFrameFunc(interpreter));
-	current = py._PyInterpreterState_GetEvalFrameFunc(interpreter);
-	if (current != py._PyEval_EvalFrameDefault) {
-		agent_message(
-		    "another tool (a debugger, a compiler, another pydtrace) evaluates the frames of this "
-		    "process",
-		    NULL);
-		return -EBUSY;
-	}
-	saved = current;
 	until_look = CALLS_PER_LOOK;
 	py._PyInterpreterState_SetEvalFrameFunc(interpreter, pydtrace_evalframe);
 	return 0;

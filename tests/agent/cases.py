@@ -14,7 +14,7 @@ import types
 import weakref
 
 from agentlib import (ACTIVE, ENTRY, EQ, FAILED, FILE, GE, GLOB, GONE, INERT, LE, LINE, LT, GT, MODULE, NAME, NE,
-                      QUALNAME, RETURN, Agent, Refused, filter_, names, now_ns, term)
+                      QUALNAME, RETURN, Agent, Refused, counter, filter_, names, now_ns, term)
 
 CASES = {}
 NEW = sys.version_info >= (3, 12)
@@ -956,34 +956,83 @@ def exit_attached():
     atexit.register(late.f)
 
 
+def evaluator_is_ours():
+    """Before 3.12: is the interpreter's evaluator another than its own?"""
+    api = ctypes.pythonapi
+    api._PyInterpreterState_GetEvalFrameFunc.restype = api.PyInterpreterState_Main.restype = ctypes.c_void_p
+    api._PyInterpreterState_GetEvalFrameFunc.argtypes = [ctypes.c_void_p]
+    now = api._PyInterpreterState_GetEvalFrameFunc(api.PyInterpreterState_Main())
+    return now != ctypes.cast(api._PyEval_EvalFrameDefault, ctypes.c_void_p).value
+
+
 @case
 def second_tracer():
+    """Two at once, which leave in either order."""
     def f():
         return 1
-    a = Agent([names("f")], alive_ns=now_ns())
-    b = Agent([names("f")], copy=True)
-    a.init()
+
+    def g():
+        return 1
+    for first_leaves_first in (False, True):
+        a = Agent([names("f")], copy=True, alive_ns=now_ns())
+        b = Agent([names("f", "g")], copy=True)
+        f()
+        a.init()
+        f()
+        b.init()
+        f()
+        g()
+        (a if first_leaves_first else b).fini()
+        f()
+        g()
+        (b if first_leaves_first else a).fini()
+        f()
+        if first_leaves_first:
+            same((tuple(a.page.events), tuple(b.page.events)), ((2, 2), (4, 4)))
+            same((a.page.state, b.page.state), (GONE if NEW else INERT, GONE))
+        else:
+            same((tuple(a.page.events), tuple(b.page.events)), ((3, 3), (2, 2)))
+            same((a.page.state, b.page.state), (GONE, GONE))
     if not NEW:
+        for _ in range(3000):
+            g()
+        same(evaluator_is_ours(), False)
+
+
+if not NEW:
+    @case
+    def evaluator_foreign():
+        """Another tool's evaluator: refused, and nothing is changed."""
+        api = ctypes.pythonapi
+        api._PyInterpreterState_SetEvalFrameFunc.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        api.PyInterpreterState_Main.restype = ctypes.c_void_p
+        foreign = ctypes.cast(counter().counter_foreign, ctypes.c_void_p)
+        ctypes.c_void_p.in_dll(counter(), "counter_default").value = ctypes.cast(
+            api._PyEval_EvalFrameDefault, ctypes.c_void_p).value
+        main = api.PyInterpreterState_Main()
+
+        def f():
+            return 1
+        a = Agent([names("f")])
+        api._PyInterpreterState_SetEvalFrameFunc(main, foreign)
         try:
-            b.init()
+            a.init()
         except Refused as e:
-            same(e.args[1], "another tool (a debugger, a compiler, another pydtrace) evaluates the frames of this "
-                            "process")
-            same(b.page.state, FAILED)
+            same(e.args, (-16, "another tool (a debugger or a compiler) evaluates the frames of this process"))
         else:
             raise AssertionError("not refused")
+        api._PyInterpreterState_SetEvalFrameFunc(main, ctypes.cast(api._PyEval_EvalFrameDefault, ctypes.c_void_p))
+        # One that comes after us, and stays when we leave: we stay too, and pass on.
+        a.init()
+        f()
+        ours = api._PyInterpreterState_GetEvalFrameFunc
+        ours.restype, ours.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+        ctypes.c_void_p.in_dll(counter(), "counter_default").value = ours(main)
+        api._PyInterpreterState_SetEvalFrameFunc(main, foreign)
         f()
         a.fini()
-        same(a.page.state, GONE)
-        return
-    f()
-    b.init()
-    f()
-    a.fini()
-    f()
-    b.fini()
-    same((a.page.events[0], b.page.events[0]), (2, 2))
-    same((a.page.events[1], b.page.events[1]), (2, 2))
+        f()
+        same((a.page.state, tuple(a.page.events)), (INERT, (2, 2)))
 
 
 def total_references():
