@@ -363,11 +363,13 @@ int python_start(struct python_child **out, char *const argv[], struct target **
 /* Run the stub in the held thread and hold it again at the same place. */
 static int child_shoot(struct python_child *c, struct python *p, const void *page, size_t size, struct diag *diag)
 {
-	struct target_stop s = {c->pid, c->regs};
+	struct target_stop s = {.tid = c->pid, .regs = c->regs};
 	u64 at = c->regs.rip, deadline = python_now_ns() + ATTACH_MS * 1000000ull;
 	enum event ev;
 	int ret = bp_set(c, at), handshake;
 
+	if (!ret && ptrace(PTRACE_GETSIGMASK, c->pid, sizeof(s.mask), &s.mask))
+		ret = -errno;
 	if (!ret)
 		ret = python_shot(p, &s, STUB_DIRECT);
 	if (!ret)

@@ -13,6 +13,7 @@ enum {
 	STOP_MS = 500,
 	DETACH_MS = 10000,
 	MENTIONED_MS = 20, /* how long a word on a stack keeps us waiting */
+	QUEUE_MS = 500,
 	FINI_RETRIES = 14,
 };
 
@@ -115,15 +116,17 @@ static int stub_erase(struct python *p, u64 deadline)
  */
 static bool page_unused(struct python *p, u64 deadline)
 {
+	u64 queue = python_now_ns() + QUEUE_MS * 1000000ull;
 	const struct stub_ctl *c = p->ctl;
 
-	for (;;) {
-		if (__atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued &&
-		    __atomic_load_n(&c->left, __ATOMIC_ACQUIRE) >= p->shots)
+	for (;; usleep(500)) {
+		bool left = __atomic_load_n(&c->left, __ATOMIC_ACQUIRE) >= p->shots;
+
+		if (left && __atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued)
 			return true;
-		if (python_now_ns() > deadline)
+		/* A thread comes back when it gets the GIL; a pending call perhaps never, if main is in a call without end. */
+		if (python_now_ns() > deadline || (left && python_now_ns() > queue))
 			return false;
-		usleep(500);
 	}
 }
 
@@ -144,7 +147,7 @@ static int unload(struct python *p, u64 deadline)
 		if (ret)
 			return ret;
 	}
-	p->leave_page = !page_unused(p, python_now_ns() + 500000000ull);
+	p->leave_page = !page_unused(p, deadline);
 	ret = unmap_page(p, deadline);
 	if (p->leave_page)
 		return -EBUSY;

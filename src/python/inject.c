@@ -85,22 +85,29 @@ static int stub_write(struct python *p)
 
 /* --- the shot --------------------------------------------------------------------------------------------------------- */
 
-/* The registers that the thread goes back to: an interrupted call is made again as the kernel would. */
-static void regs_restart(struct user_regs_struct *r)
+/*
+ * The registers that the thread goes back to: an interrupted call is made again as the kernel would. Returns the kernel's
+ * number of the interruption; 0: none.
+ */
+static u32 regs_restart(struct user_regs_struct *r)
 {
 	s64 nr = (s64)r->orig_rax, rax = (s64)r->rax;
+	u32 interrupted = 0;
 
 	if (nr >= 0 && python_call_restarts(rax)) {
 		r->rax = rax == -PYTHON_RESTARTBLOCK ? SYS_restart_syscall : (u64)nr;
 		r->rip -= 2;
+		interrupted = (u32)-rax;
 	}
 	r->orig_rax = (u64)-1;
+	return interrupted;
 }
 
 static void frame_fill(struct python *p, const struct target_stop *s, enum stub_how how, struct stub_frame *f)
 {
 	f->regs = s->regs;
-	regs_restart(&f->regs);
+	f->interrupted = regs_restart(&f->regs);
+	f->mask = s->mask;
 	f->how = how;
 	f->spin_ms = SPIN_MS;
 	f->map_size = p->map_size;
@@ -159,6 +166,9 @@ int python_shot(struct python *p, const struct target_stop *s, enum stub_how how
 	p->target_frame = at;
 	p->shot_tid = s->tid;
 	ret = target_stop_set_regs(s, &regs);
+	/* From here on the thread runs the stub, whatever becomes of us; signals may wait for its end. */
+	if (!ret)
+		target_stop_set_mask(s, ~0ull);
 	if (!ret && how != STUB_UNMAP)
 		p->shots++;
 out:

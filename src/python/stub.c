@@ -18,6 +18,7 @@
 #define STUB __attribute__((section("pydtrace_stub"), used))
 
 enum { RTLD_NOW_ = 2, SIG_SETMASK_ = 2, SIGSET_SIZE = 8, AGENT_OPEN = O_RDWR | O_CLOEXEC };
+enum { ERESTARTSYS_ = 512, EINTR_ = 4, SA_RESTART_ = 0x10000000 };
 
 STUB static long call6(long nr, long a, long b, long c, long d, long e, long f)
 {
@@ -240,14 +241,11 @@ undo:
 	return NULL;
 }
 
-STUB void stub_main(struct stub_frame *f);
-STUB void stub_main(struct stub_frame *f)
+STUB static void work(struct stub_frame *f)
 {
-	uint64_t all = ~0ull;
 	struct stub_ctl *c;
 	int *err, saved;
 
-	call6(SYS_rt_sigprocmask, SIG_SETMASK_, (long)&all, (long)&f->mask, SIGSET_SIZE, 0, 0);
 	if (f->how == STUB_UNMAP) {
 		if (f->page)
 			call6(SYS_munmap, (long)f->page, (long)f->map_size, 0, 0, 0, 0);
@@ -271,6 +269,43 @@ STUB void stub_main(struct stub_frame *f)
 		job_run(c);
 	*err = saved;
 	__atomic_fetch_add(&c->left, 1, __ATOMIC_RELEASE);
+}
+
+/*
+ * A signal that came meanwhile is still pending. Had we not been here it would have ended the system call that the thread
+ * was in, and the call must not be made again: signal(7), "Interruption of system calls by signal handlers".
+ */
+STUB static void restart_or_not(struct stub_frame *f)
+{
+	struct {
+		uint64_t handler, flags, restorer, mask;
+	} sa; /* the kernel's, not the C library's */
+	uint64_t pending = 0;
+
+	if (!f->interrupted || call6(SYS_rt_sigpending, (long)&pending, SIGSET_SIZE, 0, 0, 0, 0))
+		return;
+	pending &= ~f->mask;
+	for (long sig = 1; sig <= 64; sig++) {
+		if (!(pending >> (sig - 1) & 1) || call6(SYS_rt_sigaction, sig, 0, (long)&sa, SIGSET_SIZE, 0, 0) ||
+		    sa.handler <= 1) /* default, ignore */
+			continue;
+		if (f->interrupted != ERESTARTSYS_ || !(sa.flags & SA_RESTART_)) {
+			f->regs.rax = (uint64_t)-EINTR_;
+			f->regs.rip += 2;
+		}
+		return;
+	}
+}
+
+STUB void stub_main(struct stub_frame *f);
+STUB void stub_main(struct stub_frame *f)
+{
+	uint64_t all = ~0ull;
+
+	/* The tracer has blocked them already, unless it was killed just before. */
+	call6(SYS_rt_sigprocmask, SIG_SETMASK_, (long)&all, 0, SIGSET_SIZE, 0, 0);
+	work(f);
+	restart_or_not(f);
 }
 
 /*

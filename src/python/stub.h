@@ -68,9 +68,10 @@ struct stub_ctl {
 
 struct stub_frame {
 	struct user_regs_struct regs; /* to go back to */
-	uint64_t mask;                /* signal mask, saved and restored by the stub */
+	uint64_t mask;                /* signal mask to restore */
 	uint64_t xsave_mask;          /* components that `xsave` has */
 	uint32_t how, spin_ms;
+	uint32_t interrupted; /* the kernel's ERESTART number of the call that is to be made again; 0: none */
 	struct stub_ctl *ctl; /* NULL: make the shared page first */
 	uint64_t map_size, ctl_off;
 	char page_name[48], agent_name[48]; /* of the memory files */

@@ -79,6 +79,7 @@ int target_threads(struct target *t, pid_t **out, size_t *n);
 struct target_stop {
 	pid_t tid;
 	struct user_regs_struct regs;
+	u64 mask; /* of signals */
 };
 /*
  * 0: stopped, regs read. -EAGAIN: it is stopped by a signal (state T); -EBUSY: another traces it; -ETIMEDOUT: it did
@@ -87,6 +88,7 @@ struct target_stop {
 int target_stop(struct target *t, pid_t tid, u32 timeout_ms, struct target_stop *out);
 int target_stop_xstate(const struct target_stop *s, void *buf, size_t *size); /* NT_X86_XSTATE; size in and out */
 int target_stop_set_regs(const struct target_stop *s, const struct user_regs_struct *regs);
+int target_stop_set_mask(const struct target_stop *s, u64 mask);
 /* Let it go on, untraced. */
 int target_stop_end(const struct target_stop *s);
 /*

@@ -87,7 +87,8 @@ int target_stop(struct target *t, pid_t tid, u32 timeout_ms, struct target_stop 
 	}
 	if (ret)
 		return ret;
-	if (ptrace(PTRACE_GETREGS, tid, 0, &out->regs)) {
+	if (ptrace(PTRACE_GETREGS, tid, 0, &out->regs) ||
+	    ptrace(PTRACE_GETSIGMASK, tid, sizeof(out->mask), &out->mask)) {
 		ret = -errno;
 		ptrace(PTRACE_DETACH, tid, 0, 0);
 	}
@@ -107,6 +108,11 @@ int target_stop_xstate(const struct target_stop *s, void *buf, size_t *size)
 int target_stop_set_regs(const struct target_stop *s, const struct user_regs_struct *regs)
 {
 	return ptrace(PTRACE_SETREGS, s->tid, 0, regs) ? -errno : 0;
+}
+
+int target_stop_set_mask(const struct target_stop *s, u64 mask)
+{
+	return ptrace(PTRACE_SETSIGMASK, s->tid, sizeof(mask), &mask) ? -errno : 0;
 }
 
 int target_stop_end(const struct target_stop *s)

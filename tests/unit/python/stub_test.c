@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,7 +23,7 @@
 static void is_small_and_holds_no_data(void **state)
 {
 	assert_true(python_stub_size() < 2048);
-	assert_true(stub_code_enter >= __start_pydtrace_stub && stub_code_enter < __stop_pydtrace_stub);
+	assert_true((size_t)(stub_code_enter - __start_pydtrace_stub) < python_stub_size());
 	assert_int_equal((uintptr_t)stub_code_enter % 16, (uintptr_t)__start_pydtrace_stub % 16);
 }
 
@@ -52,6 +53,19 @@ static void compute(void)
 	}
 }
 
+/* The stub has come to its end: its frame says so as long as nothing else has used that part of the stack. */
+static void stub_ran(struct python *p)
+{
+	s32 step = 0;
+
+	for (int i = 0; i < 5000 && step != 1; i++) {
+		usleep(200);
+		assert_int_equal(
+		    target_read(p->t, p->target_frame + offsetof(struct stub_frame, step), &step, sizeof(step)), 0);
+	}
+	assert_int_equal(step, 1);
+}
+
 static void leaves_the_thread_as_it_was(void **state)
 {
 	struct diag diag = {0};
@@ -73,7 +87,7 @@ static void leaves_the_thread_as_it_was(void **state)
 		/* the shortest job: a frame that names nothing to unmap */
 		assert_int_equal(python_shot(&p, &s, STUB_UNMAP), 0);
 		assert_int_equal(target_stop_end(&s), 0);
-		usleep(200);
+		stub_ran(&p);
 		assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
 	}
 	usleep(20000);
@@ -121,12 +135,59 @@ static void sleeps_as_long_as_it_would(void **state)
 	munmap(code, 4096);
 }
 
+static void nothing(int sig)
+{
+}
+
+/* A signal at the moment of the shot ends the call that it would have ended. */
+static void interrupted_call_stays_interrupted(void **state)
+{
+	struct diag diag = {0};
+	struct target_stop s;
+	void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	for (int restart = 0; restart < 2; restart++) {
+		struct python p = {.page_fd = -1, .agent_fd = -1, .dir_fd = -1};
+		int pipefd[2], status;
+		pid_t pid;
+
+		assert_int_equal(pipe(pipefd), 0);
+		pid = fork();
+		if (pid == 0) {
+			struct sigaction sa = {.sa_handler = nothing, .sa_flags = restart ? SA_RESTART : 0};
+			char c;
+
+			alarm(60);
+			sigaction(SIGUSR1, &sa, NULL);
+			_exit(read(pipefd[0], &c, 1) < 0 ? (errno == EINTR ? 3 : 1) : 2);
+		}
+		usleep(50000);
+		assert_int_equal(target_open(&p.t, pid, &diag), 0);
+		assert_int_equal(target_maps_read(p.t, &p.maps), 0);
+		p.code = (u64)(uintptr_t)code;
+		assert_int_equal(target_stop(p.t, pid, 5000, &s), 0);
+		assert_int_equal(python_shot(&p, &s, STUB_UNMAP), 0);
+		kill(pid, SIGUSR1);
+		assert_int_equal(target_stop_end(&s), 0);
+		usleep(50000);
+		assert_int_equal(write(pipefd[1], "x", 1), 1);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(WEXITSTATUS(status), restart ? 2 : 3);
+		close(pipefd[0]);
+		close(pipefd[1]);
+		target_maps_free(&p.maps);
+		target_close(p.t);
+	}
+	munmap(code, 4096);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(is_small_and_holds_no_data),
 	    cmocka_unit_test(leaves_the_thread_as_it_was),
 	    cmocka_unit_test(sleeps_as_long_as_it_would),
+	    cmocka_unit_test(interrupted_call_stays_interrupted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
