@@ -346,7 +346,16 @@ struct d_resolver {
 	u32 strsize;
 };
 
-/* Check the whole program: resolve names, infer types, fold constants. 0 or -EINVAL. */
+/*
+ * Check the whole program: resolve names, infer types, fold constants. 0 or -EINVAL. A clause may read what a later
+ * one assigns. After it:
+ *   - both sides of a comparison are of one kind, but for strstr() against an integer 0, which asks whether it found
+ *     something; any other string that the script compares with 0 or NULL is compared with "";
+ *   - a literal 0 or NULL that is put into a string variable (which frees a thread's variable or an array's element)
+ *     has become "", and one that is put into an integer or pointer has its type;
+ *   - there are no D_SIZEOF, D_MEMBER and no casts of strings to string; p[i] is *(p + i);
+ *   - keys of arrays and aggregations have the widest integer type that the script uses them with.
+ */
 int d_check(struct d_program *prog, const struct d_resolver *r, struct diag *diag);
 
 /* Write the tree, with types where they are known, as the golden tests read it: one node a line, indented. */
