@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* dtrace(1)'s flags to a session. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "session/session.h"
 
@@ -245,12 +247,25 @@ static int refuse_command(struct cli *cli, const char *name)
 	return EXIT_USAGE;
 }
 
+/* A descriptor of ours must not become the standard output that somebody has closed. */
+static void standard_fds_reserve(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = {0};
 	struct arena *a = arena_new();
 	int status;
 
+	standard_fds_reserve();
 	session_config_init(&cli.cfg, a);
 	if (argc > 1 && argv[1][0] != '-')
 		status = refuse_command(&cli, argv[1]);
