@@ -24,6 +24,7 @@ struct run {
 	size_t alive;           /* processes that have not ended */
 	bool stop, interrupted, abort;
 	s64 next_drain, next_status;
+	u64 *misses; /* by program, as last reported */
 };
 
 enum { FD_SIGNAL, FD_RING, FD_PROCESS };
@@ -266,17 +267,33 @@ static int drain(struct run *r, s64 t)
 	return session_flush(s, err);
 }
 
-static void status(struct run *r, s64 t)
+/* Nothing is lost in silence: records and values, functions, and events whose program could not be run. */
+static void losses_report(struct run *r)
 {
 	struct session *s = r->s;
 
-	if (t < r->next_status)
-		return;
-	r->next_status = t + s->cfg->opt.n[SESSION_STATUSRATE];
 	consumer_report_drops(s->consumer);
 	for (size_t i = 0; i < s->providers.n; i++)
 		if (s->providers.v[i].ops->drops)
 			s->providers.v[i].ops->drops(s->providers.v[i].run);
+	for (u32 i = 0; i < s->used.n; i++) {
+		u64 n;
+
+		if (exec_prog_misses(s->exec, i, &n) || n <= r->misses[i])
+			continue;
+		diag_report(s->diag, DIAG_WARNING, NOWHERE,
+			    "%llu events at %s were missed: they came while its program ran on the same CPU",
+			    (unsigned long long)(n - r->misses[i]), s->used.v[i]->name);
+		r->misses[i] = n;
+	}
+}
+
+static void status(struct run *r, s64 t)
+{
+	if (t < r->next_status)
+		return;
+	r->next_status = t + r->s->cfg->opt.n[SESSION_STATUSRATE];
+	losses_report(r);
 }
 
 /* One turn: wait, and do what is due. */
@@ -327,6 +344,7 @@ static int finish(struct run *r)
 	take_signals(r);
 	if (!err && !r->abort)
 		err = consumer_end(s->consumer);
+	losses_report(r);
 	consumer_exited(s->consumer, &s->status);
 	return session_flush(s, err);
 }
@@ -362,7 +380,7 @@ static int trace(struct run *r)
 
 int session_trace(struct session *s)
 {
-	struct run r = {.s = s};
+	struct run r = {.s = s, .misses = arena_new_array(s->arena, u64, s->used.n)};
 	int err = load(s), end;
 
 	if (err)
