@@ -15,7 +15,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 AGENT = pathlib.Path(os.environ.get("AGENT_SO", ROOT / "build/agent/pydtrace-agent.so"))
-FILES = ("agentlib.py", "cases.py")
+FILES = [p.name for p in HERE.glob("*.py") if not p.name.startswith("test_")]
 
 
 @functools.lru_cache(None)

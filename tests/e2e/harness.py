@@ -86,7 +86,8 @@ class Target:
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self.process.stdout.close()
 
 
 class Tracer:
