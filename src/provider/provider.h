@@ -45,7 +45,7 @@ struct provider_env {
 	const struct python_info *child_python; /* NULL: it is no Python */
 	u32 strsize;
 	int cancel_fd; /* polls readable when the user wants no more (a signalfd) */
-	bool listing; /* -l: name all that exists, functions too */
+	bool listing;  /* -l: name all that exists, functions too */
 	/* Add a group / a probe to a group (probes may be added to groups while expanding only). */
 	struct provider_group *(*add_group)(struct provider_env *env, const struct provider_group *g);
 	struct probe *(*add_probe)(struct provider_env *env, struct provider_group *g, const struct probe *p);

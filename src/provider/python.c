@@ -223,8 +223,26 @@ bad:
 	return -EINVAL;
 }
 
-static void sink_nothing(void *arg, enum diag_level level, const char *text)
+/*
+ * A process that only a pattern names, and that cannot be traced, is no error: what would have been one is kept, to be
+ * told as a note.
+ */
+static void sink_keep(void *arg, enum diag_level level, const char *text)
 {
+	struct strbuf *kept = arg;
+
+	if (level == DIAG_ERROR && !kept->len)
+		strbuf_puts(kept, text);
+}
+
+static void left_out_note(struct provider_run *r, struct strbuf *kept)
+{
+	static const char prefix[] = "pydtrace: ";
+
+	if (kept->len > sizeof(prefix))
+		diag_report(r->env->diag, DIAG_NOTE, NOWHERE, "note: left out: %.*s",
+			    (int)strcspn(kept->s + sizeof(prefix) - 1, "\n"), kept->s + sizeof(prefix) - 1);
+	strbuf_free(kept);
 }
 
 /* Does the process have a libpython or a python executable mapped? Keeps python* from asking every process at length. */
@@ -263,12 +281,13 @@ static int add_matching(struct provider_run *r, const struct d_desc *d)
 		if (!glob_match(d->prov, prov) || !looks_like_python((pid_t)pid))
 			continue;
 
-		struct diag quiet = {.sink = sink_nothing};
+		struct strbuf kept = {0};
+		struct diag quiet = {.sink = sink_keep, .arg = &kept};
 		int err = proc_add(r, (pid_t)pid, false, &quiet);
 
 		if (err && err != -ENOENT && err != -ESRCH)
-			diag_report(r->env->diag, DIAG_NOTE, d->pos, "note: process %d is left out: %s", (int)pid,
-				    strerror(-err));
+			left_out_note(r, &kept);
+		strbuf_free(&kept);
 	}
 	closedir(dir);
 	return 0;
@@ -344,13 +363,22 @@ static int proc_attach(struct provider_run *r, struct python_proc *p)
 {
 	struct provider_env *env = r->env;
 	const struct python_attach_options opt = {.cancel_fd = env->cancel_fd};
+	struct strbuf kept = {0};
+	struct diag quiet = {.sink = sink_keep, .arg = &kept}, *diag = p->named ? env->diag : &quiet;
 	struct python *python = NULL;
 	int err;
 
 	if (env->child && p->target == env->child_target)
-		err = python_child_attach(env->child, &python, p->plan, &opt, env->diag);
+		err = python_child_attach(env->child, &python, p->plan, &opt, diag);
 	else
-		err = python_attach(&python, p->target, &p->info, p->plan, &opt, env->diag);
+		err = python_attach(&python, p->target, &p->info, p->plan, &opt, diag);
+	if (err && !p->named && err != -EINTR) {
+		if (err != -ESRCH) /* it has just ended */
+			left_out_note(r, &kept);
+		p->left_out = true;
+		err = 0;
+	}
+	strbuf_free(&kept);
 	if (err)
 		return err;
 	pthread_mutex_lock(&r->lock);
@@ -366,9 +394,9 @@ static int python_group_attach(struct provider_run *r, struct provider_group *g,
 	u64 off;
 	int err = heart_start(r);
 
-	if (!err && !ev->proc->python)
+	if (!err && !ev->proc->python && !ev->proc->left_out)
 		err = proc_attach(r, ev->proc);
-	if (err)
+	if (err || ev->proc->left_out)
 		return err;
 	err = python_site(ev->proc->python, ev->event, path, sizeof(path), &off);
 	if (err)

@@ -20,7 +20,8 @@ struct python_event {
 struct python_proc {
 	pid_t pid;
 	const char *prov; /* "python1234" */
-	bool named;       /* by its number, not by a pattern: its end ends the run */
+	bool named;       /* by its number, not by a pattern: its end ends the run, and it must be traced */
+	bool left_out;    /* matched by a pattern, and cannot be traced */
 	struct target *target;
 	bool own_target; /* close it */
 	struct python_info info;
