@@ -28,7 +28,8 @@ class Page(ctypes.Structure):
                 ("leave", ctypes.c_uint32), ("state", ctypes.c_uint32), ("error", ctypes.c_int32),
                 ("message", ctypes.c_char * 256), ("mechanism", ctypes.c_uint32), ("tool_id", ctypes.c_int32),
                 ("nfunctions", ctypes.c_uint32), ("strings_used", ctypes.c_uint32),
-                ("dropped_functions", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64), ("dl_handle", ctypes.c_uint64)]
+                ("dropped_functions", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
+                ("dl_handle", ctypes.c_uint64)]
 
 
 FUNCTION = struct.Struct("=IIIIiIQQ")
