@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Inside codegen. Before any code is made, layout.c gives everything its place (variables, records, aggregations);
- * then program.c makes one program for each group, clause by clause; expr.c, string.c, var.c, builtin.c, agg.c and
- * record.c make the code of what stands in a clause.
+ * then program.c makes one program for each group, clause by clause (clause.c); expr.c, string.c, var.c, builtin.c,
+ * agg.c and record.c make the code of what stands in a clause.
  */
 #ifndef PYDTRACE_CODEGEN_IMPL_H
 #define PYDTRACE_CODEGEN_IMPL_H
@@ -84,7 +84,7 @@ bool cg_needs_thread(const struct d_node *n);
 /*
  * Values that are computed once, where they are first needed. What is made behind a predicate is not there for the next
  * clause; what is made in an arm of ?: is not there behind it. So a part of a clause (its predicate, its body) is made
- * twice: a trial that tells what it wants, then, behind code that computes just that, again (program.c, gen_part()).
+ * twice: a trial that tells what it wants, then, behind code that computes just that, again (lazy.c, gen_part()).
  */
 enum lazy_id { LAZY_INDEX, LAZY_FID, LAZY_FILTERS, LAZY_SLOT, LAZY_SCRATCH, LAZY_NIDS };
 struct lazy {
@@ -102,6 +102,7 @@ struct gen {
 	const struct cg_layout *layout;
 	u32 epid;
 	struct lazy lazy;
+	bool scratch_found;   /* lazy.v[LAZY_SCRATCH] was looked up, but may be NULL */
 	bool want[LAZY_NIDS]; /* asked for in the trial */
 	u32 want_args;
 	s32 args_at;           /* place of arg0 on the stack */
@@ -120,6 +121,10 @@ struct gen {
 };
 
 struct ir_val gen_lazy(struct gen *g, enum lazy_id id);
+void gen_make(struct gen *g, enum lazy_id id);
+void gen_slot_or_leave(struct gen *g);
+void gen_part(struct gen *g, void (*part)(struct gen *g));
+void gen_clause(struct gen *g);
 struct ir_val gen_state(struct gen *g, u32 off);
 void gen_drop(struct gen *g, enum cg_drop what);
 /* Abort the clause: jump to the fault label with these. */

@@ -5,7 +5,7 @@
 #include "ir_impl.h"
 
 #define MAX_STACK 512 /* of the kernel, for a program and all functions that it calls one in another */
-#define RT_STACK  160 /* what our run-time functions may need of it */
+#define RT_STACK  128 /* what our run-time functions may need of it */
 
 struct emit {
 	const struct ir *ir;
