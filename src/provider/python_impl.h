@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The python provider: processes and their groups (python.c), and what the agent decides for us (python_filter.c). */
+/*
+ * The python provider: processes and their groups (python.c), their programs (python_site.c), what the agent decides for
+ * us (python_filter.c), and attaching (python_attach.c).
+ */
 #ifndef PYDTRACE_PROVIDER_PYTHON_IMPL_H
 #define PYDTRACE_PROVIDER_PYTHON_IMPL_H
 
@@ -43,6 +46,17 @@ struct provider_run {
 };
 
 const char *python_event_name(enum wire_event ev);
+
+extern const struct cg_group_ops python_site_ops;
+
+int python_group_attach(struct provider_run *r, struct provider_group *g, struct exec *e);
+int python_names(struct provider_run *r, const struct probe *p, u32 fid, const char **mod, const char **func);
+void python_provider_detach(struct provider_run *r);
+void python_provider_close(struct provider_run *r);
+void python_drops(struct provider_run *r);
+/* A diag sink: keep the first error in the strbuf `arg`, to be told by python_left_out() as a note. */
+void python_keep_error(void *arg, enum diag_level level, const char *text);
+void python_left_out(struct provider_run *r, struct strbuf *kept);
 
 int python_filter_open(struct provider_run *r, struct provider_group *g, const struct d_clause *c);
 bool python_filter_take(struct provider_run *r, struct provider_group *g, int filter, const struct d_node *n);
