@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What tracing costs, as ratios of medians, traced and untraced runs alternating on this machine.
+"""What tracing costs, as ratios (medians of pairs), traced and untraced runs alternating on this machine.
 
 usage: bench.py [--quick] BUILD
 
@@ -54,6 +54,11 @@ class Table:
         print(f"{what:44} {value:9.3f}{unit} {limit:>10}  {details}{'  MISSED' if missed else ''}", flush=True)
 
 
+def ratio(these, those):
+    """The median of the ratios of neighbours: what else the machine does hits both of a pair."""
+    return statistics.median(a / b for a, b in zip(these, those))
+
+
 def tracer(pid, function="target", script=harness.S4PYFUNC):
     return harness.Tracer("-Fs", script, pid, function).wait_matched()
 
@@ -96,10 +101,8 @@ def bench_2007(table, build, python, quick):
         for _ in range(3 if quick else 7):
             for way, attach in ways.items():
                 times[way].append(run_client(python, folder + "/image", args, attach))
-    median = {way: statistics.median(t) for way, t in times.items()}
-    floor = median["floor"] / median["untraced"]
-    table.row("the 2007 script on its program", median["traced"] / median["untraced"], 1.25,
-              f"untraced {median['untraced']:.3f} s, floor {floor:.3f}x")
+    table.row("the 2007 script on its program", ratio(times["traced"], times["untraced"]), 1.25,
+              f"untraced {statistics.median(times['untraced']):.3f} s, floor {ratio(times['floor'], times['untraced']):.3f}x")
 
 
 # Python calls: what is not matched, what is, and what is left after detach.
@@ -122,10 +125,9 @@ def bench_calls(table, interpreter, quick):
         running.stop()
     unmatched.end()
     matched.end()
-    base = statistics.median(plain)
-    table.row(f"{version}: unmatched calls, attached", statistics.median(attached) / base, 1.02 if minor >= (3, 12) else None,
-              f"{base:.1f} ns a call untraced")
-    table.row(f"{version}: the same calls after detach", statistics.median(after) / base, 1.02)
+    table.row(f"{version}: unmatched calls, attached", ratio(attached, plain), 1.02 if minor >= (3, 12) else None,
+              f"{statistics.median(plain):.1f} ns a call untraced")
+    table.row(f"{version}: the same calls after detach", ratio(after, plain), 1.02)
     table.row(f"{version}: a matched entry and return", statistics.median(counted) - statistics.median(few), None,
               f"{statistics.median(few):.1f} ns a call untraced", unit=" ns")
 
