@@ -140,6 +140,12 @@ static int check_cast(struct d_checker *c, struct d_node *n)
 	return d_check_error(c, n->pos, "invalid cast of \"%s\" to \"%s\"", from->name, to->name);
 }
 
+/* The bytes of a string constant with its NUL, as far as it is kept. */
+static s64 constant_size(struct d_checker *c, const char *s)
+{
+	return (s64)strnlen(s, c->r->strsize - 1) + 1;
+}
+
 /* sizeof(type) has its type in the node; sizeof expr has an operand, which is not evaluated. */
 static int check_sizeof(struct d_checker *c, struct d_node *n)
 {
@@ -150,7 +156,10 @@ static int check_sizeof(struct d_checker *c, struct d_node *n)
 			return -EINVAL;
 		t = n->arg[0]->type;
 	}
-	n->value = d_is_int(t) ? t->size : d_is_pointer(t) ? 8 : d_is_string(t) ? c->r->strsize : 0;
+	if (n->narg && n->arg[0]->op == D_CONST && d_is_string(t))
+		n->value = constant_size(c, n->arg[0]->str);
+	else
+		n->value = d_is_int(t) ? t->size : d_is_pointer(t) ? 8 : d_is_string(t) ? c->r->strsize : 0;
 	if (!n->value)
 		return d_check_error(c, n->pos, "sizeof cannot be applied to \"%s\"", t->name);
 	n->op = D_CONST;

@@ -22,6 +22,17 @@ static void make_const(struct d_node *n, s64 value)
 	n->narg = 0;
 }
 
+/*
+ * The result of arithmetic. Where a signed one is too big for its type, which C leaves undefined, it is kept and becomes
+ * long, as DTrace keeps it: scripts say 10 * 1000000000 for ten seconds.
+ */
+static void make_result(struct d_node *n, s64 value)
+{
+	if (n->type->is_signed && d_type_wrap(n->type, value) != value)
+		n->type = &d_type_long;
+	make_const(n, value);
+}
+
 /* Strings compare as far as they are kept: strsize - 1 bytes. */
 static s64 compare_strings(struct d_checker *c, const char *a, const char *b)
 {
@@ -53,7 +64,7 @@ static s64 divide(const struct d_type *t, enum d_op op, s64 a, s64 b)
 static s64 compute(const struct d_type *t, enum d_op op, s64 a, s64 b)
 {
 	u64 x = (u64)a, y = (u64)b;
-	u32 bits = t->size == 8 ? 63 : 31; /* of a shift's count: as codegen does it */
+	u32 bits = t->size == 8 || t->is_signed ? 63 : 31; /* of a shift's count */
 
 	switch (op) {
 	case D_ADD: return (s64)(x + y);
@@ -73,7 +84,7 @@ static void fold_unary(struct d_node *n)
 	s64 v = n->arg[0]->value;
 
 	switch (n->op) {
-	case D_NEG: make_const(n, (s64)(0 - (u64)v)); break;
+	case D_NEG: make_result(n, (s64)(0 - (u64)v)); break;
 	case D_BITNOT: make_const(n, ~v); break;
 	case D_NOT: make_const(n, !v); break;
 	case D_PLUS:
@@ -102,9 +113,9 @@ static void fold_binary(struct d_checker *c, struct d_node *n)
 		make_const(n, !a != !b);
 	} else if (n->op >= D_ADD && n->op <= D_XOR && d_is_int(l->type) && d_is_int(r->type)) {
 		if (n->op == D_SHL || n->op == D_SHR)
-			make_const(n, compute(n->type, n->op, d_type_wrap(n->type, a), b));
+			make_result(n, compute(n->type, n->op, d_type_wrap(n->type, a), b));
 		else
-			make_const(n, compute(n->type, n->op, d_type_wrap(n->type, a), d_type_wrap(n->type, b)));
+			make_result(n, compute(n->type, n->op, d_type_wrap(n->type, a), d_type_wrap(n->type, b)));
 	}
 }
 

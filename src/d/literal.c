@@ -5,6 +5,8 @@
 
 #include "d/d_impl.h"
 
+#define HEX "0123456789abcdefABCDEF"
+
 /* Is all of `s` a suffix as C has them: u, l, ll, ul, lu ...? */
 static bool parse_suffix(const char *s, bool *is_unsigned, bool *is_long)
 {
@@ -47,30 +49,34 @@ static u32 hex_digit(char c)
 	return c <= '9' ? (u32)(c - '0') : (u32)((c | 0x20) - 'a' + 10);
 }
 
-/* One escape after the backslash at s; the character goes to *out, the answer is what follows. */
-static const char *unescape(const char *s, const char *end, char *out)
+/*
+ * One escape, s is behind its backslash; what it stands for goes to *out, the answer is what follows. As in DTrace a
+ * backslash that escapes nothing stands for itself.
+ */
+static const char *unescape(const char *s, const char *end, char **out)
 {
-	static const char from[] = "abfnrtv", to[] = "\a\b\f\n\r\t\v";
+	static const char from[] = "abfnrtv\\\"'?", to[] = "\a\b\f\n\r\t\v\\\"'?";
 	const char *known = strchr(from, *s);
 	u32 v = 0;
 
 	if (known && *s) {
-		*out = to[known - from];
+		*(*out)++ = to[known - from];
 		return s + 1;
 	}
 	if (*s >= '0' && *s <= '7') {
 		for (int i = 0; i < 3 && s < end && *s >= '0' && *s <= '7'; i++)
 			v = v * 8 + (u32)(*s++ - '0');
-		*out = (char)v;
+		*(*out)++ = (char)v;
 		return s;
 	}
-	if (*s == 'x' && s + 1 < end && strspn(s + 1, "0123456789abcdefABCDEF")) {
-		for (s++; s < end && strspn(s, "0123456789abcdefABCDEF"); s++)
+	if (*s == 'x' && strspn(s + 1, HEX)) {
+		for (s++; strspn(s, HEX) && s < end; s++)
 			v = v * 16 + hex_digit(*s);
-		*out = (char)v;
+		*(*out)++ = (char)v;
 		return s;
 	}
-	*out = *s;
+	*(*out)++ = '\\';
+	*(*out)++ = *s;
 	return s + 1;
 }
 
@@ -82,7 +88,7 @@ static char *unquote(struct d_parser *p, const char *text, size_t len, size_t *n
 
 	while (s < end) {
 		if (*s == '\\' && s + 1 < end)
-			s = unescape(s + 1, end, q++);
+			s = unescape(s + 1, end, &q);
 		else
 			*q++ = *s++;
 	}

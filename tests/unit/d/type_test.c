@@ -86,6 +86,14 @@ static void integers_convert_as_in_c(void **state)
 	}
 }
 
+static void ten_seconds_fit(void **state)
+{
+	expect_line("BEGIN { trace(10 * 1000000000); }", "    10000000000 : long\n");
+	expect_line("BEGIN { trace(1 << 40); }", "    1099511627776 : long\n");
+	expect_line("BEGIN { trace(-2147483647 - 2); }", "    -2147483649 : long\n");
+	expect_line("BEGIN { trace(4000000000u + 4000000000u); }", "    3705032704 : unsigned int\n");
+}
+
 static void type_names_have_their_sizes(void **state)
 {
 	static const struct {
@@ -264,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(first_assignment_gives_the_type),
 	    cmocka_unit_test(integers_convert_as_in_c),
+	    cmocka_unit_test(ten_seconds_fit),
 	    cmocka_unit_test(type_names_have_their_sizes),
 	    cmocka_unit_test(words_make_types),
 	    cmocka_unit_test(keys_travel_as_numbers_only_when_all_do),
