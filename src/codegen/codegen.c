@@ -10,7 +10,8 @@ _Static_assert(offsetof(struct cg_state, drops) == offsetof(struct rt_state, dro
 _Static_assert(offsetof(struct cg_state, next_serial) == offsetof(struct rt_state, next_serial), "rt_state");
 _Static_assert((int)CG_DROP_SLOT == RT_DROP_SLOT, "rt_state");
 
-#define MAX_SCRATCH 60000u /* task storage elements are at most 64 KB (BPF_LOCAL_STORAGE_MAX_VALUE_SIZE) */
+#define MAX_SCRATCH     60000u /* an element of task storage: 64 KB (BPF_LOCAL_STORAGE_MAX_VALUE_SIZE) */
+#define MAX_SCRATCH_CPU 32768u /* of a per-CPU array (PCPU_MIN_UNIT_SIZE) */
 
 void cg_error(struct cg *cg, struct srcpos pos, const char *fmt, ...)
 {
@@ -29,6 +30,18 @@ void cg_error(struct cg *cg, struct srcpos pos, const char *fmt, ...)
 static bool has_threads(struct cg *cg)
 {
 	return cg->mapid[CG_MAP_THREADS] != NO_MAP && cg->mapid[CG_MAP_SLOTS] != NO_MAP;
+}
+
+static void check_scratch(struct cg *cg)
+{
+	u32 max = cg->mapid[CG_MAP_SCRATCH_CPU] == NO_MAP ? MAX_SCRATCH : MAX_SCRATCH_CPU;
+
+	if (cg->err || cg->scratch_size <= max)
+		return;
+	cg->err = -E2BIG;
+	diag_report(cg->diag, DIAG_ERROR, NOWHERE,
+		    "the script's strings need %u bytes at a time, and there are %u: lower strsize",
+		    cg->scratch_size, max);
 }
 
 static void make_programs(struct cg *cg)
@@ -61,12 +74,7 @@ static int generate(const struct cg_input *in, struct cg_output *out, struct dia
 	cg_layout_aggs(&cg);
 	cg.scratch_size = cg.scratch_fixed;
 	make_programs(&cg);
-	if (!cg.err && cg.scratch_size > MAX_SCRATCH) {
-		cg.err = -E2BIG;
-		diag_report(diag, DIAG_ERROR, NOWHERE,
-			    "the script's strings need %u bytes at a time, and there are %u: lower strsize",
-			    cg.scratch_size, MAX_SCRATCH);
-	}
+	check_scratch(&cg);
 	if (cg.err)
 		return cg.err;
 	cg_maps_finish(&cg);

@@ -121,34 +121,39 @@ struct ir_val ir_ext(struct ir *ir, struct ir_val v, u32 size, bool is_signed)
 	return put_dst(ir, i);
 }
 
-struct ir_val ir_load(struct ir *ir, u32 size, struct ir_val base, s32 off)
+/* An instruction on memory at base + off. Its own offset has 16 bits; records and keys may be longer. */
+static struct ir_insn *put_memory(struct ir *ir, enum ir_op op, u32 size, struct ir_val base, s32 off)
 {
-	struct ir_insn *i = put(ir, IR_LOAD);
+	struct ir_insn *i;
 
+	if (off != (s16)off) {
+		base = ir_at(ir, base, (u32)off);
+		off = 0;
+	}
+	i = put(ir, op);
 	i->size = (u8)size;
 	i->a = base;
 	i->off = (s16)off;
+	return i;
+}
+
+struct ir_val ir_load(struct ir *ir, u32 size, struct ir_val base, s32 off)
+{
+	struct ir_insn *i = put_memory(ir, IR_LOAD, size, base, off);
+
 	return put_dst(ir, i);
 }
 
 void ir_store(struct ir *ir, u32 size, struct ir_val base, s32 off, struct ir_val v)
 {
-	struct ir_insn *i = put(ir, IR_STORE);
-
-	i->size = (u8)size;
-	i->a = base;
-	i->off = (s16)off;
-	i->b = v;
+	put_memory(ir, IR_STORE, size, base, off)->b = v;
 }
 
 static struct ir_insn *put_add(struct ir *ir, struct ir_val base, s32 off, struct ir_val v)
 {
-	struct ir_insn *i = put(ir, IR_ATOMIC);
+	struct ir_insn *i = put_memory(ir, IR_ATOMIC, 8, base, off);
 
-	i->size = 8;
 	i->sub = BPF_ADD;
-	i->a = base;
-	i->off = (s16)off;
 	i->b = v;
 	return i;
 }

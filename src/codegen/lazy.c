@@ -90,7 +90,7 @@ static struct ir_val find_scratch(struct gen *g)
 	struct ir_val key, p, task;
 	s32 stack = ir->stack;
 
-	if (!g->g->always && !g->g->irq_context) {
+	if (!g->g->irq_context) {
 		task = ir_helper(ir, BPF_FUNC_get_current_task_btf, NULL, 0);
 		return ir_helper(ir, BPF_FUNC_task_storage_get,
 				 IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_SCRATCH)), task, ir_const(0),

@@ -157,7 +157,7 @@ int run_compile(struct run *r, const char *name)
 	r->in.opt = (struct cg_options){.strsize = res.strsize,
 					.aggsize = option(r, "aggsize", 65536),
 					.dynvarsize = option(r, "dynvarsize", 65536),
-					.bufsize = 65536,
+					.bufsize = 1 << 20,
 					.ncpus = 2};
 	if (r->exec) {
 		struct exec_task_layout l = exec_task_layout(r->exec);
