@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * CPython processes: find the interpreter, load the agent into it and take it out again (../shared: ATTACH.md has
- * the facts; docs/attach.md says what is implemented). Never aborts; leaves the target as it was on every error.
+ * CPython processes: find the interpreter, load the agent into it and take it out again
+ * (docs/attach.md). Never aborts; leaves the target as it was on every error.
  */
 #ifndef PYDTRACE_PYTHON_H
 #define PYDTRACE_PYTHON_H
