@@ -12,8 +12,10 @@ int session_flush(struct session *s, int err)
 	if (!err && (fflush(s->out) || ferror(s->out)))
 		err = errno ? -errno : -EIO;
 	/* A reader that has gone away (head) wants no more, and no message either. */
-	if (!err || err == -EPIPE || s->diag->errors)
+	if (!err || err == -EPIPE)
 		return err;
+	if (!ferror(s->out))
+		return diag_fail(s->diag, -err, "cannot take the records: %s", strerror(-err));
 	return diag_fail(s->diag, -err, "failed to write to %s: %s",
 			 s->cfg->output ? s->cfg->output : "standard output", strerror(-err));
 }

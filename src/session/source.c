@@ -2,6 +2,7 @@
 /* The texts of the script: read, through the C preprocessor if asked for, and parsed, with the options that they set. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,12 +13,16 @@
 
 #define MAX_SOURCE (64 << 20)
 
-/* Everything that comes from `fd`. 0 or -errno. */
-static int read_all(struct strbuf *b, int fd)
+/* Everything that comes from `fd`, a terminal perhaps. 0 or -errno; -EINTR: the user wants no more. */
+static int read_all(struct session *s, struct strbuf *b, int fd)
 {
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = s->signals, .events = POLLIN}};
 	char buf[16384];
 
 	for (;;) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) > 0 && fds[1].revents)
+			return -EINTR;
+
 		ssize_t n = read(fd, buf, sizeof(buf));
 
 		if (n < 0 && errno == EINTR)
@@ -54,11 +59,12 @@ static void cpp_exec(struct session *s, int in, int out)
 }
 
 /* The script as a file without a name, so that cpp can read while we read what it writes. */
-static int cpp_input(const struct strbuf *b)
+static int cpp_input(const struct strbuf *b, const char *name)
 {
 	int fd = memfd_create("pydtrace-script", MFD_CLOEXEC);
 
-	if (fd >= 0 && (write(fd, b->s, b->len) != (ssize_t)b->len || lseek(fd, 0, SEEK_SET))) {
+	if (fd >= 0 && (dprintf(fd, "#line 1 \"%s\"\n", name) < 0 || write(fd, b->s, b->len) != (ssize_t)b->len ||
+			lseek(fd, 0, SEEK_SET))) {
 		close(fd);
 		errno = ENOSPC;
 		return -1;
@@ -69,7 +75,7 @@ static int cpp_input(const struct strbuf *b)
 static int cpp_run(struct session *s, const char *name, struct strbuf *b)
 {
 	struct strbuf result = {0};
-	int in = cpp_input(b), out[2] = {-1, -1}, status = -1, err = 0;
+	int in = cpp_input(b, name), out[2] = {-1, -1}, status = -1, err = 0;
 	pid_t pid;
 
 	if (in < 0 || pipe2(out, O_CLOEXEC) || (pid = fork()) < 0) {
@@ -80,7 +86,9 @@ static int cpp_run(struct session *s, const char *name, struct strbuf *b)
 		cpp_exec(s, in, out[1]);
 	close(out[1]);
 	out[1] = -1;
-	err = read_all(&result, out[0]);
+	err = read_all(s, &result, out[0]);
+	if (err == -EINTR)
+		kill(pid, SIGTERM);
 	waitpid(pid, &status, 0);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		err = diag_fail(s->diag, ENOENT, "cannot run cpp, the C preprocessor: is it installed?");
@@ -118,7 +126,7 @@ static int script_read(struct session *s, const char *path, struct source *src)
 	if (fd < 0)
 		return diag_fail(s->diag, errno, "failed to open %s: %s", path, strerror(errno));
 	src->name = is_stdin ? "<stdin>" : path;
-	err = read_all(&b, fd);
+	err = read_all(s, &b, fd);
 	if (!is_stdin)
 		close(fd);
 	if (err) {
@@ -154,6 +162,20 @@ static void description_read(struct session *s, const struct session_program *p,
 	src->len = strlen(p->text);
 }
 
+/* What is needed before a script is read cannot be set in it. */
+static int pragma_apply(struct session *s, const struct d_option *o)
+{
+	static const char *const early[] = {"exec", "cpp", "cpphdrs", "cppargs", "define", "incdir", "undef"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(early); i++) {
+		if (strcmp(o->name, early[i]))
+			continue;
+		diag_report(s->diag, DIAG_ERROR, o->pos, "option %s can only be set with -x", o->name);
+		return -EINVAL;
+	}
+	return session_option_set(s->cfg, o->name, o->value, o->pos, s->diag);
+}
+
 static int program_parse(struct session *s, const struct session_program *p)
 {
 	struct source *src = arena_alloc(s->arena, sizeof(*src));
@@ -187,7 +209,7 @@ static int program_parse(struct session *s, const struct session_program *p)
 	for (size_t i = noptions; i < s->prog.options.n; i++) {
 		const struct d_option *o = &s->prog.options.v[i];
 
-		err = session_option_set(s->cfg, o->name, o->value, o->pos, s->diag);
+		err = pragma_apply(s, o);
 		if (err)
 			return err;
 	}
