@@ -110,11 +110,11 @@ static bool memfd_denied(int err)
 }
 
 /* Get the shared page made and filled; more than once when a busy machine made one of the two too late. */
-static int make_page(struct python *p, const void *page, size_t page_size, struct diag *diag)
+static int make_page(struct python *p, const void *page, size_t page_size, u64 deadline, struct diag *diag)
 {
-	int ret = -ETIMEDOUT;
+	int ret = -ETIMEDOUT, tries = 0;
 
-	for (int tries = 0; tries < PAGE_TRIES && ret == -ETIMEDOUT; tries++) {
+	while (tries < PAGE_TRIES && (ret == -ETIMEDOUT || ret == -EINPROGRESS)) {
 		ret = python_files_prepare(p, page, page_size);
 		if (ret)
 			return diag_fail(diag, -ret,
@@ -125,6 +125,13 @@ static int make_page(struct python *p, const void *page, size_t page_size, struc
 		if (!ret)
 			return 0;
 		python_handshake_undo(p);
+		if (ret == -EINPROGRESS && python_now_ns() < deadline) {
+			usleep(2000);
+			if (python_stub_place(p)) /* the maps again */
+				ret = -ESRCH;
+			continue;
+		}
+		tries++;
 		if (p->shot_tid && !p->no_memfd && memfd_denied(ret)) {
 			p->no_memfd = true;
 			ret = -ETIMEDOUT;
@@ -142,7 +149,7 @@ static int attach(struct python *p, const void *page, size_t page_size, u64 dead
 				 target_pid(p->t), target_comm(p->t));
 	if (ret)
 		return python_refuse_stop(p, ret, diag);
-	ret = make_page(p, page, page_size, diag);
+	ret = make_page(p, page, page_size, deadline, diag);
 	if (ret)
 		return ret;
 	ret = python_job_finish(p, deadline);

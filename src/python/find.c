@@ -212,6 +212,7 @@ static const struct wanted of_libc[] = {
     WANT("dlclose", dlclose),
     WANT("dlerror", dlerror),
     WANT("__errno_location", errno_location),
+    WANT("_r_debug", r_debug, true),
 };
 
 static void symbols_take(struct target_elf *e, const struct wanted *w, size_t n, struct python_symbols *out)
@@ -265,7 +266,7 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 			if (!strncmp(base, "ld-musl", 7) || !strncmp(base, "libc.musl", 9))
 				libc = "musl";
 			if (!strncmp(base, "libc.so", 7) || !strncmp(base, "libc-", 5) ||
-			    !strncmp(base, "libdl", 5))
+			    !strncmp(base, "libdl", 5) || !strncmp(base, "ld-", 3))
 				symbols_take(e, of_libc, ARRAY_SIZE(of_libc), out);
 		}
 		target_elf_close(e);

@@ -36,7 +36,8 @@ static int shoot(struct python *p, pid_t tid, bool may_queue, unsigned tries)
 	if (ret)
 		return ret;
 	ret = -EINPROGRESS;
-	if (shot_for(python_thread_doing(p, &s.regs), main_thread, may_queue, tries, &how))
+	if (!python_loader_at_work(p, &s.regs) &&
+	    shot_for(python_thread_doing(p, &s.regs), main_thread, may_queue, tries, &how))
 		ret = python_shot(p, &s, how);
 	ended = target_stop_end(&s);
 	return ret ? ret : ended;
@@ -94,8 +95,11 @@ int python_shoot_first(struct python *p, const void *page, size_t page_size)
 /* One more look for a thread that can do the open job. */
 static int job_push(struct python *p, bool may_queue, unsigned tries)
 {
-	int ret;
+	u64 magic;
+	int ret = target_read(p->t, p->target_page, &magic, sizeof(magic));
 
+	if (ret)
+		return -ESRCH; /* it has ended, or made an exec: another memory */
 	target_maps_free(&p->maps);
 	ret = target_maps_read(p->t, &p->maps);
 	if (!ret)

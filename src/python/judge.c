@@ -55,6 +55,20 @@ static enum thread_doing doing_futex(const struct python *p, u64 addr, u64 op)
 	return DOING_WAIT;
 }
 
+/* Before RT_CONSISTENT images are mapped whose code cannot run yet, at the process's start above all. */
+bool python_loader_at_work(struct python *p, const struct user_regs_struct *r)
+{
+	const struct target_map *m = python_map_at(&p->maps, r->rip);
+	struct {
+		u64 version, map, brk;
+		u32 state;
+	} d; /* struct r_debug of <link.h> */
+
+	if (m && strstr(m->path, "/ld-"))
+		return true;
+	return p->sym.r_debug && !target_read(p->t, p->sym.r_debug, &d, sizeof(d)) && (!d.map || d.state);
+}
+
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r)
 {
 	s64 nr = (s64)r->orig_rax, rax = (s64)r->rax;

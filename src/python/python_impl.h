@@ -12,6 +12,7 @@ struct python_symbols {
 	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
 	u64 image_start, image_end; /* all mappings of the interpreter's file, for "is this the GIL" */
 	u64 runtime, run_main;
+	u64 r_debug; /* the loader's */
 };
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag);
@@ -66,6 +67,8 @@ enum { PYTHON_RESTARTBLOCK = 516 };
 
 /* judge.c */
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
+/* The loader is in the middle of mapping or relocating something: nothing of ours may run now. */
+bool python_loader_at_work(struct python *p, const struct user_regs_struct *r);
 bool python_call_restarts(s64 rax); /* rax of a call that the kernel would make again */
 const struct target_map *python_map_at(const struct target_maps *maps, u64 addr);
 /* 2: a thread stands in [start, end); 1: a word near the top of a thread's stack points there; 0: neither; -errno. */

@@ -63,6 +63,9 @@ int python_refuse_busy(struct python *p, struct diag *diag)
 	if (p->ctl && p->ctl->stage == STUB_FINALIZING)
 		return diag_fail(diag, ESRCH, "process %d (%s): its Python is being finalized", target_pid(p->t),
 				 target_comm(p->t));
+	if (p->ctl && p->ctl->not_ready)
+		return diag_fail(diag, EAGAIN, "process %d (%s): its Python is not initialized; try again",
+				 target_pid(p->t), target_comm(p->t));
 	return diag_fail(diag, ETIMEDOUT,
 			 "process %d (%s): its Python did not come to a safe point in time (a long call "
 			 "that holds the GIL?); try again",

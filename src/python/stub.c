@@ -150,11 +150,6 @@ STUB static void borrow(struct stub_ctl *c)
 {
 	int state;
 
-	if (!c->initialized() || (c->finalizing && c->finalizing())) {
-		/* Ensure would end this thread or hang it. */
-		c->stage = STUB_FINALIZING;
-		return;
-	}
 	if (c->gil_check()) {
 		queue(c);
 		return;
@@ -241,6 +236,18 @@ undo:
 	return NULL;
 }
 
+/* Before its start and at its end an interpreter must be left alone: its locks are not there, Ensure would end the thread. */
+STUB static bool usable(struct stub_ctl *c)
+{
+	if (!c->initialized())
+		__atomic_fetch_add(&c->not_ready, 1, __ATOMIC_RELEASE);
+	else if (c->finalizing && c->finalizing())
+		c->stage = STUB_FINALIZING;
+	else
+		return true;
+	return false;
+}
+
 STUB static void work(struct stub_frame *f)
 {
 	struct stub_ctl *c;
@@ -259,7 +266,9 @@ STUB static void work(struct stub_frame *f)
 	__atomic_fetch_add(&c->entered, 1, __ATOMIC_RELAXED);
 	err = c->errno_location();
 	saved = *err;
-	if (f->how == STUB_PENDING)
+	if (!usable(c))
+		;
+	else if (f->how == STUB_PENDING)
 		queue(c);
 	else if (f->how == STUB_BORROW)
 		borrow(c);

@@ -40,6 +40,7 @@ struct stub_ctl {
 	uint32_t queued, called;       /* pending calls */
 	uint32_t refused;              /* Py_AddPendingCall() had no room */
 	uint32_t not_held;             /* STUB_IF_HELD found the GIL not held */
+	uint32_t not_ready;            /* the interpreter was not initialized */
 	uint32_t waiting;              /* threads inside PyGILState_Ensure() */
 	uint32_t entered;              /* stubs that have seen this */
 	uint32_t left;                 /* stubs that have come to their end */

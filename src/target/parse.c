@@ -50,8 +50,9 @@ int parse_status(const char *text, struct target_status *out, bool *kernel_threa
 	const char *features = status_value(text, "x86_Thread_features");
 	size_t len = features ? strcspn(features, "\n") : 0;
 	out->shadow_stack = len >= 5 && memmem(features, len, "shstk", 5);
-	/* Only a process with memory has VmSize; a zombie has none either. "Kthread:" says it since 6.12. */
-	*kernel_thread = !status_value(text, "VmSize") && *state != 'Z' && *state != 'X';
+	/* kthreadd and its children: "Kthread:" says it since 6.12, and an ending process has no memory either. */
+	*kernel_thread = !status_value(text, "VmSize") && *state != 'Z' && *state != 'X' &&
+			 (status_number(text, "Pid") == 2 || status_number(text, "PPid") == 2);
 	return 0;
 }
 

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attach and detach, over every interpreter found and every state of its threads (workload.py).
 
-usage: stress.py TOOL [--cycles N] [--kills N] [--python WORD]... [--state NAME]...
+usage: stress.py TOOL [--cycles N] [--kills N] [--starts N] [--python WORD]... [--state NAME]...
 
 A target passes when its own checks hold, and its descriptors, maps and threads are the same before and after.
 With --kills, the tracer is killed at random instants instead; then nothing but an inert agent may stay.
+With --starts, short programs are attached to at random instants of their lives, the loader's work and the end included.
 """
 import argparse
 import glob
@@ -86,6 +87,21 @@ def kill_at_random(tool, pid, n):
             return
 
 
+def starts(tool, command, n):
+    """Every one must print its number and end well, whatever the tracer is told."""
+    program = "import json, email.message; print(sum(range(1000)))"
+    problems = []
+    for _ in range(n):
+        p = subprocess.Popen(command + ["-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        time.sleep(random.random() * 0.08)
+        t = subprocess.run([tool, "cycle", str(p.pid), "1", "1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           text=True, timeout=60)
+        said, _ = p.communicate(timeout=60)
+        if p.returncode or said != "499500\n":
+            problems.append(f"{p.returncode} {said.strip()}; tracer: {t.stdout.strip()}")
+    return problems
+
+
 def run(tool, command, root, name, args):
     p = start(command, root, name)
     problems = []
@@ -130,12 +146,18 @@ def main():
     ap.add_argument("tool")
     ap.add_argument("--cycles", type=int, default=20)
     ap.add_argument("--kills", type=int, default=0)
+    ap.add_argument("--starts", type=int, default=0)
     ap.add_argument("--python", action="append", default=[])
     ap.add_argument("--state", action="append", default=[])
     args = ap.parse_args()
     failed = 0
     for label, command, root in interpreters():
         if args.python and not any(w in label for w in args.python):
+            continue
+        if args.starts:
+            problems = starts(args.tool, command, args.starts)
+            failed += bool(problems)
+            print(f"{'FAIL' if problems else 'ok  '} {label:22} starts {'; '.join(problems)}", flush=True)
             continue
         for name in args.state or workload.STATES:
             problems, times = run(args.tool, command, root, name, args)

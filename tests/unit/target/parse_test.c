@@ -54,8 +54,12 @@ static void status_kernel_thread_has_no_memory(void **state)
 	struct target_status st;
 	bool kthread;
 
-	assert_int_equal(parse_status("Name:\tkswapd0\nState:\tS (sleeping)\nThreads:\t1\n", &st, &kthread), 0);
+	assert_int_equal(
+	    parse_status("Name:\tkswapd0\nState:\tS (sleeping)\nPid:\t60\nPPid:\t2\nThreads:\t1\n", &st, &kthread),
+	    0);
 	assert_true(kthread);
+	assert_int_equal(parse_status("Name:\tending\nState:\tR\nPid:\t60\nPPid:\t1\n", &st, &kthread), 0);
+	assert_false(kthread);
 	assert_int_equal(parse_status("Name:\tx\nState:\tZ (zombie)\n", &st, &kthread), 0);
 	assert_false(kthread);
 }
