@@ -39,12 +39,12 @@ static struct ir_val gid(struct gen *g, enum d_builtin b)
 
 static struct ir_val timestamp(struct gen *g, enum d_builtin b)
 {
-	return call(g, BPF_FUNC_ktime_get_ns);
+	return gen_lazy(g, LAZY_TIME);
 }
 
 static struct ir_val walltimestamp(struct gen *g, enum d_builtin b)
 {
-	struct ir_val now = call(g, BPF_FUNC_ktime_get_ns);
+	struct ir_val now = gen_lazy(g, LAZY_TIME);
 
 	return ir_alu(&g->ir, BPF_ADD, now,
 		      ir_load(&g->ir, 8, gen_state(g, offsetof(struct cg_state, wall_offset)), 0));

@@ -136,7 +136,8 @@ static void gen_fault_record(struct gen *g)
 	s32 dropped = ir_label_new(ir);
 	struct ir_val rec;
 
-	gen_make(g, LAZY_FID); /* for the identity */
+	gen_make(g, LAZY_FID);
+	gen_make(g, LAZY_TIME);
 	rec = ir_helper(ir, BPF_FUNC_ringbuf_reserve,
 			IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_RING)), ir_const((s64)(size + sizeof(struct cg_fault))),
 				ir_const(0)));

@@ -86,7 +86,7 @@ bool cg_needs_thread(const struct d_node *n);
  * clause; what is made in an arm of ?: is not there behind it. So a part of a clause (its predicate, its body) is made
  * twice: a trial that tells what it wants, then, behind code that computes just that, again (lazy.c, gen_part()).
  */
-enum lazy_id { LAZY_INDEX, LAZY_FID, LAZY_FILTERS, LAZY_SLOT, LAZY_SCRATCH, LAZY_NIDS };
+enum lazy_id { LAZY_INDEX, LAZY_FID, LAZY_FILTERS, LAZY_SLOT, LAZY_SCRATCH, LAZY_TIME, LAZY_NIDS };
 struct lazy {
 	bool have[LAZY_NIDS];
 	struct ir_val v[LAZY_NIDS];

@@ -119,9 +119,15 @@ static struct ir_val make_scratch(struct gen *g)
 	return p;
 }
 
+/* One firing happens at one time: `timestamp` is the same each time that a clause reads it, as in DTrace. */
+static struct ir_val make_time(struct gen *g)
+{
+	return ir_helper(&g->ir, BPF_FUNC_ktime_get_ns, NULL, 0);
+}
+
 static struct ir_val (*const makers[LAZY_NIDS])(struct gen *g) = {
     [LAZY_INDEX] = make_index, [LAZY_FID] = make_fid,         [LAZY_FILTERS] = make_filters,
-    [LAZY_SLOT] = make_slot,   [LAZY_SCRATCH] = make_scratch,
+    [LAZY_SLOT] = make_slot,   [LAZY_SCRATCH] = make_scratch, [LAZY_TIME] = make_time,
 };
 
 void gen_make(struct gen *g, enum lazy_id id)

@@ -9,7 +9,7 @@ void gen_record_head(struct gen *g, struct ir_val rec, struct ir_val epid)
 	ir_store(ir, 4, rec, offsetof(struct cg_record, epid), epid);
 	ir_store(ir, 4, rec, offsetof(struct cg_record, cpu),
 		 ir_helper(ir, BPF_FUNC_get_smp_processor_id, NULL, 0));
-	ir_store(ir, 8, rec, offsetof(struct cg_record, timestamp), ir_helper(ir, BPF_FUNC_ktime_get_ns, NULL, 0));
+	ir_store(ir, 8, rec, offsetof(struct cg_record, timestamp), gen_lazy(g, LAZY_TIME));
 	ir_store(ir, 8, rec, offsetof(struct cg_record, ident), gen_ident(g));
 	/* tid in the low half, pid in the high one: as the two fields stand. */
 	ir_store(ir, 8, rec, offsetof(struct cg_record, tid),
