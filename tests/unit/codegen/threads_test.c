@@ -2,6 +2,7 @@
 /* Many threads at once, and threads that come and go: in the kernel, where programs really interrupt each other. */
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -120,12 +121,33 @@ static void test_no_slot(void **state)
 	run_close(&r);
 }
 
+static volatile sig_atomic_t signals;
+
+static void on_signal(int n)
+{
+	signals++;
+}
+
+static void test_raise(void **state)
+{
+	struct run r = {0};
+	u64 v = 0;
+
+	signal(SIGUSR1, on_signal);
+	start(&r, "one:::hit { raise(10); }");
+	assert_int_equal(exec_fire(r.exec, ONE, &v, 1), 0);
+	assert_int_equal(exec_fire(r.exec, ONE, &v, 1), 0);
+	assert_int_equal(signals, 2);
+	run_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_exact),
 	    cmocka_unit_test(test_slots_return),
 	    cmocka_unit_test(test_no_slot),
+	    cmocka_unit_test(test_raise),
 	};
 
 	return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
