@@ -64,7 +64,8 @@ struct wire_function {
 	int32_t firstline;
 	uint32_t pad;
 	uint64_t filters; /* bits of the filters that it matches, for any event */
-	uint64_t page;	  /* address of the wire_page in the target: what a program in the kernel adds the offsets to */
+	uint64_t
+	    page; /* address of the wire_page in the target: what a program in the kernel adds the offsets to */
 };
 
 struct wire_page {

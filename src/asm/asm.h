@@ -24,7 +24,7 @@ struct asm_map {
 enum asm_prog_kind {
 	ASM_RAW_TRACEPOINT, /* context: u64[]; also what exec_fire() runs */
 	ASM_UPROBE,         /* context: struct pt_regs of the architecture */
-	ASM_CLOCK,	    /* context: struct bpf_perf_event_data: a clock's interrupt */
+	ASM_CLOCK,          /* context: struct bpf_perf_event_data: a clock's interrupt */
 };
 
 enum asm_reloc_kind {

@@ -195,9 +195,9 @@ struct cg_agg {
  *   struct cg_state | global scalars | slot 0 (never used) | slot 1 | ...
  */
 struct cg_state {
-	u32 activity;  /* enum cg_activity; programs that are not `always` run only while ACTIVE */
-	u32 next_slot; /* slots handed out so far: the highest in use */
-	u64 drops[4];  /* enum cg_drop, counted by the programs */
+	u32 activity;    /* enum cg_activity; programs that are not `always` run only while ACTIVE */
+	u32 next_slot;   /* slots handed out so far: the highest in use */
+	u64 drops[4];    /* enum cg_drop, counted by the programs */
 	u64 next_serial; /* threads that had a slot so far; word 0 of a slot is its thread's number */
 	u64 wall_offset; /* the session's: CLOCK_REALTIME - CLOCK_MONOTONIC, ns, for walltimestamp */
 };

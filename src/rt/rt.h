@@ -52,7 +52,7 @@ void rt_str_dirname(void *dst, const void *path, __u64 size);
 struct rt_state {
 	__u32 activity, next_slot; /* slots handed out so far */
 	__u64 drops[4];
-	__u64 next_serial;	   /* threads that had a slot so far */
+	__u64 next_serial; /* threads that had a slot so far */
 };
 #define RT_DROP_SLOT 3
 

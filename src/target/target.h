@@ -30,7 +30,7 @@ struct target_status {
 	gid_t gid;
 	u32 nthreads;
 	pid_t tgid;
-	bool seccomp;	   /* system calls are filtered */
+	bool seccomp;      /* system calls are filtered */
 	bool shadow_stack; /* user-space shadow stacks are on (x86_Thread_features) */
 };
 int target_status(struct target *t, struct target_status *out);
