@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random expressions, compiled and run by corpus_test, against what is known without our code generator.
 
-Integers: an expression of variables equals the same expression of constants, which the front end folds (and its own
-tests hold that against the C compiler). Text: what Python says that the Dynamic Tracing Guide's functions give.
+Integers: computed here with C's types, wrapping where a machine does. Text: what Python says that the Dynamic Tracing
+Guide's functions give.
 
 usage: random_scripts.py CORPUS_TEST [FIRST_SEED [COUNT]]
 """
@@ -12,41 +12,97 @@ import subprocess
 import sys
 import tempfile
 
-TYPES = ["char", "unsigned char", "short", "unsigned short", "int", "unsigned int", "long long", "unsigned long long"]
+TYPES = {"char": (1, True), "unsigned char": (1, False), "short": (2, True), "unsigned short": (2, False),
+         "int": (4, True), "unsigned int": (4, False), "long long": (8, True), "unsigned long long": (8, False)}
+INT = (4, True)
 EDGES = [0, 1, -1, 2, 3, 7, 127, 128, 255, 256, -128, 32767, 65535, 2**31 - 1, -(2**31), 2**32 - 1]
 STRSIZE = 64
 
 
+def wrap(value, kind):
+    bits, signed = 8 * kind[0], kind[1]
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if signed and value >> (bits - 1) else value
+
+
+def promoted(kind):
+    return kind if kind[0] >= 4 else INT
+
+
+def common(a, b):
+    """C's usual arithmetic conversions."""
+    a, b = promoted(a), promoted(b)
+    if a[0] != b[0]:
+        return max(a, b)
+    return (a[0], a[1] and b[1])
+
+
+def divide(x, y):
+    q = abs(x) // abs(y)
+    return -q if (x < 0) != (y < 0) else q
+
+
+ARITH = {"+": lambda x, y: x + y, "-": lambda x, y: x - y, "*": lambda x, y: x * y, "&": lambda x, y: x & y,
+         "|": lambda x, y: x | y, "^": lambda x, y: x ^ y, "/": divide, "%": lambda x, y: x - y * divide(x, y)}
+COMPARE = {"<": lambda x, y: x < y, "<=": lambda x, y: x <= y, ">": lambda x, y: x > y, ">=": lambda x, y: x >= y,
+           "==": lambda x, y: x == y, "!=": lambda x, y: x != y}
+LOGIC = {"&&": lambda x, y: x and y, "||": lambda x, y: x or y, "^^": lambda x, y: bool(x) != bool(y)}
+UNARY = {"~": lambda x: ~x, "-": lambda x: -x, "+": lambda x: x}
+
+
+def binary(op, a, b):
+    kind = common(a[2], b[2])
+    x, y = wrap(a[1], kind), wrap(b[1], kind)
+    text = f"({a[0]} {op} {b[0]})"
+    if op in ARITH:
+        return text, wrap(ARITH[op](x, y), kind), kind
+    result = COMPARE[op](x, y) if op in COMPARE else LOGIC[op](a[1], b[1])
+    return text, int(bool(result)), INT
+
+
+def shift(op, a, b):
+    kind, n = promoted(a[2]), b[1] & 31
+    x = wrap(a[1], kind)
+    return f"({a[0]} {op} ({b[0]} & 31))", wrap(x << n if op == "<<" else x >> n, kind), kind
+
+
 def integer(depth, names):
-    """(text with variables, text with constants)"""
+    """(text, value, type)"""
     if depth == 0 or random.random() < 0.1:
         return random.choice(names)
-
-    def sub():
-        return integer(depth - 1, names)
-
-    form = random.choices(
-        ["({0} %s {1})" % random.choice("+ - * & | ^ < <= > >= == != && || ^^".split()),
-         "({0} %s ({1} | 1))" % random.choice("/%"), "({0} %s ({1} & 31))" % random.choice(["<<", ">>"]),
-         "(%s{0})" % random.choice("~!-+"), "((%s){0})" % random.choice(TYPES), "({0} ? {1} : {2})"],
-        [55, 10, 7, 12, 9, 7])[0].replace("%%", "%")
-    parts = [sub(), sub(), sub()]
-    return tuple(form.format(*(p[side] for p in parts)) for side in (0, 1))
+    a, b, c = (integer(depth - 1, names) for _ in range(3))
+    form = random.choices(["binary", "divide", "shift", "unary", "not", "cast", "cond"], [55, 10, 7, 9, 3, 9, 7])[0]
+    if form == "binary":
+        return binary(random.choice([op for op in [*ARITH, *COMPARE, *LOGIC] if op not in "/%"]), a, b)
+    if form == "divide":
+        return binary(random.choice("/%"), a, binary("|", b, ("1", 1, INT)))
+    if form == "shift":
+        return shift(random.choice(["<<", ">>"]), a, b)
+    if form == "unary":
+        op, kind = random.choice("~-+"), promoted(a[2])
+        return f"({op}{a[0]})", wrap(UNARY[op](wrap(a[1], kind)), kind), kind
+    if form == "not":
+        return f"(!{a[0]})", int(not a[1]), INT
+    if form == "cast":
+        name = random.choice(list(TYPES))
+        return f"(({name}){a[0]})", wrap(a[1], TYPES[name]), TYPES[name]
+    kind = common(b[2], c[2])
+    return f"({a[0]} ? {b[0]} : {c[0]})", wrap((b if a[1] else c)[1], kind), kind
 
 
 def integers():
     scope = random.choice(["", "self", "this"])
     prefix = scope + "->" if scope else ""
     names, lines, first = [], [], []
-    for i, kind in enumerate(TYPES):
-        value = random.choice(EDGES + [random.randint(-(2**31), 2**31 - 1), random.randint(0, 2**62)])
-        lines.append(f"{scope} {kind} v{i};")
-        first.append(f"{prefix}v{i} = ({kind}){value};")
-        names.append((f"{prefix}v{i}", f"(({kind}){value})"))
+    for i, (name, kind) in enumerate(TYPES.items()):
+        value = wrap(random.choice(EDGES + [random.randint(-(2**31), 2**31 - 1), random.randint(0, 2**62)]), kind)
+        lines.append(f"{scope} {name} v{i};")
+        first.append(f"{prefix}v{i} = {value};")
+        names.append((f"{prefix}v{i}", value, kind))
     lines.append("BEGIN { %s }" % " ".join(first))
     for depth in (2, 3, 4, 4, 5, 6, 7):
-        live, folded = integer(depth, names)
-        lines.append("BEGIN { trace((%s) == (%s)); } /*! expect 1 */" % (live, folded))
+        text, value, _ = integer(depth, names)
+        lines.append("BEGIN { trace((long long)%s); } /*! expect %d */" % (text, wrap(value, (8, True))))
     return lines
 
 
@@ -80,7 +136,8 @@ def substr(s, index, n=STRSIZE):
             index, n = 0, n + index
     if index < 0 or index >= len(s):
         return ""
-    return s[index : len(s) + n if n < 0 else index + n] if n < 0 or n > 0 else ""
+    end = len(s) + n if n < 0 else index + n
+    return s[index : max(end, index)]
 
 
 def index_of(s, part, start=0):
