@@ -5,7 +5,7 @@
 usage: stress.py TOOL [--cycles N] [--kills N] [--starts N] [--python WORD]... [--state NAME]...
 
 A target passes when its own checks hold, and its descriptors, maps and threads are the same before and after.
-With --kills, the tracer is killed at random instants instead; then nothing but an inert agent may stay.
+With --kills, the tracer is killed at random instants first; the one that comes after must clean up.
 With --starts, short programs are attached to at random instants of their lives, the loader's work and the end included.
 """
 import argparse
@@ -104,14 +104,15 @@ def starts(tool, command, n):
 
 def run(tool, command, root, name, args):
     p = start(command, root, name)
-    problems = []
+    problems, out = [], ""
     try:
         before = state_of(p.pid)
         if args.kills:
             kill_at_random(tool, p.pid, args.kills)
-            out = ""
-        else:
-            t = subprocess.run([tool, "cycle", str(p.pid), str(args.cycles), "2"], stdout=subprocess.PIPE,
+            time.sleep(6)  # dead tracers are known to be dead
+        if p.poll() is None:
+            n = 1 if args.kills else args.cycles
+            t = subprocess.run([tool, "cycle", str(p.pid), str(n), "2"], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, timeout=300)
             out = t.stdout
             if t.returncode:
@@ -120,8 +121,7 @@ def run(tool, command, root, name, args):
         if p.poll() is not None:
             problems.append(f"target ended: {p.returncode}: {p.stdout.read()}")
         else:
-            if not args.kills:
-                problems += differences(before, state_of(p.pid))
+            problems += differences(before, state_of(p.pid))
             p.send_signal(signal.SIGTERM)
             said, _ = p.communicate(timeout=20)
             if said != "OK\n":
