@@ -49,7 +49,7 @@ def test_undisturbed(interpreter, start, pydtrace):
     before = seen_from_outside(target.pid)
     for _ in range(10):
         tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
-        time.sleep(0.05)
+        time.sleep(0.3)
         tracer.stop()
         assert tracer.status == 0, tracer.err
         assert tracer.number("calls") > 0
@@ -68,7 +68,7 @@ def test_tracer_killed(interpreter, start, pydtrace):
         tracer.kill()
     time.sleep(2)  # the bound within which an agent without a tracer goes inert
     tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
-    time.sleep(0.05)
+    time.sleep(0.3)
     tracer.stop()
     assert tracer.status == 0 and tracer.number("calls") > 0, tracer.err
     assert seen_from_outside(target.pid)["fds"] == before["fds"]
@@ -79,7 +79,7 @@ def test_target_killed(interpreter, start, pydtrace):
     """The target dies in the middle: what was seen so far is printed."""
     target = start(interpreter.argv("busy.py"))
     tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
-    time.sleep(0.1)
+    time.sleep(0.3)
     target.kill()
     tracer.wait()
     assert tracer.status == 0, tracer.err

@@ -20,7 +20,7 @@ __attribute__((naked, noinline, aligned(32))) static void site(void)
 	__asm__ volatile(".byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n\tret");
 }
 
-__attribute__((noinline, noclone)) static int function(int x)
+__attribute__((noinline)) static int function(int x)
 {
 	__asm__ volatile("");
 	return x + 1;
