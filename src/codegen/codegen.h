@@ -179,7 +179,8 @@ struct cg_layout { /* of one enabling; epid - 1 is its index */
  * How one aggregation stands in its map: key = struct cg_field[]; value (for each CPU): u64 words
  *   word 0 number of values; then by function: sum|min|max|avg: 1 word; stddev: sum, square low, square high;
  *   quantize: 127 buckets; lquantize: levels + 2; llquantize: as rt_llquantize_buckets() says.
- * The words of min and max start as 0 and only grow: v ^ RT_MIN_FLIP, v ^ RT_MAX_FLIP (rt.h). Merging CPUs, the larger wins.
+ * The words of min and max start as 0 and only grow: v ^ RT_MIN_FLIP, v ^ RT_MAX_FLIP (rt.h). Merging CPUs, the
+ * larger wins.
  */
 struct cg_agg {
 	const struct d_aggregation *agg;
