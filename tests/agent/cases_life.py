@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import sys
+import threading
 import time
 import types
 
@@ -82,6 +83,52 @@ def leave_inside():
     same(a.counts(), {"f": (11, 0)})
     f(types.SimpleNamespace(fini=lambda: None), 3)
     same(a.counts(), {"f": (11, 0)})
+
+
+@case
+def threads_in_and_out():
+    """In and out while other threads are in the middle of what matches: each event is of a whole call but the last."""
+    stop = []
+
+    def leaf(n):
+        return n
+
+    def f(n):
+        if n % 7 == 0:
+            raise KeyError
+        return leaf(n)
+
+    def gen():
+        for i in range(5):
+            yield f(1)
+
+    def loop():
+        n = 0
+        while not stop:
+            n += 1
+            with contextlib.suppress(KeyError):
+                f(n)
+            sum(gen())
+    sys.setswitchinterval(0.0002)
+    threads = [threading.Thread(target=loop, daemon=True) for _ in range(4)]
+    [t.start() for t in threads]
+    a = Agent([names("f", "leaf", "gen")])
+    seen = 0
+    for _ in range(150):
+        a.page.nfunctions = a.page.events[0] = a.page.events[1] = 0
+        a.c.counter_reset()
+        a.init()
+        time.sleep(0.002)
+        a.fini()
+        while a.page.state != GONE:  # frames of ours on a thread's stack
+            time.sleep(0)
+            a.fini()
+        entries, returns = a.total()
+        seen += entries
+        same(abs(entries - returns) <= 4 * 3, True, (entries, returns))
+    same(seen > 1000, True, seen)
+    stop.append(1)
+    [t.join() for t in threads]
 
 
 @case
