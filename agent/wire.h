@@ -85,7 +85,7 @@ struct wire_page {
 	/* written by the agent */
 	uint32_t state;     /* enum wire_state */
 	int32_t error;      /* errno */
-	char message[256];  /* WIRE_FAILED: why, for the user */
+	char message[256];  /* WIRE_FAILED, and WIRE_INERT of its own accord: why, for the user */
 	uint32_t mechanism; /* 312: sys.monitoring, 39: frame evaluator */
 	int32_t tool_id;    /* sys.monitoring's; -1 */
 	uint32_t nfunctions;
