@@ -118,6 +118,48 @@ static void nothing_matches(void **state)
 	}
 }
 
+/* A rate or a time that can be kept, in any of DTrace's units. */
+static void rates(void **state)
+{
+	static const struct {
+		const char *name;
+		u64 matches;
+	} cases[] = {
+	    {"tick-5000", 1}, {"tick-5001", 0},  {"tick-200us", 1},   {"tick-199us", 0},        {"tick-0", 0},
+	    {"tick-1day", 1}, {"tick-10Hz", 1},  {"tick-10sec", 1},   {"tick-99999999999d", 0}, {"tick--1", 0},
+	    {"tick-1.5s", 0}, {"profile-97", 1}, {"profile-10ms", 1}, {"profile-hz", 0},        {"tick-3min", 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "profile:::%s", cases[i].name);
+
+		struct world *w = world_new(text);
+
+		assert_int_equal(session_option_set(&w->cfg, "zdefs", NULL, NOWHERE, &w->diag), 0);
+		assert_int_equal(expand(w), 0);
+		assert_int_equal(w->s.texts.v[0].matches, cases[i].matches);
+		world_free(w);
+	}
+}
+
+static void by_number(void **state)
+{
+	struct world *w = world_new("2");
+
+	w->cfg.programs.v[0].by_id = true;
+	assert_int_equal(expand(w), 0);
+	assert_int_equal(w->s.texts.v[0].matches, 1);
+	assert_string_equal(w->s.clauses.v[0].matches.v[0].group->name, "END");
+	world_free(w);
+	w = world_new("999999");
+	w->cfg.programs.v[0].by_id = true;
+	assert_true(expand(w) < 0);
+	assert_non_null(strstr(w->last, "probe description 999999 does not match any probes"));
+	world_free(w);
+}
+
 static void zdefs_permits_nothing(void **state)
 {
 	struct world *w = world_new("syscall::nosuch:entry");
@@ -186,6 +228,8 @@ static void the_vm_has_no_system_calls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(rates),
+	    cmocka_unit_test(by_number),
 	    cmocka_unit_test(descriptions_match),
 	    cmocka_unit_test(nothing_matches),
 	    cmocka_unit_test(zdefs_permits_nothing),
