@@ -217,7 +217,7 @@ static int place(struct linker *l, struct func *f)
 
 	if (f->placed != NONE)
 		return 0;
-	if (!f->n || f->n > l->o.ntext - f->first)
+	if (!f->n || f->first > l->o.ntext || f->n > l->o.ntext - f->first)
 		return broken(l, "a function of no size");
 	f->placed = at;
 	err = append(l, l->o.text + f->first, f->n);
