@@ -15,7 +15,7 @@
 
 #include "python/python_impl.h"
 
-enum { DEAD_MS = 5000, LOCK_MS = 5000, ADOPT_MS = 1000 };
+enum { DEAD_MS = 5000, LOCK_MS = 5000, ADOPT_MS = 1000, ROUNDS = 8 };
 
 /* A name in the abstract namespace is a lock that goes with its holder, however that ends. */
 int python_lock(struct target *t, struct diag *diag)
@@ -110,12 +110,14 @@ static int adopt(struct python *p, const struct target_map *m)
 	return p->ctl->page == p->target_page && p->ctl->map_size == p->map_size ? 0 : -ENOEXEC;
 }
 
-void python_bury_dead(struct target *t, const struct python_info *info, const struct python_symbols *sym)
+/* One round over all pages: how many dead agents are gone. */
+static int bury_round(struct target *t, const struct python_info *info, const struct python_symbols *sym)
 {
 	struct target_maps maps;
+	int gone = 0;
 
 	if (target_maps_read(t, &maps))
-		return;
+		return 0;
 	for (size_t i = 0; i < maps.n; i++) {
 		struct python *p = is_page(&maps.v[i]) ? calloc(1, sizeof(*p)) : NULL;
 
@@ -125,9 +127,22 @@ void python_bury_dead(struct target *t, const struct python_info *info, const st
 		p->info = *info;
 		p->sym = *sym;
 		p->page_fd = p->agent_fd = p->dir_fd = -1;
-		if (!python_stub_place(p) && !adopt(p, &maps.v[i]))
+		if (!python_stub_place(p) && !adopt(p, &maps.v[i])) {
 			python_undo(p, python_now_ns() + ADOPT_MS * 1000000ull);
+			gone += !p->target_page;
+		}
 		python_close(p);
 	}
 	target_maps_free(&maps);
+	return gone;
+}
+
+/*
+ * Up to 3.11 an agent's frame evaluator may have been put before another's, and can leave only after that one has: so as
+ * many rounds as it takes.
+ */
+void python_bury_dead(struct target *t, const struct python_info *info, const struct python_symbols *sym)
+{
+	for (int round = 0; round < ROUNDS && bury_round(t, info, sym); round++)
+		;
 }

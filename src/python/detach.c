@@ -15,6 +15,7 @@ enum {
 	MENTIONED_MS = 20, /* how long a word on a stack keeps us waiting */
 	QUEUE_MS = 500,
 	FINI_RETRIES = 14,
+	UNDO_RETRIES = 4,
 };
 
 /* The range of the agent's executable mapping, when it is loaded. */
@@ -158,7 +159,7 @@ static int unload(struct python *p, u64 deadline)
  * Take the events off. Calls of functions that matched may be under way: the evaluator's frames are then on their stacks.
  * Most end at once, so ask again a few times before the agent is left behind, inert.
  */
-static int fini(struct python *p, u64 deadline)
+static int fini(struct python *p, int retries, u64 deadline)
 {
 	u32 state;
 
@@ -171,7 +172,7 @@ static int fini(struct python *p, u64 deadline)
 		state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
 		if (state == WIRE_GONE || state == WIRE_FAILED || p->ctl->result == -ESRCH)
 			return 0;
-		if (state != WIRE_INERT || i == FINI_RETRIES)
+		if (state != WIRE_INERT || i == retries)
 			return -EBUSY;
 		usleep(1000u << (i < 6 ? i : 6));
 	}
@@ -183,7 +184,8 @@ void python_undo(struct python *p, u64 deadline)
 	u32 state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
 
 	/* An agent that went inert by itself still holds memory and objects. */
-	if ((state == WIRE_ACTIVE || state == WIRE_INERT || state == WIRE_LEAVING) && fini(p, deadline))
+	if ((state == WIRE_ACTIVE || state == WIRE_INERT || state == WIRE_LEAVING) &&
+	    fini(p, UNDO_RETRIES, deadline))
 		return;
 	unload(p, deadline);
 }
@@ -191,7 +193,7 @@ void python_undo(struct python *p, u64 deadline)
 static int detach(struct python *p, struct diag *diag)
 {
 	u64 deadline = python_now_ns() + (u64)DETACH_MS * 1000000;
-	int ret = fini(p, deadline);
+	int ret = fini(p, FINI_RETRIES, deadline);
 
 	if (ret == -ETIMEDOUT)
 		return python_refuse_busy(p, diag);
