@@ -15,7 +15,7 @@
 
 #include "python/python_impl.h"
 
-enum { DEAD_MS = 5000, LOCK_MS = 5000, ADOPT_MS = 1000, ROUNDS = 8 };
+enum { DEAD_MS = 6000, /* the agent's own limit, and some more */ LOCK_MS = 5000, ADOPT_MS = 1000, ROUNDS = 8 };
 
 /* A name in the abstract namespace is a lock that goes with its holder, however that ends. */
 int python_lock(struct target *t, struct diag *diag)

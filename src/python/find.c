@@ -139,9 +139,13 @@ static int info_fill(struct target *t, struct target_elf *e, const struct target
 	snprintf(out->image, sizeof(out->image), "%s", maps->v[first].path);
 	out->image_base = maps->v[first].start;
 	out->version = version_read(t, e, maps, first);
-	if (!out->version)
+	if (out->version) {
+		python_version_text(out->version, out->version_text, sizeof(out->version_text));
+	} else {
 		out->version = version_of_path(out->image);
-	python_version_text(out->version, out->version_text, sizeof(out->version_text));
+		snprintf(out->version_text, sizeof(out->version_text), "%u.%u", out->version >> 24,
+			 out->version >> 16 & 255);
+	}
 	/* Only a free-threaded build exports these (Include/cpython/pyatomic.h users, refcount.h: Py_GIL_DISABLED). */
 	out->free_threaded = !target_elf_symbol(e, "_Py_MergeZeroLocalRefcount", &addr);
 	return 0;

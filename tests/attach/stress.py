@@ -109,7 +109,7 @@ def run(tool, command, root, name, args):
         before = state_of(p.pid)
         if args.kills:
             kill_at_random(tool, p.pid, args.kills)
-            time.sleep(6)  # dead tracers are known to be dead
+            time.sleep(8)  # dead tracers are known to be dead
         if p.poll() is None:
             n = 1 if args.kills else args.cycles
             t = subprocess.run([tool, "cycle", str(p.pid), str(n), "2"], stdout=subprocess.PIPE,
