@@ -207,7 +207,6 @@ static const struct wanted of_python[] = {
     WANT("PyGILState_Ensure", gil_ensure),     WANT("PyGILState_Release", gil_release),
     WANT("Py_IsInitialized", initialized),     WANT("_Py_IsFinalizing", finalizing, true), /* to 3.12 */
     WANT("Py_IsFinalizing", finalizing, true),                                             /* from 3.13 */
-    WANT("_PyRuntime", runtime, true),         WANT("Py_RunMain", run_main, true),
 };
 /* In libc from glibc 2.34, in libdl before; libdl.so is searched too as every image is. */
 static const struct wanted of_libc[] = {

@@ -11,8 +11,7 @@ struct python_symbols {
 	u64 add_pending, gil_check, gil_ensure, gil_release, initialized, finalizing; /* CPython */
 	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
 	u64 image_start, image_end; /* all mappings of the interpreter's file, for "is this the GIL" */
-	u64 runtime, run_main;
-	u64 r_debug; /* the loader's */
+	u64 r_debug;                /* the loader's */
 };
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag);
@@ -40,7 +39,6 @@ struct python {
 	int page_fd, agent_fd;  /* here */
 	u64 target_frame;       /* of the last shot */
 	pid_t shot_tid;
-	pid_t stuck_tid; /* a thread that did not stop in time */
 	const void *agent;
 	size_t agent_size;
 	char nonce[16];

@@ -203,11 +203,6 @@ int target_elf_open(struct target_elf **out, struct target *t, u64 first_map_sta
 	return ret;
 }
 
-int target_elf_symbol_size(struct target_elf *e, const char *name, u64 *addr, u64 *size)
-{
-	return elf_symbol_find(&e->src, &e->dyn, name, addr, size);
-}
-
 int target_elf_symbol(struct target_elf *e, const char *name, u64 *addr)
 {
 	u64 size;

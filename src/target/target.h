@@ -63,7 +63,6 @@ int target_read_string(struct target *t, u64 addr, char *dst, size_t max);
 struct target_elf;
 int target_elf_open(struct target_elf **out, struct target *t, u64 first_map_start);
 int target_elf_symbol(struct target_elf *e, const char *name, u64 *addr); /* run-time address; -ENOENT */
-int target_elf_symbol_size(struct target_elf *e, const char *name, u64 *addr, u64 *size);
 void target_elf_close(struct target_elf *e);
 
 /* After an exec of the process: its memory is another one. */
