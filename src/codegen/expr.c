@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Expressions of integers and pointers, with C's meaning: 64 bits that are kept extended as their type says. */
+/* Expressions of integers and pointers: 64 bits that are kept extended as their type says (but see computed()). */
 #include "codegen_impl.h"
 
 static const struct d_type type_u64 = {.kind = D_INT, .size = 8, .name = "uint64_t"};
@@ -34,6 +34,25 @@ static struct ir_val truncate_to(struct gen *g, struct ir_val v, const struct d_
 	return ir_ext(&g->ir, v, as_int(t)->size, as_int(t)->is_signed);
 }
 
+/*
+ * What an operator of type t computed. An unsigned number wraps, as in C. A signed one that outgrows its type keeps its
+ * 64 bits until it is stored or cast, as DTrace has it (in C that is undefined): `n * 1000000000` of an int n is right.
+ */
+static struct ir_val computed(struct gen *g, struct ir_val v, const struct d_type *t)
+{
+	return as_int(t)->is_signed ? v : truncate_to(g, v, t);
+}
+
+/* The value of n as one of type `to` that is kept: what its operators outgrew is cut off. */
+static struct ir_val gen_kept(struct gen *g, const struct d_node *n, const struct d_type *to)
+{
+	bool is_plain =
+	    n->op == D_CONST || n->op == D_BUILTIN || n->op == D_VAR || n->op == D_ARGS || n->op == D_CALL;
+	struct ir_val v = gen_int(g, n);
+
+	return is_plain ? gen_convert(g, v, n->type, to) : truncate_to(g, v, to);
+}
+
 /* --- arithmetic --------------------------------------------------------------------------------- */
 
 static const struct {
@@ -57,13 +76,13 @@ static struct ir_val gen_divide(struct gen *g, enum d_op op, struct ir_val a, st
 	return ir_alu(&g->ir, alu_ops[op].op, a, b);
 }
 
-/* A count past the width is undefined in C; here, as the machine does it, only its low bits count. */
+/* All shifts are of 64 bits; of a count past that, which is undefined in C, only the low bits count. */
 static struct ir_val gen_shift(struct gen *g, enum d_op op, struct ir_val a, struct ir_val n,
 			       const struct d_type *t)
 {
 	int alu = op == D_SHL ? BPF_LSH : t->is_signed ? BPF_ARSH : BPF_RSH;
 
-	n = ir_alu(&g->ir, BPF_AND, n, ir_const(t->size == 8 ? 63 : 31));
+	n = ir_alu(&g->ir, BPF_AND, n, ir_const(63));
 	return ir_alu(&g->ir, alu, a, n);
 }
 
@@ -117,7 +136,7 @@ struct ir_val gen_arith(struct gen *g, const struct d_node *n, enum d_op op, str
 		v = gen_divide(g, op, a, b, t->is_signed);
 	else
 		v = ir_alu(&g->ir, alu_ops[op].op, a, b);
-	return alu_ops[op].grows ? truncate_to(g, v, t) : v;
+	return alu_ops[op].grows ? computed(g, v, t) : v;
 }
 
 static struct ir_val gen_binary(struct gen *g, const struct d_node *n)
@@ -137,7 +156,7 @@ static struct ir_val gen_unary(struct gen *g, const struct d_node *n)
 	case D_BITNOT: v = ir_alu(&g->ir, BPF_XOR, v, ir_const(-1)); break;
 	default: return v; /* D_PLUS */
 	}
-	return truncate_to(g, v, n->type);
+	return computed(g, v, n->type);
 }
 
 /* --- truth -------------------------------------------------------------------------------------- */
@@ -277,7 +296,7 @@ static struct ir_val gen_assign(struct gen *g, const struct d_node *n)
 	struct ir_val v, old;
 
 	if (n->assign_op == D_CONST) {
-		v = gen_convert(g, gen_int(g, value), value->type, var->type);
+		v = gen_kept(g, value, var->type);
 		gen_var_assign_int(g, var, v);
 		return v;
 	}
@@ -321,7 +340,7 @@ static struct ir_val gen_cast(struct gen *g, const struct d_node *n)
 
 	if (from->type->kind == D_BYTES && from->op == D_CALL)
 		return gen_int(g, from->arg[0]);
-	return gen_convert(g, gen_int(g, from), from->type, n->type);
+	return gen_kept(g, from, n->type);
 }
 
 static struct ir_val gen_comma(struct gen *g, const struct d_node *n)

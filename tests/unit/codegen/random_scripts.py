@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random expressions, compiled and run by corpus_test, against what is known without our code generator.
 
-Integers: computed here with C's types, wrapping where a machine does. Text: what Python says that the Dynamic Tracing
+Integers: computed here with C's types; unsigned ones wrap, signed ones keep what outgrows them. Text: what Python says that the Dynamic Tracing
 Guide's functions give.
 
 usage: random_scripts.py CORPUS_TEST [FIRST_SEED [COUNT]]
@@ -23,6 +23,11 @@ def wrap(value, kind):
     bits, signed = 8 * kind[0], kind[1]
     value &= (1 << bits) - 1
     return value - (1 << bits) if signed and value >> (bits - 1) else value
+
+
+def kept(value, kind):
+    """A value as an operand or result of type `kind`: a signed one grows until it is stored or cast."""
+    return wrap(value, (8, True) if kind[1] else kind)
 
 
 def promoted(kind):
@@ -52,18 +57,18 @@ UNARY = {"~": lambda x: ~x, "-": lambda x: -x, "+": lambda x: x}
 
 def binary(op, a, b):
     kind = common(a[2], b[2])
-    x, y = wrap(a[1], kind), wrap(b[1], kind)
+    x, y = kept(a[1], kind), kept(b[1], kind)
     text = f"({a[0]} {op} {b[0]})"
     if op in ARITH:
-        return text, wrap(ARITH[op](x, y), kind), kind
+        return text, kept(ARITH[op](x, y), kind), kind
     result = COMPARE[op](x, y) if op in COMPARE else LOGIC[op](a[1], b[1])
     return text, int(bool(result)), INT
 
 
 def shift(op, a, b):
     kind, n = promoted(a[2]), b[1] & 31
-    x = wrap(a[1], kind)
-    return f"({a[0]} {op} ({b[0]} & 31))", wrap(x << n if op == "<<" else x >> n, kind), kind
+    x = kept(a[1], kind)
+    return f"({a[0]} {op} ({b[0]} & 31))", kept(x << n if op == "<<" else x >> n, kind), kind
 
 
 def integer(depth, names):
@@ -80,14 +85,14 @@ def integer(depth, names):
         return shift(random.choice(["<<", ">>"]), a, b)
     if form == "unary":
         op, kind = random.choice("~-+"), promoted(a[2])
-        return f"({op}{a[0]})", wrap(UNARY[op](wrap(a[1], kind)), kind), kind
+        return f"({op}{a[0]})", kept(UNARY[op](kept(a[1], kind)), kind), kind
     if form == "not":
         return f"(!{a[0]})", int(not a[1]), INT
     if form == "cast":
         name = random.choice(list(TYPES))
         return f"(({name}){a[0]})", wrap(a[1], TYPES[name]), TYPES[name]
     kind = common(b[2], c[2])
-    return f"({a[0]} ? {b[0]} : {c[0]})", wrap((b if a[1] else c)[1], kind), kind
+    return f"({a[0]} ? {b[0]} : {c[0]})", kept((b if a[1] else c)[1], kind), kind
 
 
 def integers():
