@@ -206,6 +206,7 @@ int python_handshake(struct python *p, const void *page, size_t page_size)
 	p->page_fd = fd_open(p, fds[0], "page");
 	if (p->page_fd < 0)
 		return p->page_fd;
+	fcntl(p->page_fd, F_ADD_SEALS, F_SEAL_SHRINK); /* the target could make us fault (SIGBUS) */
 	ret = python_page_map(p);
 	if (!ret && !p->file[0]) {
 		p->agent_fd = fd_open(p, fds[1], "agent");

@@ -185,7 +185,8 @@ STUB static int32_t files_make(struct stub_frame *f)
 		f->page_fd = (int32_t)call6(SYS_openat, AT_FDCWD, (long)f->page_path, AGENT_OPEN, 0, 0, 0);
 		return f->page_fd < 0 ? f->page_fd : 0;
 	}
-	f->page_fd = (int32_t)call6(SYS_memfd_create, (long)f->page_name, MFD_CLOEXEC, 0, 0, 0, 0);
+	f->page_fd =
+	    (int32_t)call6(SYS_memfd_create, (long)f->page_name, MFD_CLOEXEC | MFD_ALLOW_SEALING, 0, 0, 0, 0);
 	if (f->page_fd < 0)
 		return f->page_fd;
 	if (f->agent_name[0]) {
