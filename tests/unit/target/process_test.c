@@ -101,12 +101,21 @@ static void reads_and_writes(void **state)
 	target_close(t);
 }
 
+/* Until a thread sleeps in pause(), on a machine however busy. */
+static void wait_pause(struct target *t, pid_t tid)
+{
+	struct target_call c = {.nr = -1};
+
+	for (int i = 0; i < 10000 && (target_thread_call(t, tid, &c) || c.nr != SYS_pause); i++)
+		usleep(1000);
+	assert_int_equal(c.nr, SYS_pause);
+}
+
 static void stops_and_lets_go(void **state)
 {
 	pid_t pid = child_start(), *tids;
 	struct target_status st;
 	struct target_stop s;
-	struct target_call c;
 	struct target *t;
 	size_t n;
 
@@ -114,14 +123,13 @@ static void stops_and_lets_go(void **state)
 	assert_int_equal(target_threads(t, &tids, &n), 0);
 	assert_int_equal(n, 2);
 	for (size_t i = 0; i < n; i++) {
+		wait_pause(t, tids[i]);
 		assert_int_equal(target_stop(t, tids[i], 5000, &s), 0);
 		assert_int_equal((s64)s.regs.orig_rax, SYS_pause);
 		assert_int_equal((s64)s.regs.rax, -514); /* ERESTARTNOHAND */
 		assert_int_equal(target_stop_end(&s), 0);
 	}
-	usleep(50000);
-	assert_int_equal(target_thread_call(t, pid, &c), 0);
-	assert_int_equal(c.nr, SYS_pause);
+	wait_pause(t, pid);
 	assert_int_equal(target_status(t, &st), 0);
 	assert_int_equal(st.state, 'S');
 	assert_int_equal(st.tracer, 0);
