@@ -149,7 +149,7 @@ static void passes_signals_on(void **state)
 
 	assert_int_equal(target_open(&t, pid, &diag), 0);
 	assert_int_equal(target_stop(t, pid, 5000, &s), 0);
-	kill(pid, SIGUSR1);
+	syscall(SYS_tgkill, pid, pid, SIGUSR1); /* to the stopped thread, not to whichever is free */
 	assert_int_equal(target_stop_end(&s), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 42);
