@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,8 +106,10 @@ static int load(struct session *s)
 
 	if (err)
 		return err;
-	s->state = exec_map_memory(s->exec, s->cg.map_state);
-	if (!s->state)
+	struct cg_state *state = exec_map_memory(s->exec, s->cg.map_state);
+
+	__atomic_store_n(&s->state, state, __ATOMIC_RELEASE); /* for the thread of signals.c */
+	if (!state)
 		return diag_fail(s->diag, ENOMEM, "cannot map the state of the programs");
 	return consumer_make(s);
 }
@@ -128,6 +129,11 @@ static void wall_clock(struct session *s)
 
 	clock_gettime(CLOCK_REALTIME, &wall);
 	s->state->wall_offset = (u64)(wall.tv_sec * NSEC + wall.tv_nsec - now());
+}
+
+static void printing(struct session *s, bool yes)
+{
+	__atomic_store_n(&s->printing, yes, __ATOMIC_SEQ_CST);
 }
 
 static void activity_set(struct session *s, enum cg_activity a)
@@ -215,12 +221,10 @@ static void watch_all(struct run *r)
 
 static void take_signals(struct run *r)
 {
-	struct signalfd_siginfo info;
+	u32 n = __atomic_load_n(&r->s->interrupts, __ATOMIC_SEQ_CST);
 
-	while (read(r->s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		r->abort = r->interrupted;
-		r->interrupted = true;
-	}
+	r->interrupted = n > 0;
+	r->abort = n > 1;
 }
 
 static s64 earlier(s64 a, s64 b)
@@ -261,10 +265,13 @@ static int drain(struct run *r, s64 t)
 {
 	struct session *s = r->s;
 	s64 rate = s->cfg->opt.n[SESSION_SWITCHRATE];
-	int err = consumer_drain(s->consumer);
+	int err;
 
+	printing(s, true);
+	err = session_flush(s, consumer_drain(s->consumer));
+	printing(s, false);
 	r->next_drain = t + (rate ? rate : r->fds.v[FD_RING].fd < 0 ? DRAIN_BLIND : DRAIN_PAUSE);
-	return session_flush(s, err);
+	return err;
 }
 
 /* Nothing is lost in silence: records and values, functions, and events whose program could not be run. */
@@ -334,12 +341,13 @@ static int finish(struct run *r)
 	struct session *s = r->s;
 	int err = 0;
 
+	take_signals(r);
 	if (r->interrupted)
 		fputs("\n", s->out); /* as dtrace: the terminal has "^C" on the line */
 	err = consumer_drain(s->consumer);
 	fire(s, "END");
-	for (int i = 0; i < MAX_DRAIN_ROUNDS && !err;
-	     i++) /* an ERROR clause makes records while records are taken */
+	/* Again, because an ERROR clause makes records while records are taken. */
+	for (int i = 0; i < MAX_DRAIN_ROUNDS && !err; i++)
 		err = consumer_drain(s->consumer);
 	take_signals(r);
 	if (!err && !r->abort)
@@ -390,6 +398,8 @@ int session_trace(struct session *s)
 	detach(s);
 	if (err == -EPIPE || !s->consumer)
 		return err;
+	printing(s, true);
 	end = err ? 0 : finish(&r);
+	printing(s, false);
 	return err ? err : end;
 }

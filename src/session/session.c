@@ -2,7 +2,6 @@
 /* The stages of a run, and the way out of all of them. */
 #include <errno.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "session/session_impl.h"
@@ -14,35 +13,12 @@ int session_flush(struct session *s, int err)
 	/* A reader that has gone away (head) wants no more, and no message either. */
 	if (!err || err == -EPIPE)
 		return err;
+	if (__atomic_load_n(&s->interrupts, __ATOMIC_SEQ_CST) > 1)
+		return -EPIPE; /* a second signal has cut it off */
 	if (!ferror(s->out))
 		return diag_fail(s->diag, -err, "cannot take the records: %s", strerror(-err));
 	return diag_fail(s->diag, -err, "failed to write to %s: %s",
 			 s->cfg->output ? s->cfg->output : "standard output", strerror(-err));
-}
-
-/*
- * From here on the signals that end a run wait in the signalfd, so that none can come between attaching and cleaning up.
- * SIGHUP is left alone when somebody has set it to be ignored (nohup).
- */
-static int signals_block(struct session *s)
-{
-	struct sigaction hup;
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGQUIT);
-	if (!sigaction(SIGHUP, NULL, &hup) && hup.sa_handler != SIG_IGN)
-		sigaddset(&set, SIGHUP);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, &s->old_mask))
-		return diag_fail(s->diag, errno, "cannot block signals: %s", strerror(errno));
-	s->mask_set = true;
-	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (s->signals < 0)
-		return diag_fail(s->diag, errno, "cannot make a signalfd: %s", strerror(errno));
-	return 0;
 }
 
 /* Say what is missing before any process is touched. */
@@ -106,7 +82,7 @@ static int act(struct session *s)
 static int run(struct session *s)
 {
 	static int (*const stages[])(struct session *) = {
-	    exec_choose,           signals_block,          session_processes_open,
+	    exec_choose,           session_signals_block,  session_processes_open,
 	    session_sources_parse, session_providers_open, session_plan_expand,
 	    output_open,
 	};
@@ -133,25 +109,20 @@ int session_run(struct session_config *cfg, struct diag *diag)
 	    .arena = cfg->arena,
 	    .out = stdout,
 	    .prog = {.arena = cfg->arena},
+	    .sigfd = -1,
 	    .signals = -1,
+	    .null = -1,
 	};
 	int err = run(&s);
 
+	session_signals_stop(&s); /* it looks at the state that exec_close() unmaps */
 	consumer_free(s.consumer);
 	exec_close(s.exec);
 	session_providers_close(&s);
 	session_processes_close(&s);
 	if (s.out != stdout && fclose(s.out) && !err)
 		err = diag_fail(diag, errno, "failed to write to %s: %s", cfg->output, strerror(errno));
-	if (s.signals >= 0) {
-		struct signalfd_siginfo taken;
-
-		while (read(s.signals, &taken, sizeof(taken)) > 0)
-			; /* what we have obeyed must not strike when it is let in again */
-		close(s.signals);
-	}
-	if (s.mask_set)
-		sigprocmask(SIG_SETMASK, &s.old_mask, NULL);
+	session_signals_close(&s);
 	if (!err)
 		return s.status;
 	if (!diag->errors && err != -EPIPE)

@@ -10,6 +10,7 @@
 #ifndef PYDTRACE_SESSION_IMPL_H
 #define PYDTRACE_SESSION_IMPL_H
 
+#include <pthread.h>
 #include <signal.h>
 
 #include "consumer/consumer.h"
@@ -76,11 +77,17 @@ struct session {
 	struct exec *exec;
 	struct consumer *consumer;
 	struct cg_state *state;
-	int signals; /* a signalfd; -1: none */
+	int sigfd, signals, null; /* a signalfd; what polls readable after a signal; /dev/null. -1: none */
+	pthread_t signal_thread, main_thread;
+	bool signal_thread_runs, mask_set, printing;
+	u32 interrupts; /* signals so far */
 	sigset_t old_mask;
-	bool mask_set, firing_error;
 	int status;
 };
+
+int session_signals_block(struct session *s);
+void session_signals_stop(struct session *s); /* from here on they are only held back */
+void session_signals_close(struct session *s);
 
 int session_processes_open(struct session *s);
 void session_processes_close(struct session *s);

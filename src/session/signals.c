@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The signals that end a run. They are blocked everywhere and taken by a thread, because the session itself may be
+ * stuck in a write to a pager that does not read: the first signal stops the tracing at once, whatever the session is
+ * doing, and the second gets it out of that write and throws the rest of the output away. The session sees a descriptor
+ * that polls readable, and cleans up in its own time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "session/session_impl.h"
+
+#define WAKE     SIGUSR1     /* interrupts a write; does nothing else */
+#define ONE_WISH 300000000ll /* ns: timeout(1) signals the command, and then its group: that is no second Ctrl-C */
+
+static void wake(int signo)
+{
+}
+
+static s64 now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static void *signals_thread(void *arg)
+{
+	struct session *s = arg;
+	struct signalfd_siginfo info;
+	s64 first = 0;
+
+	while (read(s->sigfd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (first && now() - first < ONE_WISH)
+			continue;
+		first = first ? first : now();
+
+		struct cg_state *state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
+		u32 active = CG_ACTIVE, n = __atomic_add_fetch(&s->interrupts, 1, __ATOMIC_SEQ_CST);
+		u64 one = 1;
+
+		if (state)
+			__atomic_compare_exchange_n(&state->activity, &active, CG_DRAINING, false, __ATOMIC_SEQ_CST,
+						    __ATOMIC_SEQ_CST);
+		if (n > 1) {
+			dup2(s->null, fileno(s->out));
+			if (__atomic_load_n(&s->printing, __ATOMIC_SEQ_CST)) /* and not taking an agent out */
+				pthread_kill(s->main_thread, WAKE);
+		}
+		if (write(s->signals, &one, sizeof(one)) < 0)
+			break;
+	}
+	return NULL;
+}
+
+/* SIGHUP is left alone when somebody has set it to be ignored (nohup). */
+static void signals_set(sigset_t *set)
+{
+	struct sigaction hup;
+
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGQUIT);
+	if (!sigaction(SIGHUP, NULL, &hup) && hup.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
+}
+
+int session_signals_block(struct session *s)
+{
+	struct sigaction act = {.sa_handler = wake}; /* without SA_RESTART */
+	sigset_t set;
+	int err;
+
+	signals_set(&set);
+	signal(SIGPIPE, SIG_IGN);
+	sigaction(WAKE, &act, NULL);
+	if (sigprocmask(SIG_BLOCK, &set, &s->old_mask))
+		return diag_fail(s->diag, errno, "cannot block signals: %s", strerror(errno));
+	s->mask_set = true;
+	s->main_thread = pthread_self();
+	s->sigfd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (s->sigfd >= 0)
+		s->signals = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->signals >= 0)
+		s->null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (s->null < 0)
+		return diag_fail(s->diag, errno, "cannot make a descriptor for signals: %s", strerror(errno));
+	err = pthread_create(&s->signal_thread, NULL, signals_thread, s);
+	if (err)
+		return diag_fail(s->diag, err, "cannot start a thread: %s", strerror(err));
+	s->signal_thread_runs = true;
+	return 0;
+}
+
+void session_signals_stop(struct session *s)
+{
+	if (s->signal_thread_runs) {
+		pthread_cancel(s->signal_thread); /* in its read(); what else it does is no cancellation point */
+		pthread_join(s->signal_thread, NULL);
+		s->signal_thread_runs = false;
+	}
+}
+
+void session_signals_close(struct session *s)
+{
+	const int fds[] = {s->sigfd, s->signals, s->null};
+
+	session_signals_stop(s);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	if (s->mask_set)
+		sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+}
