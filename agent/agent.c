@@ -4,11 +4,6 @@
 
 #include "agent_impl.h"
 
-#define CLOCK_MONOTONIC_COARSE 6
-#define DEAD_NS                1500000000ll /* without a sign of life from the tracer */
-#define RARE_NS                20000000ull  /* events further apart than this look at the clock each time */
-#define LOOK_EVERY             63
-
 struct agent agent;
 
 static const struct {
@@ -106,29 +101,8 @@ bool agent_orphan(void)
 	return true;
 }
 
-bool agent_look(void)
+bool agent_abandoned(void)
 {
-	struct {
-		int64_t sec, nsec;
-	} ts = {0};
-	uint64_t now, alive = agent.page->alive_ns;
-	int64_t since;
-
-	agent.until_look = UINT32_MAX;
-	if (!alive || !agent.clock_gettime || agent.clock_gettime(CLOCK_MONOTONIC_COARSE, &ts))
-		return false;
-	now = ts.sec * 1000000000ull + ts.nsec;
-	agent.until_look = now - agent.looked_ns > RARE_NS ? 0 : LOOK_EVERY;
-	agent.looked_ns = now;
-	/*
-	 * Not simply now - alive: in another time namespace our clock is not the tracer's, and while we were waiting to
-	 * be loaded it need not have given signs of life. The least difference ever is what a living tracer makes.
-	 */
-	since = now - alive;
-	if (since < agent.since_least)
-		agent.since_least = since;
-	if (since - agent.since_least <= DEAD_NS)
-		return false;
 	agent_message("the tracer has gone without leaving", NULL);
 	agent_give_up(ESRCH);
 	return true;
@@ -136,9 +110,7 @@ bool agent_look(void)
 
 bool agent_poke(void)
 {
-	if (agent.page && !agent.inert)
-		return *agent.mine ? agent_look() : agent_orphan();
-	return agent.inert;
+	return agent.page ? agent_away() : agent.inert;
 }
 
 /* --- in and out -------------------------------------------------------------------------------------- */
@@ -245,8 +217,6 @@ static int agent_start(void)
 	if (!agent.dunder_name)
 		return -ENOMEM;
 	agent.page->mechanism = agent.mechanism->number;
-	agent.since_least = INT64_MAX;
-	agent_look(); /* for the time at which we begin */
 	return agent.mechanism->init();
 }
 
@@ -274,7 +244,7 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 	if (missing)
 		agent_message("this interpreter does not export ", missing, NULL);
 	if (!err) {
-		agent.clock_gettime = (int (*)(int, void *))dlsym(handle, "clock_gettime");
+		agent.stack_end = dlsym(handle, "__libc_stack_end");
 		py.PyErr_Fetch(&type, &value, &traceback);
 		err = agent_start();
 		py.PyErr_Restore(type, value, traceback);

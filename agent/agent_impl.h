@@ -36,6 +36,9 @@ void agent_unmap(void *p, size_t size);
 int agent_madvise(void *p, size_t size, int advice);
 /* The soft limit of the stack in bytes; UINT64_MAX: none. */
 uint64_t agent_stack_limit(void);
+/* Can the calling thread's stack hold one more call, and C code in it? `depth`: calls that are on it. */
+bool stack_has_room(int depth);
+void stack_init(void *const *end);
 uint64_t hash_text(const char *s, size_t n);
 /* Text for the user into page->message: the parts up to NULL, one after the other, cut to fit. */
 void agent_message(const char *part, ...);
@@ -258,18 +261,14 @@ struct agent {
 	uint16_t frame_locals;          /* and the offset of its first local variable */
 	void *deciding;                 /* thread state that is inside a decision */
 	bool inert;
-	/* sign of life */
-	int (*clock_gettime)(int, void *);
-	uint32_t until_look; /* events until the clock is looked at again */
-	uint64_t looked_ns;
-	int64_t since_least; /* ns on our clock, from the tracer's sign of life until seen, at the best */
+	void *const *stack_end; /* __libc_stack_end; NULL: there is none */
 };
 extern struct agent agent;
 
 /* Decide on a code object: what it matched, or NULL. Leaves no exception and disturbs none. */
 struct matched *agent_decide(struct pyobj *code, struct pyobj *globals);
-/* Look at the clock: true when the tracer has died and events were taken off. */
-bool agent_look(void);
+/* The tracer has died: take the events off, and say so on the page; true. */
+bool agent_abandoned(void);
 /* Go inert from inside an event, and say so on the page with an errno (the message is there already). */
 void agent_give_up(int err);
 /* Another instance asks us to look whether there is still a reason to be here. */
@@ -284,9 +283,9 @@ static inline bool agent_away(void)
 		return agent_orphan();
 	if (unlikely(agent.inert))
 		return true;
-	if (likely(agent.until_look--))
-		return false;
-	return agent_look();
+	if (unlikely(*(volatile uint32_t *)&agent.page->owner & WIRE_OWNER_DIED))
+		return agent_abandoned();
+	return false;
 }
 
 extern wire_site pydtrace_site_entry, pydtrace_site_return;

@@ -8,9 +8,8 @@
  */
 #include "agent_impl.h"
 
-#define STACK_SPARE    (1u << 20) /* bytes of the stack that are left for C code at the deepest call */
-#define STACK_PER_PEER 64   /* bytes of a matched call's frame here, for each pydtrace that is called by another */
 #define CALLS_PER_LOOK 1024 /* unmatched calls until the tracer's sign of life is looked at again */
+#define DEPTH_SURE     16   /* 3.11: calls that any stack can hold */
 
 #define CO_GENERATORS       0x2a0 /* CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR */
 #define OP_RETURN_GENERATOR 75    /* 3.11 */
@@ -41,7 +40,6 @@ static const struct layout {
 	bool (*began)(const struct pyframe *f);
 	bool (*yielded)(const struct pyframe *f);
 	int (*offset)(const struct pyframe *f); /* of the last instruction, in bytes */
-	uint32_t stack_per_call;                /* more of the C stack that a call needs with a foreign evaluator */
 } layouts[] = {
     {
 	.version = 0x0309,
@@ -88,7 +86,6 @@ static const struct layout {
 	.offset = offset_311,
 	.tstate_limit = 36,
 	.tstate_remaining = 32,
-	.stack_per_call = 560, /* measured: 400 and 464, matched 464 and 528 (3.11.7, Debian's 3.11.2) */
     },
 };
 #define UNICODE_HASH 24 /* PyASCIIObject.hash, in all three */
@@ -96,7 +93,6 @@ static const struct layout {
 #define DICT_TAG     24 /* PyDictObject.ma_version_tag (PEP 509), new at each change of any dictionary */
 
 static struct layout at; /* this interpreter's */
-static int depth_max;
 #define SLOW __attribute__((noinline))
 
 static bool hides_subscript; /* see subscript.c */
@@ -325,20 +321,10 @@ static SLOW struct pyobj *too_deep(void *tstate, struct pyframe *frame, int thro
 	return saved(tstate, frame, throwing);
 }
 
-/*
- * What the interpreter calls. The unmatched way through it is what every call in the process pays: it ends
- * in a jump, with nothing of its own left on the stack, and everything else is behind other jumps.
- */
-struct pyobj *evalframe_call(void *tstate, struct pyframe *frame, int throwing)
+static inline struct pyobj *evaluate(void *tstate, struct pyframe *frame, int throwing)
 {
 	const struct pyobj *code = field(struct pyobj *, frame, at.frame_code);
 	const struct pyobj *globals = field(struct pyobj *, frame, at.frame_globals);
-
-	if (unlikely(!--until_look))
-		return look(tstate, frame, throwing);
-	if (unlikely(field(int, tstate, at.tstate_limit) - field(int, tstate, at.tstate_remaining) > depth_max))
-		return too_deep(tstate, frame, throwing);
-
 	const struct decided *d = table_find(&agent.table, code);
 
 	if (unlikely(!d->code || d->matched || code_key(code) != d->key))
@@ -348,24 +334,29 @@ struct pyobj *evalframe_call(void *tstate, struct pyframe *frame, int throwing)
 	return saved(tstate, frame, throwing);
 }
 
+static SLOW struct pyobj *deep(void *tstate, struct pyframe *frame, int throwing)
+{
+	if (!stack_has_room(field(int, tstate, at.tstate_limit) - field(int, tstate, at.tstate_remaining)))
+		return too_deep(tstate, frame, throwing);
+	return evaluate(tstate, frame, throwing);
+}
+
+/*
+ * What the interpreter calls. The unmatched way through it is what every call in the process pays: it ends
+ * in a jump, with nothing of its own left on the stack, and everything else is behind other jumps.
+ */
+struct pyobj *evalframe_call(void *tstate, struct pyframe *frame, int throwing)
+{
+	if (unlikely(!--until_look))
+		return look(tstate, frame, throwing);
+	if (unlikely(field(int, tstate, at.tstate_limit) - field(int, tstate, at.tstate_remaining) > DEPTH_SURE))
+		return deep(tstate, frame, throwing);
+	return evaluate(tstate, frame, throwing);
+}
+
 /* --- in and out ------------------------------------------------------------------------------------------ */
 
 extern agent_eval pydtrace_evalframe; /* sites.S: the jump to evalframe_call() */
-
-/*
- * 3.11 calls from Python to Python without using the C stack, but not under a foreign evaluator: a program that
- * recurses deeper than its stack can then hold would die of being traced. So the depth is watched, and before it is too
- * much the evaluator is taken off; from there on calls use no more C stack. (Stacks are as large as RLIMIT_STACK says, threads'
- * too unless the program chose otherwise.)
- */
-static int depth_allowed(void)
-{
-	uint64_t limit = agent_stack_limit();
-
-	if (!at.stack_per_call || limit / at.stack_per_call > INT32_MAX)
-		return INT32_MAX;
-	return limit > STACK_SPARE ? (limit - STACK_SPARE) / at.stack_per_call : 0;
-}
 
 /* The offsets of the code object, proved on one that every interpreter has. */
 static int layout_check(void)
@@ -449,9 +440,7 @@ static int evalframe_init(void)
 	err = saved_take();
 	if (err)
 		return err;
-	if (saved != py._PyEval_EvalFrameDefault && at.stack_per_call)
-		at.stack_per_call += STACK_PER_PEER;
-	depth_max = depth_allowed();
+	stack_init(agent.stack_end);
 	/* The name is the end of the qualified name, so that alone will do where there is one. */
 	if (at.code_qualname && agent.field_used[WIRE_QUALNAME])
 		at.code_name = at.code_qualname;
@@ -477,6 +466,7 @@ static bool evalframe_leave(bool inside)
 		py._PyInterpreterState_SetEvalFrameFunc(interpreter, saved);
 	else if (py._PyInterpreterState_GetEvalFrameFunc(interpreter) != saved)
 		return false;
+	interpreter = NULL; /* out for good, whatever is installed later */
 	return !inside;
 }
 

@@ -133,7 +133,7 @@ static bool tool_ours(int id)
 
 /*
  * A pydtrace that was killed, and whose callbacks have not been called since, keeps its id: call each one's callback
- * without an argument, which makes it look at the clock. There is no other way to a callback than to take it out.
+ * without an argument, which makes it see that its tracer has died. There is no other way to a callback than to take it out.
  */
 static void peers_poke(void)
 {

@@ -16,6 +16,13 @@
 #define WIRE_VERSION     1
 #define WIRE_MAX_FILTERS 64 /* one bit each in a 64-bit word */
 
+/*
+ * wire_page.owner is a robust futex (get_robust_list(2)): the ID of the tracer's thread that holds the process. When that
+ * thread ends, however it does, the kernel puts this bit there, and the agent goes inert at the next event that it
+ * sees: no heartbeat, no clock. 0: nobody holds the process.
+ */
+#define WIRE_OWNER_DIED 0x40000000u /* FUTEX_OWNER_DIED */
+
 /* Python events; also the numbers of the sites. */
 enum wire_event { WIRE_ENTRY, WIRE_RETURN, WIRE_NEVENTS };
 
@@ -78,9 +85,10 @@ struct wire_page {
 	uint32_t max_functions, functions; /* offset of wire_function[] */
 	uint32_t strings, strings_end;     /* room for text that the agent adds */
 
-	/* written by the tracer while it lives */
-	uint64_t alive_ns; /* CLOCK_MONOTONIC of its last sign of life; the agent goes inert 1.5 s after it */
-	uint32_t leave;    /* set before agent_fini() is called */
+	/* written by the tracer, and by the kernel at its end */
+	uint32_t pad;
+	uint32_t owner; /* see WIRE_OWNER_DIED; at a multiple of 8 */
+	uint32_t leave; /* set before agent_fini() is called */
 
 	/* written by the agent */
 	uint32_t state;     /* enum wire_state */

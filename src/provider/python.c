@@ -36,8 +36,6 @@ static int python_open(struct provider_run **out, struct provider_env *env)
 	struct provider_run *r = arena_alloc(env->arena, sizeof(*r));
 
 	r->env = env;
-	r->stop[0] = r->stop[1] = -1;
-	pthread_mutex_init(&r->lock, NULL);
 	*out = r;
 	return 0;
 }

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The python provider while it traces: agents in and out, their sites, and the sign of life that they need. */
+/* The python provider while it traces: agents in and out, and their sites. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "provider/python_impl.h"
-
-#define HEARTBEAT_MS 100
 
 /*
  * A process that only a pattern names, and that cannot be traced, is no error: what would have been one is kept, to be
@@ -31,48 +26,6 @@ void python_left_out(struct provider_run *r, struct strbuf *kept)
 		diag_report(r->env->diag, DIAG_NOTE, NOWHERE, "note: left out: %.*s",
 			    (int)strcspn(kept->s + sizeof(prefix) - 1, "\n"), kept->s + sizeof(prefix) - 1);
 	strbuf_free(kept);
-}
-
-static void *heart(void *arg)
-{
-	struct provider_run *r = arg;
-	struct pollfd end = {.fd = r->stop[0], .events = POLLIN};
-
-	while (poll(&end, 1, HEARTBEAT_MS) <= 0) {
-		pthread_mutex_lock(&r->lock);
-		for (size_t i = 0; i < r->procs.n; i++)
-			if (r->procs.v[i]->python)
-				python_heartbeat(r->procs.v[i]->python);
-		pthread_mutex_unlock(&r->lock);
-	}
-	return NULL;
-}
-
-static int heart_start(struct provider_run *r)
-{
-	if (r->beating)
-		return 0;
-	if (pipe2(r->stop, O_CLOEXEC))
-		return diag_fail(r->env->diag, errno, "cannot make a pipe: %s", strerror(errno));
-
-	int err = pthread_create(&r->heart, NULL, heart, r);
-
-	if (err)
-		return diag_fail(r->env->diag, err, "cannot start a thread: %s", strerror(err));
-	r->beating = true;
-	return 0;
-}
-
-static void heart_stop(struct provider_run *r)
-{
-	if (r->stop[1] >= 0)
-		close(r->stop[1]);
-	if (r->beating)
-		pthread_join(r->heart, NULL);
-	if (r->stop[0] >= 0)
-		close(r->stop[0]);
-	r->stop[0] = r->stop[1] = -1;
-	r->beating = false;
 }
 
 static int proc_attach(struct provider_run *r, struct python_proc *p)
@@ -97,9 +50,7 @@ static int proc_attach(struct provider_run *r, struct python_proc *p)
 	strbuf_free(&kept);
 	if (err)
 		return err;
-	pthread_mutex_lock(&r->lock);
 	p->python = python;
-	pthread_mutex_unlock(&r->lock);
 	return 0;
 }
 
@@ -108,9 +59,9 @@ int python_group_attach(struct provider_run *r, struct provider_group *g, struct
 	struct python_event *ev = g->data;
 	char path[PATH_MAX];
 	u64 off;
-	int err = heart_start(r);
+	int err = 0;
 
-	if (!err && !ev->proc->python && !ev->proc->left_out)
+	if (!ev->proc->python && !ev->proc->left_out)
 		err = proc_attach(r, ev->proc);
 	if (err || ev->proc->left_out)
 		return err;
@@ -134,16 +85,43 @@ int python_names(struct provider_run *r, const struct probe *p, u32 fid, const c
 	return 0;
 }
 
+/* What process `p` has lost since this was last called. */
+static void proc_losses(struct provider_run *r, struct python_proc *p)
+{
+	const struct wire_page *page = p->python && !p->detached ? python_page(p->python) : NULL;
+	u64 n;
+
+	if (!page)
+		return;
+	n = __atomic_load_n(&page->dropped_functions, __ATOMIC_RELAXED);
+	if (n > p->dropped)
+		diag_report(r->env->diag, DIAG_WARNING, NOWHERE,
+			    "%llu functions of process %d are not traced: the agent's table is full",
+			    (unsigned long long)(n - p->dropped), p->pid);
+	p->dropped = n;
+	if (__atomic_load_n(&page->state, __ATOMIC_ACQUIRE) == WIRE_INERT && !p->gave_up) {
+		p->gave_up = true;
+		diag_report(r->env->diag, DIAG_WARNING, NOWHERE, "process %d: %.*s", p->pid,
+			    (int)sizeof(page->message), page->message);
+	}
+}
+
+void python_drops(struct provider_run *r)
+{
+	for (size_t i = 0; i < r->procs.n; i++)
+		proc_losses(r, r->procs.v[i]);
+}
+
 void python_provider_detach(struct provider_run *r)
 {
 	for (size_t i = 0; i < r->procs.n; i++) {
 		struct python_proc *p = r->procs.v[i];
 
+		proc_losses(r, p); /* the last chance: the agent and its page go now */
 		if (p->python && !p->detached)
 			python_detach(p->python, r->env->diag);
 		p->detached = true;
 	}
-	heart_stop(r); /* last: an agent must not think us dead while it is being taken out */
 }
 
 void python_provider_close(struct provider_run *r)
@@ -157,21 +135,5 @@ void python_provider_close(struct provider_run *r)
 		python_plan_free(p->plan);
 		if (p->own_target)
 			target_close(p->target);
-	}
-	pthread_mutex_destroy(&r->lock);
-}
-
-void python_drops(struct provider_run *r)
-{
-	for (size_t i = 0; i < r->procs.n; i++) {
-		struct python_proc *p = r->procs.v[i];
-		u64 n =
-		    p->python ? __atomic_load_n(&python_page(p->python)->dropped_functions, __ATOMIC_RELAXED) : 0;
-
-		if (n > p->dropped)
-			diag_report(r->env->diag, DIAG_WARNING, NOWHERE,
-				    "%llu functions of process %d are not traced: the agent's table is full",
-				    (unsigned long long)(n - p->dropped), p->pid);
-		p->dropped = n;
 	}
 }

@@ -7,7 +7,6 @@
 #define PYDTRACE_PROVIDER_PYTHON_IMPL_H
 
 #include <limits.h>
-#include <pthread.h>
 
 #include "provider/provider_impl.h"
 #include "python/python.h"
@@ -31,18 +30,14 @@ struct python_proc {
 	struct python_plan *plan;
 	struct python *python; /* attached; NULL: not (yet) */
 	bool detached;
-	u64 dropped; /* functions, as last reported */
+	u64 dropped;  /* functions, as last reported */
+	bool gave_up; /* the agent has, and it was reported */
 	struct python_event event[WIRE_NEVENTS];
 };
 
 struct provider_run {
 	struct provider_env *env;
 	VEC(struct python_proc *) procs;
-	/* Tells the agents that we live, whatever blocks the session: a pager that does not read, a stopped terminal. */
-	pthread_t heart;
-	pthread_mutex_t lock; /* of procs[].python, between the heart and attaching */
-	bool beating;
-	int stop[2]; /* a pipe: closed to end the heart */
 };
 
 const char *python_event_name(enum wire_event ev);

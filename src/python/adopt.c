@@ -15,7 +15,7 @@
 
 #include "python/python_impl.h"
 
-enum { DEAD_MS = 6000, /* the agent's own limit, and some more */ LOCK_MS = 5000, ADOPT_MS = 1000, ROUNDS = 8 };
+enum { LOCK_MS = 5000, ADOPT_MS = 1000, ROUNDS = 8 };
 
 /* A name in the abstract namespace is a lock that goes with its holder, however that ends. */
 int python_lock(struct target *t, struct diag *diag)
@@ -88,7 +88,7 @@ static int adopt(struct python *p, const struct target_map *m)
 	if (head.magic != WIRE_MAGIC || head.version != WIRE_VERSION || head.size < sizeof(head) ||
 	    head.size % 4096)
 		return -ENOEXEC;
-	if (python_now_ns() - head.alive_ns < DEAD_MS * 1000000ull)
+	if (head.owner && !(head.owner & WIRE_OWNER_DIED))
 		return -EBUSY;
 	p->ctl_off = head.size;
 	p->map_size = p->ctl_off + STUB_CTL_SIZE;
@@ -98,12 +98,9 @@ static int adopt(struct python *p, const struct target_map *m)
 		return p->page_fd;
 	if (lseek(p->page_fd, 0, SEEK_END) < (off_t)p->map_size)
 		return -ENOEXEC;
-	p->page = mmap(NULL, p->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, p->page_fd, 0);
-	if (p->page == MAP_FAILED) {
-		p->page = NULL;
-		return -errno;
-	}
-	p->ctl = (struct stub_ctl *)((char *)p->page + p->ctl_off);
+	ret = python_page_map(p);
+	if (ret)
+		return ret;
 	p->agent_fd = agent_open(p, m->path);
 	p->jobs = p->ctl->done;
 	p->shots = p->ctl->entered;

@@ -206,12 +206,6 @@ int python_site(struct python *p, enum wire_event ev, char *path, size_t size, u
 	return 0;
 }
 
-void python_heartbeat(struct python *p)
-{
-	if (p->page)
-		__atomic_store_n(&p->page->alive_ns, python_now_ns(), __ATOMIC_RELEASE);
-}
-
 const struct wire_page *python_page(const struct python *p)
 {
 	return p->page;

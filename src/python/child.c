@@ -379,7 +379,6 @@ static int child_shoot(struct python_child *c, struct python *p, const void *pag
 	c->held = false;
 	handshake = python_handshake(p, page, size);
 	do {
-		python_heartbeat(p);
 		ret = event_next(c, python_now_ns() + 100000000ull, &ev);
 	} while (!ret && ev == EVENT_NONE && python_now_ns() < deadline);
 	if (!ret && ev != EVENT_BREAKPOINT)

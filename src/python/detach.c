@@ -222,8 +222,7 @@ void python_close(struct python *p)
 	if (!p)
 		return;
 	target_maps_free(&p->maps);
-	if (p->page)
-		munmap(p->page, p->map_size);
+	python_page_unmap(p);
 	if (p->page_fd >= 0)
 		close(p->page_fd);
 	if (p->agent_fd >= 0)

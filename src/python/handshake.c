@@ -50,17 +50,6 @@ static int frame_word(struct python *p, size_t off, void *dst, size_t n)
 }
 #define FRAME_GET(p, field, to) frame_word(p, offsetof(struct stub_frame, field), (to), sizeof(*(to)))
 
-int python_page_map(struct python *p)
-{
-	void *v = mmap(NULL, p->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, p->page_fd, 0);
-
-	if (v == MAP_FAILED)
-		return -errno;
-	p->page = v;
-	p->ctl = (struct stub_ctl *)((char *)v + p->ctl_off);
-	return 0;
-}
-
 static int write_all(int fd, const void *data, size_t n)
 {
 	for (size_t done = 0; done < n;) {
@@ -155,7 +144,7 @@ static int wait_step(struct python *p)
 void python_page_fill(struct python *p, const void *page, size_t size, int target_agent_fd)
 {
 	memcpy(p->page, page, size);
-	p->page->alive_ns = python_now_ns();
+	python_owner_hold(p);
 	ctl_fill(p, target_agent_fd);
 	p->ctl->job = STUB_LOAD;
 	p->jobs = 1;
@@ -225,14 +214,11 @@ int python_handshake(struct python *p, const void *page, size_t page_size)
 void python_handshake_undo(struct python *p)
 {
 	python_files_unlink(p);
-	if (p->page)
-		munmap(p->page, p->map_size);
+	python_page_unmap(p);
 	if (p->page_fd >= 0)
 		close(p->page_fd);
 	if (p->agent_fd >= 0)
 		close(p->agent_fd);
-	p->page = NULL;
-	p->ctl = NULL;
 	p->page_fd = p->agent_fd = -1;
 	p->target_page = 0;
 	p->shots = 0;
@@ -248,7 +234,6 @@ bool python_ctl_wait(struct python *p, u32 done, u64 deadline)
 			return true;
 		if (python_now_ns() > deadline)
 			return false;
-		python_heartbeat(p);
 		nanosleep(&nap, NULL);
 	}
 }

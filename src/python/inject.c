@@ -55,6 +55,21 @@ static u64 tail_of(struct python *p, const struct target_map *m)
 	return at;
 }
 
+/*
+ * How good a place for the stub a mapping is, by who will not unmap it while the stub runs: the interpreter's text, then the
+ * C library's, then other files; never an agent's, which is unloaded by the stub. -1: none.
+ */
+enum { PLACE_INTERPRETER, PLACE_LIBC, PLACE_OTHER, PLACES };
+
+static int place_of(const struct python *p, const struct target_map *m)
+{
+	if (*m->path != '/' || strstr(m->path, "pydtrace-"))
+		return -1;
+	if (m->start >= p->sym.image_start && m->end <= p->sym.image_end)
+		return PLACE_INTERPRETER;
+	return m->start <= p->sym.errno_location && p->sym.errno_location < m->end ? PLACE_LIBC : PLACE_OTHER;
+}
+
 int python_stub_place(struct python *p)
 {
 	int ret;
@@ -65,16 +80,10 @@ int python_stub_place(struct python *p)
 		return ret;
 	if (p->code)
 		return 0;
-	/* The interpreter's own text first: it will not be unmapped. */
-	for (int pass = 0; pass < 2 && !p->code; pass++) {
-		for (size_t i = 0; i < p->maps.n && !p->code; i++) {
-			const struct target_map *m = &p->maps.v[i];
-			bool own = m->start >= p->sym.image_start && m->end <= p->sym.image_end;
-
-			if (own == (pass == 0) && *m->path == '/')
-				p->code = tail_of(p, m);
-		}
-	}
+	for (int place = 0; place < PLACES && !p->code; place++)
+		for (size_t i = 0; i < p->maps.n && !p->code; i++)
+			if (place_of(p, &p->maps.v[i]) == place)
+				p->code = tail_of(p, &p->maps.v[i]);
 	return p->code ? 0 : -ENOSPC;
 }
 

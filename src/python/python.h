@@ -45,14 +45,13 @@ struct python_attach_options {
 	    no_memfd; /* hand things over as files in the target's /tmp, removed at once, instead of memory files */
 };
 /*
- * Load the agent and switch its events on. From here until python_detach() a heartbeat must be given
- * (python_heartbeat()) at least each 500 ms.
+ * Load the agent and switch its events on. The calling thread holds the process from here until python_detach(): when
+ * that thread ends, the agent goes inert by itself (owner.c), so it should be the main one.
  */
 int python_attach(struct python **out, struct target *t, const struct python_info *info,
 		  const struct python_plan *plan, const struct python_attach_options *opt, struct diag *diag);
 /* Where a uprobe for `ev` goes: a path that the kernel can open from here, and the offset in that file. */
 int python_site(struct python *p, enum wire_event ev, char *path, size_t size, u64 *off);
-void python_heartbeat(struct python *p);
 /* The page as mapped here; valid until python_close(), also after the target has ended. */
 const struct wire_page *python_page(const struct python *p);
 /* Function `fid` of the page, checked against its bounds; NULL: none such. Text by python_text() ("?" when out of bounds). */

@@ -80,7 +80,15 @@ int python_shot(struct python *p, const struct target_stop *s, enum stub_how how
 /* handshake.c: the stub's side of making the shared page is answered: it is filled. After the thread goes on. */
 int python_handshake(struct python *p, const void *page, size_t page_size);
 void python_handshake_undo(struct python *p);
+
+/*
+ * owner.c: the page as mapped here, and the word in it by which the agent knows that we live. Holding it concerns the
+ * calling thread, which has to be the one that lives as long as the tracer.
+ */
 int python_page_map(struct python *p);
+void python_page_unmap(struct python *p);
+void python_owner_hold(struct python *p);
+void python_owner_drop(struct python *p);
 void python_page_fill(struct python *p, const void *page, size_t size, int target_agent_fd);
 int python_agent_fd(
     struct python *p); /* the agent's descriptor in the target while it is open there and ours; -1 */

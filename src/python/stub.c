@@ -113,10 +113,28 @@ STUB static void job_run(struct stub_ctl *c)
 	__atomic_fetch_add(&c->done, 1, __ATOMIC_RELEASE);
 }
 
+/*
+ * A child that is forked while a call is queued has it in its own queue, but it has no page. So the one word that the
+ * call gets says whose it is, too: the page of stub_ctl (35 bits of address) and the process (22 bits: PID_MAX_LIMIT).
+ */
+#define PID_BITS   22
+#define PAGE_SHIFT 12
+
+STUB static void *ticket(struct stub_ctl *c)
+{
+	uint64_t pid = (uint64_t)call6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+
+	return (void *)((uint64_t)c >> PAGE_SHIFT << PID_BITS | pid);
+}
+
 /* What the interpreter calls at a safe point of its main thread. */
 STUB static int pending(void *arg)
 {
-	struct stub_ctl *c = arg;
+	struct stub_ctl *c = (void *)((uint64_t)arg >> PID_BITS << PAGE_SHIFT);
+
+	if (ticket(c) != arg)
+		return 0;
+
 	int *err = c->errno_location(), saved = *err;
 
 	job_run(c);
@@ -128,7 +146,7 @@ STUB static int pending(void *arg)
 STUB static void queue(struct stub_ctl *c)
 {
 	__atomic_fetch_add(&c->queued, 1, __ATOMIC_RELAXED);
-	if ((int)c->add_pending(pending, c) == 0)
+	if ((int)c->add_pending(pending, ticket(c)) == 0)
 		return;
 	__atomic_fetch_sub(&c->queued, 1, __ATOMIC_RELAXED);
 	c->refused++;
@@ -212,6 +230,8 @@ STUB static struct stub_ctl *prepare(struct stub_frame *f)
 		page = call6(SYS_mmap, 0, (long)f->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, f->page_fd, 0);
 		if (page < 0 && page > -4096)
 			f->error = (int32_t)page;
+		else
+			call6(SYS_madvise, page, (long)f->map_size, MADV_DONTFORK, 0, 0, 0);
 	}
 	if (f->error) {
 		__atomic_store_n(&f->step, -1, __ATOMIC_RELEASE);

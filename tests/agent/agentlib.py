@@ -13,6 +13,7 @@ ENTRY, RETURN = 0, 1
 NEW, LOADING, ACTIVE, FAILED, LEAVING, GONE, INERT = range(7)
 FILE, NAME, LINE, MODULE, QUALNAME = range(5)
 EQ, NE, LT, LE, GT, GE, GLOB = range(7)
+OWNER_DIED = 0x40000000
 MAGIC = 0x7079647472616365
 
 AGENT_SO, COUNTER_SO = os.environ.get("AGENT_SO"), os.environ.get("COUNTER_SO")
@@ -24,7 +25,7 @@ class Page(ctypes.Structure):
                 ("strsize", ctypes.c_uint32), ("nfilters", ctypes.c_uint32), ("filters", ctypes.c_uint32),
                 ("nranges", ctypes.c_uint32), ("ranges", ctypes.c_uint32), ("nterms", ctypes.c_uint32),
                 ("terms", ctypes.c_uint32), ("max_functions", ctypes.c_uint32), ("functions", ctypes.c_uint32),
-                ("strings", ctypes.c_uint32), ("strings_end", ctypes.c_uint32), ("alive_ns", ctypes.c_uint64),
+                ("strings", ctypes.c_uint32), ("strings_end", ctypes.c_uint32), ("pad", ctypes.c_uint32), ("owner", ctypes.c_uint32),
                 ("leave", ctypes.c_uint32), ("state", ctypes.c_uint32), ("error", ctypes.c_int32),
                 ("message", ctypes.c_char * 256), ("mechanism", ctypes.c_uint32), ("tool_id", ctypes.c_int32),
                 ("nfunctions", ctypes.c_uint32), ("strings_used", ctypes.c_uint32),
@@ -49,7 +50,7 @@ def names(*wanted):
     return filter_(any_=[[term(NAME, EQ, n)] for n in wanted])
 
 
-def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, alive_ns=0, file=None, strings_size=None):
+def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0, file=None, strings_size=None):
     """The page as the tracer would make it: an anonymous shared mapping."""
     file = mmap.mmap(-1, size)
     terms, ranges, flt, text = [], [], [], bytearray()
@@ -90,7 +91,7 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, alive_ns
     page.max_functions, page.functions = max_functions, at_functions
     page.strings = at_text + len(text)
     page.strings_end = size if strings_size is None else page.strings + strings_size
-    page.alive_ns = alive_ns
+    page.owner = owner
     return file, page
 
 
@@ -192,7 +193,3 @@ class Agent:
         fns = self.functions()
         return [("entry" if e.event == ENTRY else "return", fns[e.fid - 1]["name"], e.line)
                 for e in log[:min(n, 65536)]]
-
-
-def now_ns():
-    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)

@@ -56,12 +56,6 @@ static void page_print(struct python *p)
 	fflush(stdout);
 }
 
-static void attached_for(struct python *p, double ms)
-{
-	for (double end = now_ms() + ms; now_ms() < end; usleep(1000))
-		python_heartbeat(p);
-}
-
 static int cycle(struct target *t, const struct python_info *info, int n, double ms, struct diag *diag)
 {
 	struct python_plan *plan = plan_make();
@@ -75,7 +69,7 @@ static int cycle(struct target *t, const struct python_info *info, int n, double
 		if (ret)
 			break;
 		mid = now_ms();
-		attached_for(p, ms);
+		usleep((useconds_t)(ms * 1000));
 		if (n == 1)
 			page_print(p);
 		double leave = now_ms();
@@ -110,7 +104,6 @@ static int hold(struct target *t, const struct python_info *info, struct diag *d
 		FD_SET(0, &set);
 		if (select(1, &set, NULL, NULL, &tv) > 0 && read(0, &c, 1) <= 0)
 			break;
-		python_heartbeat(p);
 	}
 	page_print(p);
 	ret = python_detach(p, diag);
@@ -138,9 +131,8 @@ static int run(char **argv, struct diag *diag)
 	fflush(stdout);
 	if (ret == 0 || ret == -ENOENT)
 		ret = python_release(c);
-	for (struct pollfd fd = {target_pidfd(t), POLLIN}; !ret && !poll(&fd, 1, 100);)
-		if (p)
-			python_heartbeat(p);
+	if (!ret)
+		poll(&(struct pollfd){target_pidfd(t), POLLIN}, 1, -1);
 	if (p) {
 		page_print(p);
 		python_detach(p, diag);
