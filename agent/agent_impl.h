@@ -38,10 +38,9 @@ int agent_madvise(void *p, size_t size, int advice);
 uint64_t agent_stack_limit(void);
 /* Can the calling thread's stack hold one more call, and C code in it? `depth`: calls that are on it. */
 bool stack_has_room(int depth);
+/* `end`: __libc_stack_end, or NULL. */
 void stack_init(void *const *end);
 uint64_t hash_text(const char *s, size_t n);
-/* Text for the user into page->message: the parts up to NULL, one after the other, cut to fit. */
-void agent_message(const char *part, ...);
 
 /* --- api.c: the interpreter's functions, by name ---------------------------------------------------- */
 
@@ -125,7 +124,28 @@ static inline struct pyobj *type_of(const struct pyobj *o)
 /* Fill `py`. 0, or -ENOENT with the missing name in *missing. */
 int agent_api_resolve(void *(*dlsym)(void *, const char *), void *handle, uint32_t version, const char **missing);
 
-/* --- match.c: which filters does a code object match ------------------------------------------------ */
+/* --- page.c: the page as a whole -------------------------------------------------------------------------- */
+
+static inline const struct wire_filter *page_filters(const struct wire_page *page)
+{
+	return (const void *)((const char *)page + page->filters);
+}
+static inline const struct wire_range *page_ranges(const struct wire_page *page)
+{
+	return (const void *)((const char *)page + page->ranges);
+}
+static inline const struct wire_term *page_terms(const struct wire_page *page)
+{
+	return (const void *)((const char *)page + page->terms);
+}
+/* Is all that the page says of filters inside the page? */
+bool page_valid(const struct wire_page *page);
+/* Prove the page, learn from it what is to be traced, and make it ours. 0 or -errno, with a message. */
+int page_take(struct wire_page *page);
+/* Text for the user into page->message: the parts up to NULL, one after the other, cut to fit. */
+void agent_message(const char *part, ...);
+
+/* --- facts.c: the texts of a code object --------------------------------------------------------------- */
 
 #define NFIELDS (WIRE_QUALNAME + 1)
 
@@ -140,14 +160,18 @@ struct facts {
 	struct fact_text text[NFIELDS]; /* by enum wire_field; WIRE_LINE is not used */
 	long firstline;
 };
+/* Reads the first line; no text yet. Leaves no exception. */
 void facts_init(struct facts *f, struct pyobj *code, struct pyobj *globals);
 void facts_done(struct facts *f);
+/* The text of a field, never NULL: "" where there is none. Valid until facts_done(). */
 const struct fact_text *facts_text(struct facts *f, enum wire_field field);
+
+/* --- match.c: which filters does a code object match ------------------------------------------------ */
+
 /* The filters of the page that it matches, one bit each. */
 uint64_t match_filters(const struct wire_page *page, struct facts *f);
+/* As util's glob_match(), which the agent cannot have: * ? [set] [!set] and \ to quote; "" matches anything. */
 bool match_glob(const char *pat, const char *s);
-/* Is all that the page says of filters inside the page? */
-bool match_page_valid(const struct wire_page *page);
 
 /* --- qualname.c --------------------------------------------------------------------------------------- */
 
@@ -156,8 +180,9 @@ struct pyobj *qualname_find(struct pyobj *code, struct pyobj *globals);
 
 /* --- subscript.c: what 3.11.0 to 3.11.3 hide from a frame evaluator ------------------------------------ */
 
-bool subscript_init(void); /* false: this interpreter has not that fault */
-void subscript_leave(void);
+/* Pin what there is already. False: this interpreter has not that fault. */
+bool subscript_init(void);
+void subscript_leave(void);                       /* unpin all */
 bool subscript_is_body(const struct pyobj *code); /* of a class or module */
 /* A class's body has run, in `frame`; a matched function is called. */
 void subscript_body_ran(struct pyframe *frame);
@@ -201,6 +226,7 @@ struct table {
 	uint32_t used;
 	bool failed; /* could not grow: what is in it stays, unmatched ones are forgotten */
 };
+/* `size` is a power of two. 0 or -ENOMEM. */
 int table_init(struct table *t, uint32_t size);
 void table_free(struct table *t);
 /* Its entry, or a free one to fill (then table_add()). */
@@ -222,8 +248,11 @@ int table_put(struct table *t, const struct decided *d);
 
 /* Enter a matched function on the page. NULL: no room (counted). Takes a reference to the code. */
 struct matched *record_function(struct facts *f, uint64_t filters);
+/* Room for as many as the page holds. 0 or -ENOMEM. */
 int record_init(void);
 void record_free(void); /* drops the references */
+/* The line that `m` is left from by the instruction at `offset` bytes. */
+int record_line(struct matched *m, int offset);
 
 /* --- the two ways to get events --------------------------------------------------------------------------- */
 
@@ -239,10 +268,7 @@ struct mechanism {
 };
 extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
 
-/* evalframe.c, for sites.S */
-agent_eval evalframe_call;
-
-/* --- agent.c: state ---------------------------------------------------------------------------------------- */
+/* --- agent.c: the state --------------------------------------------------------------------------------------- */
 
 struct agent {
 	struct wire_page *page; /* not there in a forked child: look at *mine first */
@@ -265,48 +291,9 @@ struct agent {
 };
 extern struct agent agent;
 
+/* --- decide.c ---------------------------------------------------------------------------------------------- */
+
 /* Decide on a code object: what it matched, or NULL. Leaves no exception and disturbs none. */
 struct matched *agent_decide(struct pyobj *code, struct pyobj *globals);
-/* The tracer has died: take the events off, and say so on the page; true. */
-bool agent_abandoned(void);
-/* Go inert from inside an event, and say so on the page with an errno (the message is there already). */
-void agent_give_up(int err);
-/* Another instance asks us to look whether there is still a reason to be here. */
-bool agent_poke(void);
-/* Is this process a child that has inherited us? Then take the events off; true. */
-bool agent_orphan(void);
-
-/* To be asked before each event: must it be left out, because there is nobody to see it? */
-static inline bool agent_away(void)
-{
-	if (unlikely(!*agent.mine))
-		return agent_orphan();
-	if (unlikely(agent.inert))
-		return true;
-	if (unlikely(*(volatile uint32_t *)&agent.page->owner & WIRE_OWNER_DIED))
-		return agent_abandoned();
-	return false;
-}
-
-extern wire_site pydtrace_site_entry, pydtrace_site_return;
-
-/* The line that `m` is left from by the instruction at `offset` bytes. */
-int agent_line(struct matched *m, int offset);
-
-static inline void agent_entry(struct matched *m)
-{
-	if (!m->filters[WIRE_ENTRY])
-		return;
-	agent.page->events[WIRE_ENTRY]++;
-	pydtrace_site_entry(m->fid, m->filters[WIRE_ENTRY], m->file, m->func, m->firstline, m->function);
-}
-
-static inline void agent_return(struct matched *m, int offset)
-{
-	if (!m->filters[WIRE_RETURN])
-		return;
-	agent.page->events[WIRE_RETURN]++;
-	pydtrace_site_return(m->fid, m->filters[WIRE_RETURN], m->file, m->func, agent_line(m, offset), m->function);
-}
 
 #endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the agent would have had from a C library. The compiler calls the first four by itself. */
-#include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -105,17 +104,4 @@ uint64_t hash_text(const char *s, size_t n)
 	while (n--)
 		h = (h ^ (unsigned char)*s++) * 0x100000001b3ull;
 	return h ^ h >> 32;
-}
-
-void agent_message(const char *part, ...)
-{
-	char *at = agent.page->message, *end = at + sizeof(agent.page->message) - 1;
-	va_list ap;
-
-	va_start(ap, part);
-	for (; part; part = va_arg(ap, const char *))
-		while (*part && at < end)
-			*at++ = *part++;
-	va_end(ap);
-	*at = '\0';
 }

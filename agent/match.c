@@ -2,89 +2,6 @@
 /* Which filters of the page does a code object match? Asked once for each code object. */
 #include "agent_impl.h"
 
-static const char *const attribute[NFIELDS] = {
-    [WIRE_FILE] = "co_filename", [WIRE_NAME] = "co_name", [WIRE_QUALNAME] = "co_qualname", /* from 3.11 */
-};
-
-void facts_init(struct facts *f, struct pyobj *code, struct pyobj *globals)
-{
-	struct pyobj *line = py.PyObject_GetAttrString(code, "co_firstlineno");
-
-	memset(f, 0, sizeof(*f));
-	f->code = code;
-	f->globals = globals;
-	f->firstline = line ? py.PyLong_AsLong(line) : 0;
-	if (line)
-		py.Py_DecRef(line);
-	py.PyErr_Clear();
-}
-
-void facts_done(struct facts *f)
-{
-	for (int i = 0; i < NFIELDS; i++)
-		if (f->text[i].owner)
-			py.Py_DecRef(f->text[i].owner);
-	py.PyErr_Clear();
-}
-
-/* The string object for a field, a new reference; NULL: there is none. */
-static struct pyobj *facts_object(struct facts *f, enum wire_field field)
-{
-	struct pyobj *o = NULL;
-
-	if (field == WIRE_MODULE) {
-		o = f->globals ? py.PyDict_GetItemWithError(f->globals, agent.dunder_name) : NULL;
-		if (o)
-			py.Py_IncRef(o);
-	} else if (field == WIRE_QUALNAME && agent.version < 0x030b) {
-		o = qualname_find(f->code, f->globals);
-	} else {
-		o = py.PyObject_GetAttrString(f->code, attribute[field]);
-	}
-	if (!o)
-		py.PyErr_Clear();
-	return o;
-}
-
-const struct fact_text *facts_text(struct facts *f, enum wire_field field)
-{
-	struct fact_text *t = &f->text[field];
-
-	if (t->s)
-		return t;
-
-	struct pyobj *o = facts_object(f, field);
-	const char *s = o ? py.PyUnicode_AsUTF8AndSize(o, NULL) : NULL;
-
-	/* Half of a surrogate pair has no UTF-8: bytes of a file's name as they are on disk, others as \udc80. */
-	static const char *const ways[] = {"surrogateescape", "backslashreplace"};
-
-	for (size_t i = 0; o && !s && i < ARRAY_SIZE(ways); i++) {
-		struct pyobj *bytes;
-
-		py.PyErr_Clear();
-		bytes = py.PyUnicode_AsEncodedString(o, "utf-8", ways[i]); /* NULL as well when it is no string */
-		if (!bytes)
-			continue;
-		py.Py_DecRef(o);
-		o = bytes;
-		s = py.PyBytes_AsString(o);
-	}
-	py.PyErr_Clear();
-	if (!s && field == WIRE_QUALNAME) {
-		/* Not found, or a name that is no text. */
-		if (o)
-			py.Py_DecRef(o);
-		*t = *facts_text(f, WIRE_NAME);
-		t->owner = NULL; /* the name's entry keeps it */
-		return t;
-	}
-	t->owner = o;
-	t->s = s ? s : "";
-	t->len = strlen(t->s); /* up to a NUL in it, as a C string is seen by copyinstr() */
-	return t;
-}
-
 /* Match c against the set after '['; *end is behind its ']'. A set that is not closed is a plain '['. */
 static bool set_match(const char *set, unsigned char c, const char **end)
 {
@@ -191,7 +108,7 @@ static bool term_holds(const struct wire_page *page, const struct wire_term *t, 
 
 static bool all_hold(const struct wire_page *page, uint32_t first, uint32_t n, struct facts *f)
 {
-	const struct wire_term *t = (const void *)((const char *)page + page->terms);
+	const struct wire_term *t = page_terms(page);
 
 	for (uint32_t i = first; i < first + n; i++)
 		if (!term_holds(page, &t[i], f))
@@ -201,7 +118,7 @@ static bool all_hold(const struct wire_page *page, uint32_t first, uint32_t n, s
 
 static bool filter_matches(const struct wire_page *page, const struct wire_filter *w, struct facts *f)
 {
-	const struct wire_range *r = (const void *)((const char *)page + page->ranges);
+	const struct wire_range *r = page_ranges(page);
 
 	if (!all_hold(page, w->all_first, w->nall, f))
 		return false;
@@ -213,53 +130,11 @@ static bool filter_matches(const struct wire_page *page, const struct wire_filte
 
 uint64_t match_filters(const struct wire_page *page, struct facts *f)
 {
-	const struct wire_filter *w = (const void *)((const char *)page + page->filters);
+	const struct wire_filter *w = page_filters(page);
 	uint64_t bits = 0;
 
 	for (uint32_t i = 0; i < page->nfilters; i++)
 		if (filter_matches(page, &w[i], f))
 			bits |= 1ull << i;
 	return bits;
-}
-
-/* Is an array of n elements inside the page, and aligned? */
-#define array_inside(page, offset, n, type)                                                                        \
-	array_inside_(page, offset, (n) * (uint64_t)sizeof(type), _Alignof(type))
-static bool array_inside_(const struct wire_page *page, uint32_t offset, uint64_t size, uint32_t align)
-{
-	return (!size || offset >= sizeof(*page)) && offset % align == 0 && offset + size <= page->size;
-}
-
-static bool term_valid(const struct wire_page *page, const struct wire_term *t)
-{
-	if (t->field >= NFIELDS || t->op > WIRE_GLOB || (t->field == WIRE_LINE && t->op == WIRE_GLOB))
-		return false;
-	return t->field == WIRE_LINE ||
-	       ((uint64_t)t->str + t->len < page->size && !((const char *)page)[t->str + t->len]);
-}
-
-bool match_page_valid(const struct wire_page *page)
-{
-	const struct wire_filter *w = (const void *)((const char *)page + page->filters);
-	const struct wire_range *r = (const void *)((const char *)page + page->ranges);
-	const struct wire_term *t = (const void *)((const char *)page + page->terms);
-
-	if (page->nfilters > WIRE_MAX_FILTERS ||
-	    !array_inside(page, page->filters, page->nfilters, struct wire_filter) ||
-	    !array_inside(page, page->ranges, page->nranges, struct wire_range) ||
-	    !array_inside(page, page->terms, page->nterms, struct wire_term) ||
-	    !array_inside(page, page->functions, page->max_functions, struct wire_function) ||
-	    page->strings > page->strings_end || page->strings_end > page->size)
-		return false;
-	for (uint32_t i = 0; i < page->nfilters; i++)
-		if ((uint64_t)w[i].any_first + w[i].nany > page->nranges ||
-		    (uint64_t)w[i].all_first + w[i].nall > page->nterms)
-			return false;
-	for (uint32_t i = 0; i < page->nranges; i++)
-		if ((uint64_t)r[i].first + r[i].n > page->nterms)
-			return false;
-	for (uint32_t i = 0; i < page->nterms; i++)
-		if (!term_valid(page, &t[i]))
-			return false;
-	return true;
 }

@@ -4,7 +4,7 @@
  * object is seen once; what matches keeps it, and gets PY_RETURN for itself alone. PY_UNWIND cannot be local before
  * 3.15: there it is on while some function-return is traced, and looks the code object up.
  */
-#include "agent_impl.h"
+#include "events_impl.h"
 
 enum { START, RETURN, UNWIND, NCALLBACKS };
 

@@ -6,15 +6,13 @@
  *
  * None of the program's code runs here: dictionaries are read as such, and attributes only of exact built-in types.
  */
-#include "agent_impl.h"
+#include "layout_impl.h"
 
 #define DEPTH_MAX     6      /* of wrappers in wrappers and classes in classes */
 #define LOOKS_MAX     200000 /* objects looked at for one code object */
-#define TP_DICT       264    /* PyTypeObject.tp_dict, and */
-#define TP_MRO        344    /* tp_mro, */
+#define TP_MRO        344    /* PyTypeObject.tp_mro and */
 #define TP_FLAGS      168    /* tp_flags: the same in all of 3.9 and 3.10 (Include/cpython/object.h) */
 #define TYPE_SUBCLASS (1ul << 31)
-#define CO_OPTIMIZED  1 /* a function's body, not a class's */
 
 /* PyFrameObject */
 #define FRAME_BACK    24
@@ -32,7 +30,7 @@ struct search {
 
 static bool is_class(struct pyobj *o)
 {
-	return *(unsigned long *)((char *)type_of(o) + TP_FLAGS) & TYPE_SUBCLASS;
+	return field(unsigned long, type_of(o), TP_FLAGS) & TYPE_SUBCLASS;
 }
 
 static long code_int(struct pyobj *code, const char *name)
@@ -165,7 +163,7 @@ static void search_object(struct search *s, struct pyobj *o, int depth)
 	if (type_of(o) == py.PyFunction_Type) {
 		search_function(s, o, depth);
 	} else if (is_class(o)) {
-		struct pyobj *members = *(struct pyobj **)((char *)o + TP_DICT);
+		struct pyobj *members = field(struct pyobj *, o, TP_DICT);
 
 		/* Only classes of Python code have something to find. */
 		if (members && depth < 4)
@@ -190,12 +188,12 @@ static void search_name(struct search *s, struct pyobj *names, struct pyobj *nam
 /* Is it a method of the object, or the class, that is its first argument? */
 static void search_first_argument(struct search *s, struct pyobj *first, struct pyobj *name)
 {
-	struct pyobj *mro = *(struct pyobj **)((char *)(is_class(first) ? first : type_of(first)) + TP_MRO);
+	struct pyobj *mro = field(struct pyobj *, is_class(first) ? first : type_of(first), TP_MRO);
 	intptr_t n = mro ? py.PyTuple_Size(mro) : 0;
 
 	for (intptr_t i = 0; i < n && !s->found; i++) {
 		struct pyobj *class = py.PyTuple_GetItem(mro, i);
-		struct pyobj *names = class ? *(struct pyobj **)((char *)class + TP_DICT) : NULL;
+		struct pyobj *names = class ? field(struct pyobj *, class, TP_DICT) : NULL;
 
 		if (names)
 			search_name(s, names, name);
@@ -207,8 +205,8 @@ static struct pyobj *qualname_of(struct pyobj *code, struct pyobj *globals, stru
 /* Is it a constant of its caller's code: a comprehension, a lambda or function that is called where it was made? */
 static void search_caller(struct search *s, struct pyframe *frame, int depth)
 {
-	struct pyframe *caller = *(struct pyframe **)((char *)frame + FRAME_BACK);
-	struct pyobj *code = caller ? *(struct pyobj **)((char *)caller + FRAME_CODE) : NULL, *constants;
+	struct pyframe *caller = field(struct pyframe *, frame, FRAME_BACK);
+	struct pyobj *code = caller ? field(struct pyobj *, caller, FRAME_CODE) : NULL, *constants;
 	bool is_constant = false;
 
 	if (!caller || depth > DEPTH_MAX || !(code_int(code, "co_flags") & CO_OPTIMIZED))
@@ -221,7 +219,7 @@ static void search_caller(struct search *s, struct pyframe *frame, int depth)
 	if (!is_constant)
 		return;
 
-	struct pyobj *globals = *(struct pyobj **)((char *)caller + FRAME_GLOBALS);
+	struct pyobj *globals = field(struct pyobj *, caller, FRAME_GLOBALS);
 	struct pyobj *prefix = qualname_of(code, globals, caller, depth + 1);
 
 	if (prefix)
@@ -238,7 +236,7 @@ static struct pyobj *qualname_of(struct pyobj *code, struct pyobj *globals, stru
 	s.filename = py.PyObject_GetAttrString(code, "co_filename");
 	search_name(&s, globals, name);
 	if (!s.found && frame) {
-		struct pyobj *first = *(struct pyobj **)((char *)frame + agent.frame_locals);
+		struct pyobj *first = field(struct pyobj *, frame, agent.frame_locals);
 
 		if (first && code_int(code, "co_argcount"))
 			search_first_argument(&s, first, name);

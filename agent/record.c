@@ -89,3 +89,14 @@ full:
 	page->dropped_functions++;
 	return NULL;
 }
+
+int record_line(struct matched *m, int offset)
+{
+	int i = offset >> 1 & 1;
+
+	if (m->lines[i].offset != offset) {
+		m->lines[i].offset = offset;
+		m->lines[i].line = py.PyCode_Addr2Line(m->code, offset);
+	}
+	return m->lines[i].line;
+}

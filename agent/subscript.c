@@ -8,7 +8,7 @@
  * They are found in the classes that there are, in a class's body when it has run, and when one is called. One that is
  * put into a class by other means is seen from its first call that is not specialised.
  */
-#include "agent_impl.h"
+#include "layout_impl.h"
 
 #define FIXED_IN 0x030b04f0u
 
@@ -17,15 +17,11 @@
 #define CODE_ARGCOUNT 56
 #define FRAME_FUNC    0 /* _PyInterpreterFrame */
 #define FRAME_LOCALS  24
-#define TP_DICT       264 /* PyTypeObject */
 
-#define CO_OPTIMIZED 1 /* not a class's body, nor a module's */
-#define FIRST        0x80000000u
-#define NPINNED      4096
-#define CLASSES_MAX  200000
-#define DEPTH_MAX    64
-
-#define field(type, object, offset) (*(type *)((char *)(object) + (offset)))
+#define FIRST       0x80000000u
+#define NPINNED     4096
+#define CLASSES_MAX 200000
+#define DEPTH_MAX   64
 
 static struct pyobj **pinned; /* with a reference each */
 static uint32_t npinned, next_version, classes_left;

@@ -10,7 +10,9 @@
 
 #include "util/util.h"
 
+#include "facts.c"
 #include "match.c"
+#include "page.c"
 #include "record.c"
 #include "table.c"
 
@@ -153,7 +155,7 @@ static bool one_term(enum wire_field field, enum wire_op op, const char *text, i
 
 	add_term(&pg, field, op, text, number);
 	add_filter(&pg, (struct wire_filter){.events = 1, .all_first = 0, .nall = 1});
-	assert_true(match_page_valid(pg.p));
+	assert_true(page_valid(pg.p));
 	result = match_filters(pg.p, &f);
 	free(pg.p);
 	return result;
@@ -236,7 +238,7 @@ static void test_groups(void **state)
 		add_filter(&pg, rows[i].filter);
 		want |= (uint64_t)rows[i].matches << i;
 	}
-	assert_true(match_page_valid(pg.p));
+	assert_true(page_valid(pg.p));
 	assert_int_equal(match_filters(pg.p, &f), want);
 	free(pg.p);
 }
@@ -262,7 +264,7 @@ static void test_pages_damaged(void **state)
 
 			words[word] = rand() % 2 ? rand() % PAGE_SIZE : (uint32_t)rand() * 2654435761u;
 		}
-		if (match_page_valid(pg.p)) {
+		if (page_valid(pg.p)) {
 			valid++;
 			match_filters(pg.p, &f);
 		}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What happens when the tracer, or the process that it traced, goes away under us: inert, from inside an event. */
+#include "events_impl.h"
+
+/* Events off from inside an event. The page is not touched: there may be none any more. */
+static void agent_go_inert(void)
+{
+	struct pyobj *type, *value, *traceback;
+
+	agent.inert = true;
+	py.PyErr_Fetch(&type, &value, &traceback);
+	agent.mechanism->leave(true);
+	record_free();
+	py.PyErr_Restore(type, value, traceback);
+}
+
+void agent_give_up(int err)
+{
+	agent.page->error = err;
+	agent_go_inert();
+	__atomic_store_n(&agent.page->state, WIRE_INERT, __ATOMIC_RELEASE);
+}
+
+bool agent_orphan(void)
+{
+	if (!agent.inert)
+		agent_go_inert();
+	return true;
+}
+
+bool agent_abandoned(void)
+{
+	agent_message("the tracer has gone without leaving", NULL);
+	agent_give_up(ESRCH);
+	return true;
+}
+
+bool agent_poke(void)
+{
+	return agent.page ? agent_away() : agent.inert;
+}

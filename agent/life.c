@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+/* In and out: what the stub calls when the tracer comes, and when it leaves. */
+#include <sys/mman.h>
+
+#include "agent_impl.h"
+
+static const struct {
+	uint16_t first, last;
+	const struct mechanism *mechanism;
+} versions[] = {
+    {0x0309, 0x030b, &mechanism_evalframe},
+    {0x030c, 0x030f, &mechanism_monitoring},
+};
+
+static int refuse_odd_builds(void)
+{
+	struct pyobj *flags = py.PySys_GetObject("abiflags");
+	const char *s = flags ? py.PyUnicode_AsUTF8AndSize(flags, NULL) : NULL;
+
+	py.PyErr_Clear();
+	for (; s && *s; s++)
+		if (*s == 't') {
+			agent_message("this is a free-threaded build of Python (no GIL), which is not supported",
+				      NULL);
+			return -ENOTSUP;
+		}
+	/* Each object is two words longer there. */
+	if (py.PySys_GetObject("getobjects")) {
+		agent_message("this is a build of Python with Py_TRACE_REFS, which is not supported", NULL);
+		return -ENOTSUP;
+	}
+	if (py.PyInterpreterState_Get() != py.PyInterpreterState_Main()) {
+		agent_message("the thread was running a subinterpreter; try again", NULL);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+static int memory_take(void)
+{
+	uint32_t *mine = agent_map(4096);
+	int err;
+
+	if (!mine)
+		return -ENOMEM;
+	agent.mine = mine;
+	*mine = 1;
+	/* Linux 4.14. A child that cannot know that it is one would write into our page: refuse rather. */
+	err = agent_madvise(mine, 4096, MADV_WIPEONFORK);
+	if (!err)
+		err = agent_madvise(agent.page, agent.page->size, MADV_DONTFORK);
+	if (err) {
+		agent_message("the kernel cannot keep the agent out of child processes", NULL);
+		return err;
+	}
+	err = table_init(&agent.table, 4096);
+	return err ? err : record_init();
+}
+
+static void memory_free(void)
+{
+	agent_unmap((void *)agent.mine, 4096);
+	table_free(&agent.table);
+	agent_unmap(agent.matched, sizeof(*agent.matched) * (agent.page->max_functions + (size_t)1));
+	if (agent.dunder_name)
+		py.Py_DecRef(agent.dunder_name);
+	agent = (struct agent){0};
+}
+
+static int version_take(uint32_t hex)
+{
+	agent.version_hex = hex;
+	agent.version = hex >> 16;
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
+		if (versions[i].first <= agent.version && agent.version <= versions[i].last)
+			agent.mechanism = versions[i].mechanism;
+	if (agent.mechanism)
+		return 0;
+	agent_message("this version of Python is not supported", NULL);
+	return -ENOTSUP;
+}
+
+static int agent_start(void)
+{
+	int err = refuse_odd_builds();
+
+	if (!err)
+		err = page_take(agent.page);
+	if (!err)
+		err = memory_take();
+	if (err)
+		return err;
+	agent.dunder_name = py.PyUnicode_InternFromString("__name__");
+	if (!agent.dunder_name)
+		return -ENOMEM;
+	agent.page->mechanism = agent.mechanism->number;
+	return agent.mechanism->init();
+}
+
+EXPORT wire_init pydtrace_agent_init;
+EXPORT wire_fini pydtrace_agent_fini;
+
+int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex)
+{
+	struct pyobj *type, *value, *traceback;
+	const char *missing = NULL;
+	void *handle;
+	int err;
+
+	if (agent.page)
+		return -EALREADY;
+	if (!page || page->magic != WIRE_MAGIC || page->version != WIRE_VERSION || page->size < sizeof(*page))
+		return -EINVAL;
+	agent.page = page;
+	page->state = WIRE_LOADING;
+	page->message[0] = '\0';
+	handle = (void *)page->dl_handle;
+	err = version_take(py_version_hex);
+	if (!err)
+		err = agent_api_resolve(dlsym, handle, agent.version, &missing);
+	if (missing)
+		agent_message("this interpreter does not export ", missing, NULL);
+	if (!err) {
+		agent.stack_end = dlsym(handle, "__libc_stack_end");
+		py.PyErr_Fetch(&type, &value, &traceback);
+		err = agent_start();
+		py.PyErr_Restore(type, value, traceback);
+	}
+	if (err && !page->message[0])
+		agent_message(err == -ENOMEM ? "not enough memory" : "the interpreter refused", NULL);
+	if (err)
+		memory_free();
+	page->error = -err;
+	__atomic_store_n(&page->state, err ? WIRE_FAILED : WIRE_ACTIVE, __ATOMIC_RELEASE);
+	return err;
+}
+
+int pydtrace_agent_fini(void)
+{
+	struct pyobj *type, *value, *traceback;
+	struct wire_page *page = agent.page;
+	bool clean;
+
+	if (!page)
+		return -ESRCH;
+	page->state = WIRE_LEAVING;
+	agent.inert = true;
+	py.PyErr_Fetch(&type, &value, &traceback);
+	clean = agent.mechanism->leave(false);
+	record_free();
+	py.PyErr_Restore(type, value, traceback);
+	clean &= !agent.active;
+	if (clean)
+		memory_free();
+	__atomic_store_n(&page->state, clean ? WIRE_GONE : WIRE_INERT, __ATOMIC_RELEASE);
+	return 0;
+}
