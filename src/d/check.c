@@ -5,29 +5,7 @@
  */
 #include <string.h>
 
-#include "d/d_impl.h"
-
-int d_check_error(struct d_checker *c, struct srcpos pos, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (c->failed)
-		return -EINVAL;
-	c->failed = true;
-	va_start(ap, fmt);
-	d_report(c->diag, pos, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
-const char *d_place(struct d_checker *c, struct srcpos pos)
-{
-	const struct source *here = c->clause ? c->clause->pos.src : pos.src;
-
-	if (pos.src == here)
-		return arena_printf(c->arena, "line %u", pos.line);
-	return arena_printf(c->arena, "%s:%u", pos.src->name, pos.line);
-}
+#include "d/check_impl.h"
 
 static int check_predicate(struct d_checker *c, struct d_node *pred)
 {

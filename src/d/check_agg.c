@@ -2,27 +2,9 @@
 /* Aggregations: @name[keys] = func(value, parameters), the same way everywhere in the program. */
 #include <string.h>
 
-#include "d/d_impl.h"
+#include "d/check_impl.h"
 
 #define MAX_AGGS 1000 /* each is a table in the kernel */
-
-static struct d_aggregation *find(struct d_checker *c, const char *name)
-{
-	for (size_t i = 0; i < c->prog->aggs.n; i++)
-		if (!strcmp(c->prog->aggs.v[i]->name, name))
-			return c->prog->aggs.v[i];
-	return NULL;
-}
-
-/* An aggregation by name alone, as printa() and clear() take it. */
-int d_check_aggref(struct d_checker *c, struct d_node *n)
-{
-	if (n->narg)
-		return d_check_error(c, n->pos, "@%s is named here without keys", n->name);
-	n->agg = find(c, n->name);
-	n->type = &d_type_agg;
-	return n->agg ? 0 : d_check_error(c, n->pos, "@%s is never filled", n->name);
-}
 
 /* --- the parameters of lquantize and llquantize ------------------------------------------------------- */
 
@@ -81,13 +63,8 @@ static int check_function(struct d_checker *c, struct d_node *call, enum d_aggfu
 	const struct d_aggfunc_info *info = &d_aggfuncs[f];
 
 	*func = (enum d_aggfunc)f;
-	if (call->narg < info->min || call->narg > info->max) {
-		if (info->min != info->max)
-			return d_check_error(c, call->pos, "%s() takes %u or %u arguments, not %u", info->name,
-					     info->min, info->max, call->narg);
-		return d_check_error(c, call->pos, "%s() takes %u argument%s, not %u", info->name, info->min,
-				     info->min == 1 ? "" : "s", call->narg);
-	}
+	if (d_check_count(c, call->pos, info->name, info->min, info->max, call->narg))
+		return -EINVAL;
 	for (u32 i = 0; i < call->narg; i++) {
 		if (d_check_expr(c, call->arg[i]))
 			return -EINVAL;
@@ -106,14 +83,6 @@ static int check_function(struct d_checker *c, struct d_node *call, enum d_aggfu
 		return check_lquantize(c, call, param);
 	}
 	return f == D_AGGFUNC_LLQUANTIZE ? check_llquantize(c, call, param) : 0;
-}
-
-/* A key that names the probe, or a constant text: it can travel as a number. */
-static bool is_identity(const struct d_node *key)
-{
-	if (key->op == D_BUILTIN)
-		return d_builtin_is_identity(key->builtin);
-	return key->op == D_CONST && d_is_string(key->type);
 }
 
 static struct d_aggregation *add(struct d_checker *c, const struct d_node *ref, enum d_aggfunc func,
@@ -166,7 +135,7 @@ static int check_keys(struct d_checker *c, struct d_aggregation *a, const struct
 					     a->name, key->type->name, a->keys[i]->name, d_place(c, a->pos));
 		if (d_is_int(key->type) && key->type->size > a->keys[i]->size)
 			a->keys[i] = key->type;
-		a->key_is_identity[i] &= is_identity(key);
+		a->key_is_identity[i] &= d_node_is_identity(key);
 	}
 	return 0;
 }
@@ -192,7 +161,7 @@ int d_check_aggregate(struct d_checker *c, struct d_stmt *s)
 	if (err)
 		return err;
 
-	ref->agg = find(c, ref->name);
+	ref->agg = d_agg_find(c, ref->name);
 	if (!ref->agg)
 		ref->agg = add(c, ref, func, param);
 	if (!ref->agg || check_same(c, ref->agg, ref, func, param) || check_keys(c, ref->agg, ref))

@@ -2,7 +2,7 @@
 /* Calls: the function's name, and its arguments against its prototype. */
 #include <string.h>
 
-#include "d/d_impl.h"
+#include "d/check_impl.h"
 
 /* What a letter of a prototype asks for. */
 static const struct kind {
@@ -74,8 +74,10 @@ static void proto_count(const char *proto, u32 *min, u32 *max)
 	}
 }
 
-static int bad_count(struct d_checker *c, struct srcpos pos, const char *name, u32 min, u32 max, u32 narg)
+int d_check_count(struct d_checker *c, struct srcpos pos, const char *name, u32 min, u32 max, u32 narg)
 {
+	if (narg >= min && narg <= max)
+		return 0;
 	if (max == UINT32_MAX)
 		return d_check_error(c, pos, "%s() takes at least %u argument%s, not %u", name, min,
 				     min == 1 ? "" : "s", narg);
@@ -91,8 +93,8 @@ int d_check_args(struct d_checker *c, struct srcpos pos, const char *name, const
 	u32 min, max;
 
 	proto_count(proto, &min, &max);
-	if (narg < min || narg > max)
-		return bad_count(c, pos, name, min, max, narg);
+	if (d_check_count(c, pos, name, min, max, narg))
+		return -EINVAL;
 	for (u32 i = 0; i < narg; i++) {
 		if (*letter == '|')
 			letter++;

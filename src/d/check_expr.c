@@ -2,48 +2,7 @@
 /* Check an expression: each operator has its rule in the table at the end. */
 #include <string.h>
 
-#include "d/d_impl.h"
-
-/* --- types of results ------------------------------------------------------------------------------- */
-
-bool d_is_zero(const struct d_node *n)
-{
-	return n->op == D_CONST && (d_is_int(n->type) || d_is_pointer(n->type)) && !n->value;
-}
-
-bool d_type_fits(const struct d_type *to, const struct d_node *n)
-{
-	if (to->kind != n->type->kind)
-		return d_is_scalar(to) && d_is_zero(n);
-	return d_is_int(to) || d_is_string(to) || d_is_pointer(to);
-}
-
-const struct d_type *d_type_binary(enum d_op op, const struct d_type *a, const struct d_type *b)
-{
-	if (d_is_int(a) && d_is_int(b))
-		return d_type_arith(a, b);
-	if (op != D_ADD && op != D_SUB)
-		return NULL;
-	if (d_is_pointer(a) && a->to && d_is_int(b))
-		return a;
-	if (op == D_ADD && d_is_int(a) && d_is_pointer(b) && b->to)
-		return b;
-	return op == D_SUB && d_is_pointer(a) && d_is_pointer(b) ? &d_type_s64 : NULL;
-}
-
-const struct d_type *d_type_of_arg(struct d_checker *c, const char *name)
-{
-	size_t len = strcspn(name, "*");
-	const struct d_type *t;
-
-	while (len && name[len - 1] == ' ')
-		len--;
-	t = d_type_by_name(arena_strndup(c->arena, name, len));
-	for (const char *s = name + len; t && *s; s++)
-		if (*s == '*')
-			t = d_type_pointer_to(c->arena, t);
-	return t;
-}
+#include "d/check_impl.h"
 
 /* --- operators ------------------------------------------------------------------------------------------ */
 

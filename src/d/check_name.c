@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Check a name: a variable of the script with its keys, or one of D's own. */
+/* Check a name: a variable of the script with its keys, one of D's own, or an aggregation. */
 #include <string.h>
 
-#include "d/d_impl.h"
+#include "d/check_impl.h"
 
 /* args[n] */
 static int check_args_array(struct d_checker *c, struct d_node *n)
@@ -21,7 +21,7 @@ static int check_args_array(struct d_checker *c, struct d_node *n)
 		   : c->r->arg_type(c->r->arg, c->clause, (u32)index->value);
 	if (!name)
 		return d_check_error(c, n->pos, "the probe has no argument args[%lld]", (long long)index->value);
-	n->type = d_type_of_arg(c, name);
+	n->type = d_type_parse(c->arena, name);
 	if (!n->type)
 		return d_check_error(c, n->pos, "args[%lld] has a type that is not supported: %s",
 				     (long long)index->value, name);
@@ -129,4 +129,14 @@ int d_check_name(struct d_checker *c, struct d_node *n)
 	if (n->narg == 1 && !s->var->nkeys && d_is_pointer(n->type))
 		return check_pointer_index(c, n);
 	return n->narg || s->var->nkeys ? check_keys(c, n) : 0;
+}
+
+/* An aggregation by name alone, as printa() and clear() take it. */
+int d_check_aggref(struct d_checker *c, struct d_node *n)
+{
+	if (n->narg)
+		return d_check_error(c, n->pos, "@%s is named here without keys", n->name);
+	n->agg = d_agg_find(c, n->name);
+	n->type = &d_type_agg;
+	return n->agg ? 0 : d_check_error(c, n->pos, "@%s is never filled", n->name);
 }

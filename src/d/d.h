@@ -229,6 +229,13 @@ struct d_node {
 
 #define D_MAX_DEPTH 512
 
+/* Is it a checked expression that travels as a number: a name of the probe, or a string constant? */
+static inline bool d_node_is_identity(const struct d_node *n)
+{
+	return n->type->kind == D_STRING &&
+	       (n->op == D_CONST || (n->op == D_BUILTIN && d_builtin_is_identity(n->builtin)));
+}
+
 enum d_stmt_kind {
 	D_STMT_EXPR,   /* expr, for its effect */
 	D_STMT_ACTION, /* action, arg[] */
@@ -367,6 +374,8 @@ u32 d_conjuncts(struct arena *a, struct d_node *pred, struct d_node ***out);
 /* The type in which two integers are computed and compared (C's usual arithmetic conversions). */
 const struct d_type *d_type_arith(const struct d_type *a, const struct d_type *b);
 const struct d_type *d_type_by_name(const char *name); /* "int", "uint8_t", "string" ...; NULL: unknown */
+const char *d_scope_prefix(enum d_scope scope);        /* "", "self->", "this->" */
+/* The name in D, of a row of the tables above. */
 const char *d_builtin_name(enum d_builtin b);
 const char *d_subr_name(enum d_subr s);
 const char *d_action_name(enum d_action a);

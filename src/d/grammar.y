@@ -3,7 +3,7 @@
 /* The grammar of D. */
 #include <string.h>
 
-#include "d/parse_impl.h"
+#include "d/lex_impl.h"
 
 /* The place of a rule is that of its first symbol. */
 #define YYLLOC_DEFAULT(cur, rhs, n) ((cur) = YYRHSLOC(rhs, (n) ? 1 : 0))
@@ -23,7 +23,7 @@ static void d_yyerror(D_YYLTYPE *loc, struct d_parser *p, const char *msg);
 %}
 
 %code requires {
-#include "d/d_impl.h"
+#include "d/parse_impl.h"
 }
 
 %require "3.6"

@@ -2,7 +2,7 @@
 /* The type that an expression has, before it is checked: only to find the types of variables. */
 #include <string.h>
 
-#include "d/d_impl.h"
+#include "d/check_impl.h"
 
 static const struct d_type *infer_variable(const struct d_node *n)
 {
@@ -27,7 +27,7 @@ static const struct d_type *infer_name(struct d_checker *c, const struct d_node 
 		const char *name =
 		    n->arg[0]->op != D_CONST ? NULL : c->r->arg_type(c->r->arg, c->clause, (u32)n->arg[0]->value);
 
-		return name ? d_type_of_arg(c, name) : NULL;
+		return name ? d_type_parse(c->arena, name) : NULL;
 	}
 	if (n->scope == D_GLOBAL && !strcmp(n->name, "NULL"))
 		return &d_type_void_ptr;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "d/parse_impl.h"
+#include "d/lex_impl.h"
 
 /* Go to byte `off` of the text, counting lines; a # line that was read takes effect at the line after it. */
 struct srcpos d_lex_locate(struct d_parser *p, size_t off, int len)

@@ -2,25 +2,11 @@
 /* The first stage: text to tree. */
 #include <string.h>
 
-#include "d/parse_impl.h"
+#include "d/lex_impl.h"
 
 #define MAX_TEXT (64u << 20) /* bytes of a script; the lexer counts with int */
 
 int d_yyparse(struct d_parser *p);
-
-/* After the first error all others are consequences: one is reported. */
-int d_parser_error(struct d_parser *p, struct srcpos pos, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (p->failed)
-		return -EINVAL;
-	p->failed = true;
-	va_start(ap, fmt);
-	d_report(p->diag, pos, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
 
 /* What no script is: nothing at all, too much, or binary. */
 static int check_text(struct d_parser *p)

@@ -165,6 +165,13 @@ const char *d_op_text(enum d_op op)
 	return op_text[op];
 }
 
+static const char *const scope_prefix[] = {[D_GLOBAL] = "", [D_THREAD] = "self->", [D_CLAUSE] = "this->"};
+
+const char *d_scope_prefix(enum d_scope scope)
+{
+	return scope_prefix[scope];
+}
+
 #define NAME_OF(part, table, N)                                                                                    \
 	_Static_assert(ARRAY_SIZE(table) == (N), "a row for each " #part);                                         \
 	int d_##part##_find(const char *name)                                                                      \
