@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the rules of the grammar build: nodes over nodes, statements, clauses, declarations. */
-#include "d/parse_impl.h"
+#include "d/parser_impl.h"
 
 /* Hang the arguments under the node. All later stages recurse over the tree, so its height is bounded here. */
 static struct d_node *adopt(struct d_parser *p, struct d_node *n, struct d_node **arg, u32 narg)

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 static int check_predicate(struct d_checker *c, struct d_node *pred)
 {

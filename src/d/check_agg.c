@@ -2,7 +2,7 @@
 /* Aggregations: @name[keys] = func(value, parameters), the same way everywhere in the program. */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 #define MAX_AGGS 1000 /* each is a table in the kernel */
 

@@ -2,7 +2,7 @@
 /* Calls: the function's name, and its arguments against its prototype. */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 /* What a letter of a prototype asks for. */
 static const struct kind {

@@ -2,7 +2,7 @@
 /* Check an expression: each operator has its rule in the table at the end. */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 /* --- operators ------------------------------------------------------------------------------------------ */
 

@@ -2,7 +2,7 @@
 /* Do the arguments of printf() fit its format, and the keys of an aggregation that of printa()? */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 static const struct conversion {
 	const char *chars;

@@ -2,7 +2,7 @@
 /* Check a name: a variable of the script with its keys, one of D's own, or an aggregation. */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 /* args[n] */
 static int check_args_array(struct d_checker *c, struct d_node *n)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Statements: an expression for its effect, an action, or an aggregation. */
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 static bool takes_aggs(enum d_action a)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "d/parse_impl.h"
+#include "d/parser_impl.h"
 
 /* The next word of *s, in the arena; "" at the end. */
 static const char *next_word(struct d_parser *p, const char **s)

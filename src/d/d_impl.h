@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Between the files of the D front end: what both stages stand on. The first stage, text to tree, has parse_impl.h (and
- * lex_impl.h between the lexer and the grammar); the second, tree to typed tree, has check_impl.h.
+ * Between the files of the D front end: what both stages stand on. The first stage, text to tree, has parser_impl.h (and
+ * lex_impl.h between the lexer and the grammar); the second, tree to typed tree, has checker_impl.h.
  */
 #ifndef PYDTRACE_D_IMPL_H
 #define PYDTRACE_D_IMPL_H

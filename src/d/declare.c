@@ -2,7 +2,7 @@
 /* The variables of a program: those that it declares, and those that come to be by their use. */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 /* There is no place for it that lives as long as one firing of a clause. */
 static int no_local_array(struct d_checker *c, struct srcpos pos, const char *name)

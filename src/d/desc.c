@@ -2,7 +2,7 @@
 /* Probe descriptions: provider:module:function:name, read from the right. */
 #include <string.h>
 
-#include "d/parse_impl.h"
+#include "d/parser_impl.h"
 
 static bool is_word(char c)
 {

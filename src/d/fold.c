@@ -2,7 +2,7 @@
 /* Constant folding. What is computed here must be what the generated code would compute. */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 static bool is_const_int(const struct d_node *n)
 {

@@ -2,7 +2,7 @@
 /* Formats of printf() and printa(): text to conversions. */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 #define MAX_WIDTH 4096 /* columns of a field; more is a mistake, or an attack on the printer */
 

@@ -23,7 +23,7 @@ static void d_yyerror(D_YYLTYPE *loc, struct d_parser *p, const char *msg);
 %}
 
 %code requires {
-#include "d/parse_impl.h"
+#include "d/parser_impl.h"
 }
 
 %require "3.6"

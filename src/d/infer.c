@@ -2,7 +2,7 @@
 /* The type that an expression has, before it is checked: only to find the types of variables. */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 static const struct d_type *infer_variable(const struct d_node *n)
 {

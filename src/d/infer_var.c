@@ -2,7 +2,7 @@
 /* The types of variables and of their keys, from what the script puts into them. */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 #define MAX_ROUNDS  20 /* of finding types from types; real scripts need two or three */
 #define MAX_GUESSES 3  /* of variables without a type, that others are then found from */

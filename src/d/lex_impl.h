@@ -3,7 +3,7 @@
 #ifndef PYDTRACE_LEX_IMPL_H
 #define PYDTRACE_LEX_IMPL_H
 
-#include "d/parse_impl.h"
+#include "d/parser_impl.h"
 #include "grammar.h" /* generated: tokens, D_YYSTYPE, D_YYLTYPE */
 
 int d_yylex(D_YYSTYPE *val, D_YYLTYPE *loc, struct d_parser *p);

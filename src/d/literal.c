@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "d/parse_impl.h"
+#include "d/parser_impl.h"
 
 #define HEX "0123456789abcdefABCDEF"
 

@@ -3,8 +3,8 @@
  * Messages of the two stages. They quote the script, and a script can hold anything: a message stays one short line.
  * After the first error all others are consequences: each stage reports one.
  */
-#include "d/check_impl.h"
-#include "d/parse_impl.h"
+#include "d/checker_impl.h"
+#include "d/parser_impl.h"
 
 #define MAX_MESSAGE 300 /* bytes */
 

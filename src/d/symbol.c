@@ -2,7 +2,7 @@
 /* The table of the names of a program: its variables and inline names; its aggregations. */
 #include <string.h>
 
-#include "d/check_impl.h"
+#include "d/checker_impl.h"
 
 static struct d_symbol **bucket(struct d_checker *c, enum d_scope scope, const char *name)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The first stage, text to tree: lex.l and lex_word.c make tokens, grammar.y and build.c make the tree of them. */
-#ifndef PYDTRACE_PARSE_IMPL_H
-#define PYDTRACE_PARSE_IMPL_H
+#ifndef PYDTRACE_PARSER_IMPL_H
+#define PYDTRACE_PARSER_IMPL_H
 
 #include "d/d_impl.h"
 

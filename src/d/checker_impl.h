@@ -3,8 +3,8 @@
  * The second stage, tree to typed tree: check.c goes over the program; names come from symbol.c, the types of variables
  * from infer_var.c; then each statement is checked (check_stmt.c ...) and with it its expressions (check_expr.c ...).
  */
-#ifndef PYDTRACE_CHECK_IMPL_H
-#define PYDTRACE_CHECK_IMPL_H
+#ifndef PYDTRACE_CHECKER_IMPL_H
+#define PYDTRACE_CHECKER_IMPL_H
 
 #include "d/d_impl.h"
 
