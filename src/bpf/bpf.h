@@ -11,7 +11,7 @@
 
 #include "asm/asm.h"
 
-/* --- what this kernel, with our credentials, can do (caps.c) --------------------------------------- */
+/* --- what this kernel, with our credentials, can do (features.c, caps.c) --------------------------------------- */
 
 /* All that exec/kernel needs, tried one by one. 0, or -EPERM, -EOPNOTSUPP with one line for each thing missing. */
 int bpf_caps_check(struct diag *diag);

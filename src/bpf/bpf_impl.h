@@ -15,7 +15,7 @@
 #endif
 
 /*
- * Report that `what` failed with `err` (> 0); the causes that the user can do something about (descriptors, memory
+ * caps.c. Report that `what` failed with `err` (> 0); the causes that the user can do something about (descriptors, memory
  * lock, privilege) are named with the remedy. diag may be NULL: nothing is said. Returns -err.
  */
 int bpf_fail(struct diag *diag, int err, const char *what);

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What this kernel lets us do, found out by doing it: versions say little, for distributions add and remove. The ways to
- * try are those of libbpf's features.c.
+ * What we are allowed to do, and how to say that we are not: capabilities, limits, and the messages that name the
+ * remedy.
  */
 #include <errno.h>
 #include <linux/capability.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bpf/bpf_impl.h"
-#include "bpf/libbpf_impl.h"
-
-/* --- capabilities --------------------------------------------------------------------------------- */
 
 static const struct {
 	unsigned bit;
@@ -54,132 +52,40 @@ const char *bpf_caps_missing(u64 need, char *buf, size_t size)
 	return buf;
 }
 
-/* --- features ------------------------------------------------------------------------------------- */
-
-#define INSN(...)   ((struct bpf_insn){__VA_ARGS__})
-#define MOV(dst, i) INSN(.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = dst, .imm = i)
-#define CALL(f)     INSN(.code = BPF_JMP | BPF_CALL, .imm = f)
-#define EXIT()      INSN(.code = BPF_JMP | BPF_EXIT)
-
-/* Load; a descriptor or -errno. */
-static int try_load(const struct bpf_insn *insns, u32 n)
+bool bpf_raise_memlock(void)
 {
-	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "probe", "GPL", insns, n, NULL);
+	static bool raised;
+	struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
 
-	if (fd < 0 && errno == EPERM && bpf_raise_memlock())
-		fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "probe", "GPL", insns, n, NULL);
-	return fd < 0 ? -errno : fd;
+	if (raised)
+		return false;
+	raised = true;
+	return !setrlimit(RLIMIT_MEMLOCK, &all);
 }
 
-static int done(int fd)
+int bpf_fail(struct diag *diag, int err, const char *what)
 {
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
+	return bpf_fail_need(diag, err, what, 1ull << CAP_PERFMON | 1ull << CAP_BPF);
 }
 
-static int try_raw_tracepoint(void)
+int bpf_fail_need(struct diag *diag, int err, const char *what, u64 need)
 {
-	struct bpf_insn insns[] = {MOV(0, 0), EXIT()};
+	char missing[96];
 
-	return done(try_load(insns, ARRAY_SIZE(insns)));
-}
-
-static int try_test_run(void)
-{
-	struct bpf_insn insns[] = {MOV(0, 0), EXIT()};
-	u64 ctx[12] = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = ctx, .ctx_size_in = sizeof(ctx));
-	int fd = try_load(insns, ARRAY_SIZE(insns)), err;
-
-	if (fd < 0)
-		return fd;
-	err = bpf_prog_test_run_opts(fd, &opts) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-/* bpf_get_current_task_btf() is there only where the kernel has its own BTF. */
-static int try_task_btf(void)
-{
-	struct bpf_insn insns[] = {CALL(BPF_FUNC_get_current_task_btf), MOV(0, 0), EXIT()};
-
-	return done(try_load(insns, ARRAY_SIZE(insns)));
-}
-
-static int try_map(const struct asm_map *m)
-{
-	return done(bpf_map_make(m, NULL));
-}
-
-static int try_ring(void)
-{
-	return try_map(&(struct asm_map){
-	    .name = "probe", .type = BPF_MAP_TYPE_RINGBUF, .max_entries = (u32)sysconf(_SC_PAGESIZE)});
-}
-
-static int try_mapped_array(void)
-{
-	return try_map(&(struct asm_map){
-	    .name = "probe",
-	    .type = BPF_MAP_TYPE_ARRAY,
-	    .key_size = 4,
-	    .value_size = 8,
-	    .max_entries = 1,
-	    .flags = BPF_F_MMAPABLE,
-	});
-}
-
-static int try_task_storage(void)
-{
-	return try_map(&(struct asm_map){
-	    .name = "probe",
-	    .type = BPF_MAP_TYPE_TASK_STORAGE,
-	    .key_size = 4,
-	    .value_size = 8,
-	    .flags = BPF_F_NO_PREALLOC,
-	});
-}
-
-static const struct {
-	int (*try)(void);
-	const char *what, *remedy;
-} features[] = {
-    {try_raw_tracepoint, "BPF programs on raw tracepoints",
-     "Linux 4.17 with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS"},
-    {try_test_run, "BPF_PROG_TEST_RUN of raw tracepoints", "Linux 5.10"},
-    {try_mapped_array, "BPF arrays that can be mapped", "Linux 5.5"},
-    {try_ring, "the BPF ring buffer", "Linux 5.8"},
-    {try_task_storage, "BPF task storage", "Linux 5.11"},
-    {try_task_btf, "type information of its own (BTF)", "CONFIG_DEBUG_INFO_BTF"},
-};
-
-int bpf_caps_check(struct diag *diag)
-{
-	char missing[64];
-	int ret = 0;
-
-	if (*bpf_caps_missing(1ull << CAP_BPF | 1ull << CAP_PERFMON, missing, sizeof(missing)))
-		return diag_fail(diag, EPERM, "tracing in the kernel needs %s: run as root (sudo)", missing);
-	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
-		int err = features[i].try();
-
-		switch (err) {
-		case 0: break;
-		case -EMFILE:
-		case -ENFILE:
-		case -ENOMEM: return bpf_fail(diag, -err, "cannot use BPF");
-		case -EPERM:
-		case -EACCES:
-			return diag_fail(diag, EPERM,
-					 "the kernel refuses %s, although the capabilities are there: a container, "
-					 "a user namespace, a security module or kernel lockdown forbids it",
-					 features[i].what);
-		default:
-			ret = diag_fail(diag, EOPNOTSUPP, "this kernel has not %s: needed is %s", features[i].what,
-					features[i].remedy);
-		}
+	if (!diag)
+		return -err;
+	switch (err) {
+	case EMFILE: return diag_fail(diag, err, "%s: too many open files: raise the limit (ulimit -n)", what);
+	case ENFILE: return diag_fail(diag, err, "%s: the system has too many open files: raise fs.file-max", what);
+	case ENOMEM:
+		return diag_fail(diag, err,
+				 "%s: not enough memory for BPF: make the buffers smaller (-b, -x aggsize)", what);
+	case EPERM:
+	case EACCES:
+		if (*bpf_caps_missing(need, missing, sizeof(missing)))
+			return diag_fail(diag, err, "%s: permission denied: it needs %s: run as root (sudo)", what,
+					 missing);
+		return diag_fail(diag, err, "%s: permission denied by the kernel", what);
+	default: return diag_fail(diag, err, "%s: %s", what, strerror(err));
 	}
-	return ret;
 }

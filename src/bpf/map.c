@@ -1,49 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Maps are made here; what is in them is the business of others. */
 #include <errno.h>
-#include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bpf/bpf_impl.h"
 #include "bpf/libbpf_impl.h"
-
-bool bpf_raise_memlock(void)
-{
-	static bool raised;
-	struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
-
-	if (raised)
-		return false;
-	raised = true;
-	return !setrlimit(RLIMIT_MEMLOCK, &all);
-}
-
-int bpf_fail(struct diag *diag, int err, const char *what)
-{
-	return bpf_fail_need(diag, err, what, 1ull << CAP_PERFMON | 1ull << CAP_BPF);
-}
-
-int bpf_fail_need(struct diag *diag, int err, const char *what, u64 need)
-{
-	char missing[96];
-
-	if (!diag)
-		return -err;
-	switch (err) {
-	case EMFILE: return diag_fail(diag, err, "%s: too many open files: raise the limit (ulimit -n)", what);
-	case ENFILE: return diag_fail(diag, err, "%s: the system has too many open files: raise fs.file-max", what);
-	case ENOMEM:
-		return diag_fail(diag, err,
-				 "%s: not enough memory for BPF: make the buffers smaller (-b, -x aggsize)", what);
-	case EPERM:
-	case EACCES:
-		if (*bpf_caps_missing(need, missing, sizeof(missing)))
-			return diag_fail(diag, err, "%s: permission denied: it needs %s: run as root (sudo)", what,
-					 missing);
-		return diag_fail(diag, err, "%s: permission denied by the kernel", what);
-	default: return diag_fail(diag, err, "%s: %s", what, strerror(err));
-	}
-}
 
 /* Storage maps must describe key and value in BTF: the key is int, the value any type of its size (a char array). */
 static int storage_btf(struct bpf_map_create_opts *opts, u32 value_size)
