@@ -71,21 +71,6 @@ void consumer_free(struct consumer *c)
 	free(c);
 }
 
-void consumer_resolve(struct consumer *c, u64 ident, struct consumer_names *out, char tmp[IDENT_TEXT])
-{
-	*out = (struct consumer_names){0};
-	if (ident && c->cfg.names(c->cfg.arg, ident, out)) {
-		snprintf(tmp, IDENT_TEXT, "0x%llx", (unsigned long long)ident);
-		*out = (struct consumer_names){.func = tmp};
-	}
-
-	const char **parts[] = {&out->prov, &out->mod, &out->func, &out->name};
-
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-		if (!*parts[i])
-			*parts[i] = "";
-}
-
 /* --- draining -------------------------------------------------------------------------------------------- */
 
 /*

@@ -12,9 +12,16 @@
 
 #include "consumer/consumer.h"
 
-/* --- values (value.c) ---------------------------------------------------------------------------- */
+/* --- identities (ident.c) ------------------------------------------------------------------------ */
 
 #define IDENT_TEXT 20 /* bytes for "0x", 16 digits and a NUL */
+
+/* Its number as text; returns the length. */
+u32 ident_number(u64 ident, char tmp[IDENT_TEXT]);
+/* Names of an identity, none of them NULL; of one that cannot be resolved its number, written to `tmp`. */
+void ident_resolve(struct consumer *c, u64 ident, struct consumer_names *out, char tmp[IDENT_TEXT]);
+
+/* --- values (value.c) ---------------------------------------------------------------------------- */
 
 enum value_kind { VALUE_INT, VALUE_STRING, VALUE_BYTES };
 
@@ -110,6 +117,7 @@ int agg_new(struct consumer *c);
 void agg_free(struct consumer *c);
 /* Read the maps of aggregation `id`, once a drain. 0 or -errno. */
 int agg_read(struct consumer *c, u32 id);
+/* What a script asks to forget (agg_forget.c); each reads first. 0 or -errno. */
 int agg_clear(struct consumer *c, u32 id);
 int agg_trunc(struct consumer *c, u32 id, s64 keep); /* > 0: the highest, < 0: the lowest that many */
 int agg_normalize(struct consumer *c, u32 id, s64 by);
@@ -126,7 +134,7 @@ static inline bool agg_is_shown(const struct agg_entry *e)
 	return e->present && !e->gone;
 }
 struct agg_entry *agg_find(const struct agg_store *s, const char *name, size_t len);
-/* Compute rank and rank2 of an entry, for sorting by value. */
+/* Compute rank and rank2 of an entry, for sorting by value (agg_rank.c). */
 void agg_rank(struct agg_entry *e);
 /* Entries of one store that are not gone, by value rising, then by key, whatever the options are; free() it. */
 struct agg_entry **agg_by_value(struct agg_store *s, size_t *n);
@@ -206,7 +214,5 @@ struct consumer {
 
 /* Take one record: print what it says. `next`: its thread's next one, for -F. 0 or -errno (record.c). */
 int record_take(struct consumer *c, const void *rec, size_t size, const struct cg_record *next);
-/* Names of an identity, none of them NULL; of one that cannot be resolved its number, written to `tmp`. */
-void consumer_resolve(struct consumer *c, u64 ident, struct consumer_names *out, char tmp[IDENT_TEXT]);
 
 #endif

@@ -174,7 +174,7 @@ static void take_fault(struct consumer *c, const struct cg_record *r, const void
 		snprintf(value, sizeof(value), " (0x%llx)", (unsigned long long)f.value);
 	if (f.action)
 		snprintf(where, sizeof(where), "action #%u", f.action);
-	consumer_resolve(c, r->ident, &n, ident);
+	ident_resolve(c, r->ident, &n, ident);
 	c->ops->flush(
 	    c->sink); /* on a terminal, what was before comes before; an error is told at the drain's end */
 	diag_report(c->cfg.diag, DIAG_NOTE, NOWHERE,
@@ -211,7 +211,7 @@ int record_take(struct consumer *c, const void *rec, size_t size, const struct c
 			   .tid = r.tid,
 			   .timestamp = r.timestamp};
 
-	consumer_resolve(c, r.ident, &f.names, f.tmp);
+	ident_resolve(c, r.ident, &f.names, f.tmp);
 	if (c->flow)
 		flow_place(c->flow, &f, &r, next);
 	if (l->prints_line)

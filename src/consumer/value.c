@@ -49,7 +49,7 @@ static void set_identity(struct consumer *c, struct value *v, u64 word, enum d_b
 	}
 	v->kind = VALUE_STRING;
 	v->str = NULL;
-	v->len = (u32)snprintf(v->tmp, sizeof(v->tmp), "0x%llx", (unsigned long long)word);
+	v->len = ident_number(word, v->tmp);
 }
 
 static int set_int(struct value *v, const struct cg_field *f, const u8 *p)
