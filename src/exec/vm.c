@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "exec/vm_impl.h"
@@ -116,19 +115,11 @@ static int vm_load_image(struct exec *e, struct diag *diag)
 
 /* --- run ------------------------------------------------------------------------------------------ */
 
-static u64 now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
-}
-
 static int vm_run(struct exec *e, u32 prog, const void *ctx, u32 size, const struct exec_thread *t,
 		  exec_read_fn *read, void *arg)
 {
 	struct vm *vm = vm_of(e);
-	u64 args[5] = {(u64)(uintptr_t)ctx}, r0, start = now();
+	u64 args[5] = {(u64)(uintptr_t)ctx}, r0, start = now_ns();
 	struct vm_run r = {
 	    .vm = vm,
 	    .code = &vm->progs[prog],
@@ -149,7 +140,7 @@ static int vm_run(struct exec *e, u32 prog, const void *ctx, u32 size, const str
 			r.error = -EFAULT;
 	}
 	vm->stats[prog].runs++;
-	vm->stats[prog].ns += now() - start;
+	vm->stats[prog].ns += now_ns() - start;
 	return r.error;
 }
 

@@ -212,27 +212,19 @@ static u64 ringbuf_query(struct vm_run *r, const u64 *a)
 
 /* --- who and when --------------------------------------------------------------------------------- */
 
-static u64 now(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
-}
-
 static u64 ktime_get_ns(struct vm_run *r, const u64 *a)
 {
-	return now(CLOCK_MONOTONIC);
+	return now_ns();
 }
 
 static u64 ktime_get_boot_ns(struct vm_run *r, const u64 *a)
 {
-	return now(CLOCK_BOOTTIME);
+	return clock_ns(CLOCK_BOOTTIME);
 }
 
 static u64 ktime_get_tai_ns(struct vm_run *r, const u64 *a)
 {
-	return now(CLOCK_TAI);
+	return clock_ns(CLOCK_TAI);
 }
 
 static u64 get_current_pid_tgid(struct vm_run *r, const u64 *a)
@@ -271,7 +263,7 @@ static u64 get_prandom_u32(struct vm_run *r, const u64 *a)
 {
 	u32 v = 0;
 
-	return getrandom(&v, sizeof(v), GRND_NONBLOCK) == sizeof(v) ? v : (u32)now(CLOCK_MONOTONIC);
+	return getrandom(&v, sizeof(v), GRND_NONBLOCK) == sizeof(v) ? v : (u32)now_ns();
 }
 
 static u64 send_signal(struct vm_run *r, const u64 *a)

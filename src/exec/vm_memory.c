@@ -70,12 +70,8 @@ static u64 run_time(const struct exec_thread *t)
 	char path[64];
 	FILE *f;
 
-	if (t->tid == gettid()) {
-		struct timespec now;
-
-		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-		return (u64)now.tv_sec * 1000000000u + (u64)now.tv_nsec;
-	}
+	if (t->tid == gettid())
+		return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", t->pid, t->tid);
 	f = fopen(path, "re");
 	if (!f)

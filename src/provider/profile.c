@@ -44,14 +44,6 @@ static const struct {
     {"h", 3600 * NSEC}, {"hour", 3600 * NSEC}, {"d", 86400 * NSEC}, {"day", 86400 * NSEC},
 };
 
-static u64 now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * NSEC + (u64)t.tv_nsec;
-}
-
 /* "100", "100hz", "10ms": nanoseconds, or 0 when it is no rate that we can keep. */
 static u64 period_parse(const char *s)
 {
@@ -186,7 +178,7 @@ static int profile_attach(struct provider_run *r, struct provider_group *g, stru
 
 	if (c->kind == CLOCK_PROFILE)
 		return exec_attach_clock(e, g->cg_index, -1, c->period, r->env->diag);
-	c->next = now() + c->period;
+	c->next = now_ns() + c->period;
 	c->on = true;
 	return 0;
 }
@@ -199,7 +191,7 @@ static void profile_detach(struct provider_run *r)
 
 static s64 profile_timeout(struct provider_run *r)
 {
-	u64 first = UINT64_MAX, t = now();
+	u64 first = UINT64_MAX, t = now_ns();
 
 	for (size_t i = 0; i < r->clocks.n; i++)
 		if (r->clocks.v[i]->on && r->clocks.v[i]->next < first)
@@ -213,7 +205,7 @@ static s64 profile_timeout(struct provider_run *r)
 static int profile_tick(struct provider_run *r, struct exec *e)
 {
 	static const u64 args[PROVIDER_ARG_ERRNO];
-	u64 t = now();
+	u64 t = now_ns();
 	int err = 0;
 
 	for (size_t i = 0; i < r->clocks.n; i++) {

@@ -125,7 +125,7 @@ static int bury_round(struct target *t, const struct python_info *info, const st
 		p->sym = *sym;
 		p->page_fd = p->agent_fd = p->dir_fd = -1;
 		if (!python_stub_place(p) && !adopt(p, &maps.v[i])) {
-			python_undo(p, python_now_ns() + ADOPT_MS * 1000000ull);
+			python_undo(p, now_ns() + ADOPT_MS * 1000000ull);
 			gone += !p->target_page;
 		}
 		python_close(p);

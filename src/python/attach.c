@@ -37,7 +37,7 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->cancel_fd = opt ? opt->cancel_fd : 0;
 	p->no_memfd = (opt && opt->no_memfd) || (!target_status(t, &st) && st.seccomp);
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-		random = python_now_ns();
+		random = now_ns();
 	snprintf(p->nonce, sizeof(p->nonce), "%012llx", (unsigned long long)random & 0xffffffffffffull);
 	*out = p;
 	return python_symbols_find(t, info, &p->sym, diag);
@@ -125,7 +125,7 @@ static int make_page(struct python *p, const void *page, size_t page_size, u64 d
 		if (!ret)
 			return 0;
 		python_handshake_undo(p);
-		if (ret == -EINPROGRESS && python_now_ns() < deadline) {
+		if (ret == -EINPROGRESS && now_ns() < deadline) {
 			usleep(2000);
 			if (python_stub_place(p)) /* the maps again */
 				ret = -ESRCH;
@@ -165,8 +165,7 @@ static int attach(struct python *p, const void *page, size_t page_size, u64 dead
 int python_attach(struct python **out, struct target *t, const struct python_info *info,
 		  const struct python_plan *plan, const struct python_attach_options *opt, struct diag *diag)
 {
-	u64 deadline =
-	    python_now_ns() + (u64)(opt && opt->timeout_ms ? opt->timeout_ms : DEFAULT_TIMEOUT_MS) * 1000000;
+	u64 deadline = now_ns() + (u64)(opt && opt->timeout_ms ? opt->timeout_ms : DEFAULT_TIMEOUT_MS) * 1000000;
 	struct python *p = NULL;
 	void *page = NULL;
 	size_t page_size;
@@ -185,7 +184,7 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	ret = attach(p, page, page_size, deadline, diag);
 	python_files_unlink(p);
 	if (ret && p->ctl)
-		python_undo(p, python_now_ns() + 1000000000ull);
+		python_undo(p, now_ns() + 1000000000ull);
 out:
 	if (lock >= 0)
 		close(lock);

@@ -122,7 +122,7 @@ static int event_next(struct python_child *c, u64 deadline, enum event *ev)
 		if (got < 0 && errno != EINTR)
 			return -errno;
 		if (got <= 0) {
-			if (python_now_ns() > deadline) {
+			if (now_ns() > deadline) {
 				*ev = EVENT_NONE;
 				return 0;
 			}
@@ -291,7 +291,7 @@ static int runners_break(struct python_child *c, const struct python_info *info)
 /* Follow the child until it is held. 0: in Python; -ENOENT: it is none. */
 static int child_follow(struct python_child *c, struct python_info *info, struct diag *diag)
 {
-	u64 never = python_now_ns() + 3600ull * 1000000000, deadline = never, entry = 0;
+	u64 never = now_ns() + 3600ull * 1000000000, deadline = never, entry = 0;
 	bool python = false;
 	enum event ev;
 	int ret;
@@ -319,7 +319,7 @@ static int child_follow(struct python_child *c, struct python_info *info, struct
 			}
 			python = ret == 0;
 			if (ret == -ENOENT)
-				deadline = python_now_ns() + LAUNCHER_MS * 1000000ull;
+				deadline = now_ns() + LAUNCHER_MS * 1000000ull;
 			else if (ret)
 				return ret;
 			ret = python ? runners_break(c, info) : 0;
@@ -364,7 +364,7 @@ int python_start(struct python_child **out, char *const argv[], struct target **
 static int child_shoot(struct python_child *c, struct python *p, const void *page, size_t size, struct diag *diag)
 {
 	struct target_stop s = {.tid = c->pid, .regs = c->regs};
-	u64 at = c->regs.rip, deadline = python_now_ns() + ATTACH_MS * 1000000ull;
+	u64 at = c->regs.rip, deadline = now_ns() + ATTACH_MS * 1000000ull;
 	enum event ev;
 	int ret = bp_set(c, at), handshake;
 
@@ -379,8 +379,8 @@ static int child_shoot(struct python_child *c, struct python *p, const void *pag
 	c->held = false;
 	handshake = python_handshake(p, page, size);
 	do {
-		ret = event_next(c, python_now_ns() + 100000000ull, &ev);
-	} while (!ret && ev == EVENT_NONE && python_now_ns() < deadline);
+		ret = event_next(c, now_ns() + 100000000ull, &ev);
+	} while (!ret && ev == EVENT_NONE && now_ns() < deadline);
 	if (!ret && ev != EVENT_BREAKPOINT)
 		ret = ev == EVENT_ENDED ? -ESRCH : -ETIMEDOUT;
 	c->held = !ret;

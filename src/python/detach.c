@@ -42,16 +42,16 @@ static bool agent_text(struct python *p, u64 *start, u64 *end)
  */
 static int wait_outside(struct python *p, u64 start, u64 end, u64 deadline)
 {
-	u64 mentioned = python_now_ns() + MENTIONED_MS * 1000000ull;
+	u64 mentioned = now_ns() + MENTIONED_MS * 1000000ull;
 
 	for (;;) {
 		int ret = python_threads_inside(p, start, end);
 
-		if (ret == 0 || (ret == 1 && python_now_ns() > mentioned))
+		if (ret == 0 || (ret == 1 && now_ns() > mentioned))
 			return 0;
 		if (ret < 0 && ret != -ETIMEDOUT)
 			return ret;
-		if (python_now_ns() > deadline)
+		if (now_ns() > deadline)
 			return -EBUSY;
 		usleep(2000);
 	}
@@ -79,7 +79,7 @@ static int unmap_page(struct python *p, u64 deadline)
 		ret = ret ? ret : ended;
 	}
 	free(tids);
-	while (!ret && !p->leave_page && python_now_ns() < deadline) {
+	while (!ret && !p->leave_page && now_ns() < deadline) {
 		bool there = false;
 
 		target_maps_free(&p->maps);
@@ -117,7 +117,7 @@ static int stub_erase(struct python *p, u64 deadline)
  */
 static bool page_unused(struct python *p, u64 deadline)
 {
-	u64 queue = python_now_ns() + QUEUE_MS * 1000000ull;
+	u64 queue = now_ns() + QUEUE_MS * 1000000ull;
 	const struct stub_ctl *c = p->ctl;
 
 	for (;; usleep(500)) {
@@ -126,7 +126,7 @@ static bool page_unused(struct python *p, u64 deadline)
 		if (left && __atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued)
 			return true;
 		/* A thread comes back when it gets the GIL; a pending call perhaps never, if main is in a call without end. */
-		if (python_now_ns() > deadline || (left && python_now_ns() > queue))
+		if (now_ns() > deadline || (left && now_ns() > queue))
 			return false;
 	}
 }
@@ -192,7 +192,7 @@ void python_undo(struct python *p, u64 deadline)
 
 static int detach(struct python *p, struct diag *diag)
 {
-	u64 deadline = python_now_ns() + (u64)DETACH_MS * 1000000;
+	u64 deadline = now_ns() + (u64)DETACH_MS * 1000000;
 	int ret = fini(p, FINI_RETRIES, deadline);
 
 	if (ret == -ETIMEDOUT)

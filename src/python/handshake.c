@@ -118,7 +118,7 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 /* Wait for the stub's answer: 0, its error, or -ETIMEDOUT when the thread did not get to run. */
 static int wait_step(struct python *p)
 {
-	u64 deadline = python_now_ns() + STEP_MS * 1000000ull;
+	u64 deadline = now_ns() + STEP_MS * 1000000ull;
 	struct timespec nap = {0, 20000};
 	s32 step = 0, error;
 
@@ -127,7 +127,7 @@ static int wait_step(struct python *p)
 
 		if (ret)
 			return ret;
-		if (!step && python_now_ns() > deadline)
+		if (!step && now_ns() > deadline)
 			return -ETIMEDOUT;
 		if (!step)
 			nanosleep(&nap, NULL);
@@ -153,7 +153,7 @@ void python_page_fill(struct python *p, const void *page, size_t size, int targe
 /* The page is a file, filled before the shot: the stub stays for no answer, so see where it has been mapped. */
 static int wait_mapped(struct python *p)
 {
-	u64 deadline = python_now_ns() + STEP_MS * 1000000ull;
+	u64 deadline = now_ns() + STEP_MS * 1000000ull;
 	struct stat st;
 
 	if (fstat(p->page_fd, &st))
@@ -169,7 +169,7 @@ static int wait_mapped(struct python *p)
 			ret = wait_step(p);
 			return ret ? ret : -EIO;
 		}
-		if (python_now_ns() > deadline)
+		if (now_ns() > deadline)
 			return -ETIMEDOUT;
 		usleep(100);
 	}
@@ -232,7 +232,7 @@ bool python_ctl_wait(struct python *p, u32 done, u64 deadline)
 	for (;;) {
 		if (__atomic_load_n(&p->ctl->done, __ATOMIC_ACQUIRE) >= done)
 			return true;
-		if (python_now_ns() > deadline)
+		if (now_ns() > deadline)
 			return false;
 		nanosleep(&nap, NULL);
 	}

@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "python/python_impl.h"
@@ -19,14 +18,6 @@ enum {
 	TAIL_GUARD = 64,         /* zero bytes that stay between a mapping's code and the stub */
 	SPIN_MS = 100,
 };
-
-u64 python_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
-}
 
 size_t python_stub_size(void)
 {

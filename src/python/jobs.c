@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "python/python_impl.h"
 
@@ -114,7 +113,7 @@ static int job_withdraw(struct python *p)
 {
 	if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE)
 		return -ETIMEDOUT;
-	return python_ctl_wait(p, p->jobs, python_now_ns() + 2000000000ull) ? 0 : -ETIMEDOUT;
+	return python_ctl_wait(p, p->jobs, now_ns() + 2000000000ull) ? 0 : -ETIMEDOUT;
 }
 
 /* Does the user want to wait no longer? */
@@ -132,17 +131,17 @@ int python_job_finish(struct python *p, u64 deadline)
 	u32 not_held = 0, refused = c->refused;
 
 	for (unsigned tries = 1;; tries++) {
-		u64 look = python_now_ns() + LOOK_AGAIN_MS * 1000000ull;
+		u64 look = now_ns() + LOOK_AGAIN_MS * 1000000ull;
 		bool may_queue;
 		int ret;
 
-		while (!python_ctl_wait(p, p->jobs, python_now_ns() + 1000000)) {
-			if (python_now_ns() > look || (c->not_held != not_held && tries <= QUEUE_TRIES))
+		while (!python_ctl_wait(p, p->jobs, now_ns() + 1000000)) {
+			if (now_ns() > look || (c->not_held != not_held && tries <= QUEUE_TRIES))
 				break;
 		}
 		if (python_ctl_wait(p, p->jobs, 0))
 			return 0;
-		if (python_now_ns() > deadline || c->stage == STUB_FINALIZING)
+		if (now_ns() > deadline || c->stage == STUB_FINALIZING)
 			return job_withdraw(p);
 		if (cancelled(p))
 			return job_withdraw(p) ? -EINTR : 0;

@@ -23,8 +23,6 @@ void python_version_text(u32 version, char *out, size_t size);
 /* The page of a plan: the wire page and its tables; the caller frees it. */
 void *python_plan_page(const struct python_plan *plan, size_t *size);
 
-u64 python_now_ns(void);
-
 /* An attached process. */
 struct python {
 	struct target *t;

@@ -28,14 +28,6 @@ struct run {
 
 enum { FD_SIGNAL, FD_RING, FD_PROCESS };
 
-static s64 now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * NSEC + t.tv_nsec;
-}
-
 /* --- what the consumer asks ----------------------------------------------------------------------------- */
 
 static int names(void *arg, u64 ident, struct consumer_names *out)
@@ -125,10 +117,7 @@ static int fire(struct session *s, const char *name)
 /* Programs know only CLOCK_MONOTONIC; walltimestamp is that and the difference. */
 static void wall_clock(struct session *s)
 {
-	struct timespec wall;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	s->state->wall_offset = (u64)(wall.tv_sec * NSEC + wall.tv_nsec - now());
+	s->state->wall_offset = clock_ns(CLOCK_REALTIME) - now_ns();
 }
 
 static void printing(struct session *s, bool yes)
@@ -307,7 +296,7 @@ static void status(struct run *r, s64 t)
 static int turn(struct run *r)
 {
 	struct session *s = r->s;
-	s64 t = now(), wait = wait_time(r, t);
+	s64 t = (s64)now_ns(), wait = wait_time(r, t);
 	struct timespec ts = {wait / NSEC, wait % NSEC};
 	struct pollfd ring = r->fds.v[FD_RING];
 	int err;
@@ -318,7 +307,7 @@ static int turn(struct run *r)
 		return diag_fail(s->diag, errno, "cannot wait for events: %s", strerror(errno));
 	r->fds.v[FD_RING].fd = ring.fd;
 
-	t = now();
+	t = (s64)now_ns();
 	take_signals(r);
 	err = tick(s);
 	if (!err && t >= r->next_drain)

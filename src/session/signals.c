@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "session/session_impl.h"
@@ -22,14 +21,6 @@ static void wake(int signo)
 {
 }
 
-static s64 now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
 static void *signals_thread(void *arg)
 {
 	struct session *s = arg;
@@ -37,9 +28,9 @@ static void *signals_thread(void *arg)
 	s64 first = 0;
 
 	while (read(s->sigfd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (first && now() - first < ONE_WISH)
+		if (first && (s64)now_ns() - first < ONE_WISH)
 			continue;
-		first = first ? first : now();
+		first = first ? first : (s64)now_ns();
 
 		struct cg_state *state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
 		u32 active = CG_ACTIVE, n = __atomic_add_fetch(&s->interrupts, 1, __ATOMIC_SEQ_CST);

@@ -21,6 +21,13 @@ typedef int64_t s64;
 #define ALIGN_UP(n, a)    (((n) + (a)-1) / (a) * (a))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
+/* --- time ----------------------------------------------------------------------------------------- */
+
+/* Nanoseconds of a clock of clock_gettime(2), a clockid_t. */
+u64 clock_ns(int clock);
+/* The same of CLOCK_MONOTONIC: what deadlines are counted by. */
+u64 now_ns(void);
+
 /* --- arena: everything that a compilation allocates, freed at once ------------------------------- */
 
 struct arena;

@@ -111,7 +111,7 @@ static void sleeps_as_long_as_it_would(void **state)
 	struct python p = {.page_fd = -1, .agent_fd = -1, .dir_fd = -1};
 	void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int status;
-	u64 start = python_now_ns();
+	u64 start = now_ns();
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -129,7 +129,7 @@ static void sleeps_as_long_as_it_would(void **state)
 		assert_int_equal(target_stop_end(&s), 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	start = python_now_ns() - start;
+	start = now_ns() - start;
 	assert_int_equal(status, 0);
 	assert_true(start >= 400000000);
 	assert_true(start <
