@@ -1,14 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Fuzz the D front end. With clang: clang -fsanitize=fuzzer,address d_fuzz.c ...; with any compiler, together with
- * d_fuzz_main.c, which mutates a corpus by itself.
+ * fuzz_main.c, which mutates a corpus by itself. So are the other targets.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "d/d.h"
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+static const char *const words[] = {
+    "self->",
+    "this->",
+    "@",
+    "@a[",
+    "count()",
+    "sum(",
+    "lquantize(arg0, 0, 10, 1)",
+    "printf(\"%d\", ",
+    "printa(",
+    "inline int X = ",
+    "X",
+    "EIO",
+    "BEGIN",
+    "syscall:::entry",
+    "/",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    ";",
+    ",",
+    "==",
+    "!=",
+    "&&",
+    "||",
+    "^^",
+    "<<=",
+    "++",
+    "--",
+    "?",
+    ":",
+    "=",
+    "+=",
+    "*",
+    "&",
+    "->",
+    ".",
+    "$1",
+    "$$2",
+    "$target",
+    "$9",
+    "$4",
+    "\"",
+    "'",
+    "\\",
+    "/*",
+    "*/",
+    "#pragma D option ",
+    "# 1 \"f\"\n",
+    "\n",
+    "#",
+    "0x",
+    "9223372036854775807",
+    "-1",
+    "0",
+    "sizeof",
+    "stringof",
+    "(char *)",
+    "(int)",
+    "int ",
+    "string ",
+    "unsigned ",
+    "long ",
+    "args[1]",
+    "args[2]",
+    "arg0",
+    "pid",
+    "execname",
+    "probefunc",
+    "copyinstr(",
+    "strstr(",
+    "NULL",
+    "x",
+    "y",
+    "a[1]",
+    "%s",
+    "%*d",
+    "%@d",
+    "%%",
+    "trace(",
+    "exit(0)",
+    "clear(@a)",
+    "trunc(@a, 1)",
+    "\xc3\xa9",
+};
+
+const struct fuzz_hints fuzz_hints = {words, ARRAY_SIZE(words), .mode = true, .max = 16 * 1024};
 
 struct seen {
 	unsigned messages;

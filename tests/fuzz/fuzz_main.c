@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A driver for a fuzz target where there is no libFuzzer: d_fuzz DIRECTORY SECONDS [SEED]. Runs every file of the
- * directory, then mutations of them. What it runs stands in d_fuzz.last until it has survived, so that a crash can be
- * had again: d_fuzz d_fuzz.last 0.
+ * A driver for the fuzz targets where there is no libFuzzer: X_fuzz DIRECTORY SECONDS [SEED]. Runs every file of the
+ * directory, then mutations of them; "-" in place of the directory: of nothing, and of a few random bytes. What it
+ * runs stands in X_fuzz.last until it has survived, so that a crash can be had again: X_fuzz X_fuzz.last 0.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -12,9 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "util/util.h"
-
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+#include "fuzz.h"
 
 #define MAX_TEXT  (16 * 1024)
 #define MAX_FILES 256
@@ -27,97 +25,7 @@ struct input {
 static struct input files[MAX_FILES];
 static size_t nfiles;
 static u64 seed = 1;
-static int last = -1; /* the file d_fuzz.last */
-
-/* Words that random bytes would not find. */
-static const char *const words[] = {
-    "self->",
-    "this->",
-    "@",
-    "@a[",
-    "count()",
-    "sum(",
-    "lquantize(arg0, 0, 10, 1)",
-    "printf(\"%d\", ",
-    "printa(",
-    "inline int X = ",
-    "X",
-    "EIO",
-    "BEGIN",
-    "syscall:::entry",
-    "/",
-    "{",
-    "}",
-    "(",
-    ")",
-    "[",
-    "]",
-    ";",
-    ",",
-    "==",
-    "!=",
-    "&&",
-    "||",
-    "^^",
-    "<<=",
-    "++",
-    "--",
-    "?",
-    ":",
-    "=",
-    "+=",
-    "*",
-    "&",
-    "->",
-    ".",
-    "$1",
-    "$$2",
-    "$target",
-    "$9",
-    "$4",
-    "\"",
-    "'",
-    "\\",
-    "/*",
-    "*/",
-    "#pragma D option ",
-    "# 1 \"f\"\n",
-    "\n",
-    "#",
-    "0x",
-    "9223372036854775807",
-    "-1",
-    "0",
-    "sizeof",
-    "stringof",
-    "(char *)",
-    "(int)",
-    "int ",
-    "string ",
-    "unsigned ",
-    "long ",
-    "args[1]",
-    "args[2]",
-    "arg0",
-    "pid",
-    "execname",
-    "probefunc",
-    "copyinstr(",
-    "strstr(",
-    "NULL",
-    "x",
-    "y",
-    "a[1]",
-    "%s",
-    "%*d",
-    "%@d",
-    "%%",
-    "trace(",
-    "exit(0)",
-    "clear(@a)",
-    "trunc(@a, 1)",
-    "\xc3\xa9",
-};
+static int last = -1; /* the file X_fuzz.last */
 
 static u32 rnd(size_t below)
 {
@@ -131,7 +39,7 @@ static void replace(struct input *in, size_t at, size_t remove, const void *p, s
 {
 	if (at + remove > in->len)
 		remove = in->len - at;
-	if (in->len - remove + n > MAX_TEXT)
+	if (in->len - remove + n > fuzz_hints.max)
 		return;
 	memmove(in->data + at + n, in->data + at + remove, in->len - at - remove);
 	memcpy(in->data + at, p, n);
@@ -140,9 +48,15 @@ static void replace(struct input *in, size_t at, size_t remove, const void *p, s
 
 static void insert_word(struct input *in)
 {
-	const char *w = words[rnd(ARRAY_SIZE(words))];
+	static const u8 pieces[][8] = {{0}, {1}, {255, 255, 255, 255, 255, 255, 255, 255}, {0, 0, 0, 128}, {0, 16}};
 
-	replace(in, rnd(in->len + 1), rnd(4) ? 0 : rnd(8), w, strlen(w));
+	if (fuzz_hints.nwords) {
+		const char *w = fuzz_hints.words[rnd(fuzz_hints.nwords)];
+
+		replace(in, rnd(in->len + 1), rnd(4) ? 0 : rnd(8), w, strlen(w));
+	} else {
+		replace(in, rnd(in->len + 1), rnd(9), pieces[rnd(ARRAY_SIZE(pieces))], 1 + rnd(8));
+	}
 }
 
 static void change_byte(struct input *in)
@@ -170,7 +84,7 @@ static void repeat(struct input *in)
 static void cross(struct input *in)
 {
 	const struct input *other = &files[rnd(nfiles)];
-	size_t at = rnd(other->len), n = rnd(other->len - at);
+	size_t at = rnd(other->len + 1), n = rnd(other->len - at + 1);
 
 	replace(in, rnd(in->len + 1), rnd(2) ? 0 : rnd(in->len), other->data + at, n);
 }
@@ -184,24 +98,37 @@ static void run(const struct input *in)
 	LLVMFuzzerTestOneInput(in->data, in->len);
 }
 
-/* A script, with the byte before it that chooses the mode; or an input that was saved with it. */
+/* A file, with the byte before it that chooses the mode, where there is one; or an input that was saved with it. */
 static void load(const char *path, bool saved)
 {
+	size_t before = fuzz_hints.mode && !saved;
 	struct input *in = &files[nfiles];
 	FILE *f = fopen(path, "r");
 
 	if (!f || nfiles == MAX_FILES)
 		return;
-	in->len = !saved + fread(in->data + !saved, 1, MAX_TEXT - 1, f);
-	nfiles += in->len > 1;
+	in->len = before + fread(in->data + before, 1, fuzz_hints.max - before, f);
+	nfiles += in->len > before;
 	fclose(f);
+}
+
+/* For targets that start from something of their own. */
+static void make_some(void)
+{
+	for (nfiles = 1; nfiles < 16; nfiles++)
+		for (struct input *in = &files[nfiles]; in->len < 8 * nfiles; in->len++)
+			in->data[in->len] = (u8)rnd(256);
 }
 
 static void load_all(const char *dir)
 {
-	DIR *d = opendir(dir);
+	DIR *d = strcmp(dir, "-") ? opendir(dir) : NULL;
 	char path[4096];
 
+	if (!strcmp(dir, "-")) {
+		make_some();
+		return;
+	}
 	if (!d) {
 		load(dir, true);
 		return;
@@ -217,6 +144,7 @@ static void load_all(const char *dir)
 int main(int argc, char **argv)
 {
 	static struct input in;
+	char name[256];
 	u64 runs = 0;
 
 	if (argc < 3) {
@@ -229,7 +157,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: no input in %s\n", argv[0], argv[1]);
 		return 1;
 	}
-	last = atoi(argv[2]) ? open("d_fuzz.last", O_RDWR | O_CREAT | O_TRUNC, 0600) : -1;
+	snprintf(name, sizeof(name), "%s.last", strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0]);
+	last = atoi(argv[2]) ? open(name, O_RDWR | O_CREAT | O_TRUNC, 0600) : -1;
 
 	time_t end = time(NULL) + atoi(argv[2]);
 
@@ -237,11 +166,12 @@ int main(int argc, char **argv)
 		run(&files[i]);
 	for (; time(NULL) < end; runs++) {
 		in = files[rnd(nfiles)];
-		in.data[0] = rnd(3) ? 0 : (u8)rnd(256);
+		if (fuzz_hints.mode)
+			in.data[0] = rnd(3) ? 0 : (u8)rnd(256);
 		for (u32 n = 1 + rnd(6); n; n--)
 			mutations[rnd(ARRAY_SIZE(mutations))](&in);
 		run(&in);
 	}
-	printf("%llu texts from %zu files\n", (unsigned long long)runs, nfiles);
+	printf("%llu inputs from %zu seeds\n", (unsigned long long)runs, nfiles);
 	return 0;
 }
