@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* @name[keys] = func(value): find or make the element of this CPU, and add to its words. */
-#include "codegen_impl.h"
+#include "gen_impl.h"
 #include "rt/rt.h"
 
 /* Now an identity, now text: the word, and the text, zero when the word says it. */
@@ -11,7 +11,7 @@ static void gen_text_key(struct gen *g, const struct cg_field *f, const struct d
 
 	ir_store(&g->ir, 8, key, (s32)f->off, as_word ? gen_identity(g, n) : ir_const(0));
 	if (as_word)
-		ir_rt(&g->ir, "rt_str_zero", IR_ARGS(text, ir_const(g->cg->strsize)));
+		ir_rt(&g->ir, "rt_str_zero", IR_ARGS(text, gen_strsize(g)));
 	else
 		gen_str_to(g, n, text);
 }
@@ -120,7 +120,7 @@ void gen_agg(struct gen *g, const struct d_stmt *s)
 	key = gen_agg_key(g, a, s->agg);
 	ir_mov(ir, p, ir_helper(ir, BPF_FUNC_map_lookup_elem, IR_ARGS(ir_map(a->map), key)));
 	ir_branch(ir, BPF_JNE, p, ir_const(0), have);
-	zero = ir_mapval(cg_map(g->cg, CG_MAP_RODATA), cg_rodata_zeros(g->cg, 8 * a->value_words));
+	zero = gen_rodata(g, cg_rodata_zeros(g->cg, 8 * a->value_words));
 	ir_mov(ir, p, ir_rt(ir, "rt_map_make", IR_ARGS(ir_map(a->map), key, zero)));
 	ir_branch(ir, BPF_JEQ, p, ir_const(0), full);
 	ir_label(ir, have);

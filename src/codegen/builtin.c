@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The built-in variables that are numbers: one row each. */
-#include "codegen_impl.h"
+#include "gen_impl.h"
 
 static struct ir_val call(struct gen *g, s32 helper)
 {

@@ -36,7 +36,6 @@ static void dump_val(struct strbuf *out, const struct ir_val *v)
 	case IR_STACK: strbuf_printf(out, "&stack%+d", v->n); break;
 	case IR_MAP: strbuf_printf(out, "map%d", v->n); break;
 	case IR_MAPVAL: strbuf_printf(out, "&map%d+%" PRId64, v->n, v->imm); break;
-	case IR_CTX: strbuf_puts(out, "ctx"); break;
 	}
 }
 

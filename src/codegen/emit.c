@@ -41,7 +41,6 @@ static int get(struct emit *e, const struct ir_val *v, int scratch)
 		break;
 	case IR_MAP: asm_map_ptr(e->b, scratch, (u32)v->n); break;
 	case IR_MAPVAL: asm_map_value(e->b, scratch, (u32)v->n, (u32)v->imm); break;
-	case IR_CTX: return BPF_REG_6;
 	case IR_NONE: break;
 	}
 	return scratch;

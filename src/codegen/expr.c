@@ -1,47 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Expressions of integers and pointers: 64 bits that are kept extended as their type says (but see computed()). */
-#include "codegen_impl.h"
-
-static const struct d_type type_u64 = {.kind = D_INT, .size = 8, .name = "uint64_t"};
-
-/* A pointer is computed with as an unsigned number. */
-static const struct d_type *as_int(const struct d_type *t)
-{
-	return t->kind == D_INT ? t : &type_u64;
-}
-
-/* --- conversions -------------------------------------------------------------------------------- */
-
-/* Does every value of `from` stand as it is in `to`, extended? */
-static bool fits(const struct d_type *from, const struct d_type *to)
-{
-	if (to->size == 8)
-		return true;
-	if (from->is_signed == to->is_signed)
-		return from->size <= to->size;
-	return !from->is_signed && from->size < to->size;
-}
-
-struct ir_val gen_convert(struct gen *g, struct ir_val v, const struct d_type *from, const struct d_type *to)
-{
-	from = as_int(from);
-	to = as_int(to);
-	return fits(from, to) ? v : ir_ext(&g->ir, v, to->size, to->is_signed);
-}
-
-static struct ir_val truncate_to(struct gen *g, struct ir_val v, const struct d_type *t)
-{
-	return ir_ext(&g->ir, v, as_int(t)->size, as_int(t)->is_signed);
-}
-
-/*
- * What an operator of type t computed. An unsigned number wraps, as in C. A signed one that outgrows its type keeps its
- * 64 bits until it is stored or cast, as DTrace has it (in C that is undefined): `n * 1000000000` of an int n is right.
- */
-static struct ir_val computed(struct gen *g, struct ir_val v, const struct d_type *t)
-{
-	return as_int(t)->is_signed ? v : truncate_to(g, v, t);
-}
+/* Expressions of integers and pointers: the walk over their tree. What they compute, arith.c does. */
+#include "gen_impl.h"
 
 /* The value of n as one of type `to` that is kept: what its operators outgrew is cut off. */
 static struct ir_val gen_kept(struct gen *g, const struct d_node *n, const struct d_type *to)
@@ -50,94 +9,10 @@ static struct ir_val gen_kept(struct gen *g, const struct d_node *n, const struc
 	    n->op == D_CONST || n->op == D_BUILTIN || n->op == D_VAR || n->op == D_ARGS || n->op == D_CALL;
 	struct ir_val v = gen_int(g, n);
 
-	return is_plain ? gen_convert(g, v, n->type, to) : truncate_to(g, v, to);
+	return is_plain ? gen_convert(g, v, n->type, to) : gen_truncate(g, v, to);
 }
 
-/* --- arithmetic --------------------------------------------------------------------------------- */
-
-static const struct {
-	int op;
-	bool grows; /* the result may pass the type, and is cut to it */
-} alu_ops[D_NOPS] = {
-    [D_ADD] = {BPF_ADD, true}, [D_SUB] = {BPF_SUB, true},  [D_MUL] = {BPF_MUL, true}, [D_AND] = {BPF_AND, false},
-    [D_OR] = {BPF_OR, false},  [D_XOR] = {BPF_XOR, false}, [D_DIV] = {BPF_DIV, true}, [D_MOD] = {BPF_MOD, false},
-    [D_SHL] = {BPF_LSH, true}, [D_SHR] = {BPF_RSH, false},
-};
-
-static struct ir_val gen_divide(struct gen *g, enum d_op op, struct ir_val a, struct ir_val b, bool is_signed)
-{
-	s32 ok = ir_label_new(&g->ir);
-
-	ir_branch(&g->ir, BPF_JNE, b, ir_const(0), ok);
-	gen_fault(g, CG_FAULT_DIVZERO, ir_const(0));
-	ir_label(&g->ir, ok);
-	if (is_signed)
-		return ir_rt(&g->ir, op == D_DIV ? "rt_sdiv" : "rt_smod", IR_ARGS(a, b));
-	return ir_alu(&g->ir, alu_ops[op].op, a, b);
-}
-
-/* All shifts are of 64 bits; of a count past that, which is undefined in C, only the low bits count. */
-static struct ir_val gen_shift(struct gen *g, enum d_op op, struct ir_val a, struct ir_val n,
-			       const struct d_type *t)
-{
-	int alu = op == D_SHL ? BPF_LSH : t->is_signed ? BPF_ARSH : BPF_RSH;
-
-	n = ir_alu(&g->ir, BPF_AND, n, ir_const(63));
-	return ir_alu(&g->ir, alu, a, n);
-}
-
-static u32 pointed_size(const struct d_type *t)
-{
-	if (!t->to || t->to->kind == D_VOID)
-		return 1;
-	return t->to->kind == D_INT ? t->to->size : 8;
-}
-
-static struct ir_val scale(struct gen *g, struct ir_val v, u32 by)
-{
-	return ir_alu(&g->ir, BPF_MUL, v, ir_const(by));
-}
-
-/* pointer + integer, integer + pointer, pointer - integer, pointer - pointer */
-static struct ir_val gen_pointer(struct gen *g, enum d_op op, struct ir_val a, const struct d_type *ta,
-				 struct ir_val b, const struct d_type *tb)
-{
-	struct ir_val v;
-
-	if (ta->kind == D_POINTER && tb->kind == D_POINTER) {
-		v = ir_alu(&g->ir, BPF_SUB, a, b);
-		return ir_rt(&g->ir, "rt_sdiv", IR_ARGS(v, ir_const(pointed_size(ta))));
-	}
-	if (ta->kind == D_POINTER)
-		b = scale(g, b, pointed_size(ta));
-	else
-		a = scale(g, a, pointed_size(tb));
-	return ir_alu(&g->ir, alu_ops[op].op, a, b);
-}
-
-struct ir_val gen_arith(struct gen *g, const struct d_node *n, enum d_op op, struct ir_val a,
-			const struct d_type *ta, struct ir_val b, const struct d_type *tb,
-			const struct d_type *result)
-{
-	const struct d_type *t;
-	struct ir_val v;
-
-	if (op >= D_NOPS || (!alu_ops[op].op && op != D_ADD)) {
-		cg_error(g->cg, n->pos, "an operator that codegen does not know, which is a bug in pydtrace");
-		return ir_const(0);
-	}
-	if ((op == D_ADD || op == D_SUB) && (ta->kind == D_POINTER || tb->kind == D_POINTER))
-		return gen_pointer(g, op, a, ta, b, tb);
-	t = op == D_SHL || op == D_SHR ? as_int(result) : d_type_arith(as_int(ta), as_int(tb));
-	a = gen_convert(g, a, ta, t);
-	if (op == D_SHL || op == D_SHR)
-		v = gen_shift(g, op, a, b, t);
-	else if (b = gen_convert(g, b, tb, t), op == D_DIV || op == D_MOD)
-		v = gen_divide(g, op, a, b, t->is_signed);
-	else
-		v = ir_alu(&g->ir, alu_ops[op].op, a, b);
-	return alu_ops[op].grows ? computed(g, v, t) : v;
-}
+/* --- operators ---------------------------------------------------------------------------------- */
 
 static struct ir_val gen_binary(struct gen *g, const struct d_node *n)
 {
@@ -156,14 +31,14 @@ static struct ir_val gen_unary(struct gen *g, const struct d_node *n)
 	case D_BITNOT: v = ir_alu(&g->ir, BPF_XOR, v, ir_const(-1)); break;
 	default: return v; /* D_PLUS */
 	}
-	return computed(g, v, n->type);
+	return gen_computed(g, v, n->type);
 }
 
 /* --- truth -------------------------------------------------------------------------------------- */
 
 static const struct {
 	int u, s; /* jumps of unsigned and signed numbers */
-	enum d_op not ;
+	enum d_op inverse;
 } compare_ops[D_NOPS] = {
     [D_LT] = {BPF_JLT, BPF_JSLT, D_GE}, [D_LE] = {BPF_JLE, BPF_JSLE, D_GT}, [D_GT] = {BPF_JGT, BPF_JSGT, D_LE},
     [D_GE] = {BPF_JGE, BPF_JSGE, D_LT}, [D_EQ] = {BPF_JEQ, BPF_JEQ, D_NE},  [D_NE] = {BPF_JNE, BPF_JNE, D_EQ},
@@ -172,7 +47,7 @@ static const struct {
 static void gen_compare(struct gen *g, const struct d_node *n, bool sense, s32 to)
 {
 	const struct d_type *ta = n->arg[0]->type, *tb = n->arg[1]->type, *t;
-	enum d_op op = sense ? n->op : compare_ops[n->op].not ;
+	enum d_op op = sense ? n->op : compare_ops[n->op].inverse;
 	struct ir_val a, b;
 
 	if (ta->kind == D_STRING || tb->kind == D_STRING) {
@@ -181,7 +56,7 @@ static void gen_compare(struct gen *g, const struct d_node *n, bool sense, s32 t
 	}
 	a = gen_int(g, n->arg[0]);
 	b = gen_int(g, n->arg[1]);
-	t = d_type_arith(as_int(ta), as_int(tb));
+	t = d_type_arith(gen_int_type(ta), gen_int_type(tb));
 	a = gen_convert(g, a, ta, t);
 	b = gen_convert(g, b, tb, t);
 	ir_branch(&g->ir, t->is_signed ? compare_ops[op].s : compare_ops[op].u, a, b, to);
@@ -272,16 +147,13 @@ static struct ir_val gen_cond(struct gen *g, const struct d_node *n)
 
 static struct ir_val gen_deref(struct gen *g, const struct d_node *n)
 {
-	const struct d_type *t = as_int(n->type);
+	const struct d_type *t = gen_int_type(n->type);
 	struct ir_val addr = gen_int(g, n->arg[0]), at = ir_stack(&g->ir, 8), err;
-	s32 ok = ir_label_new(&g->ir);
 
 	g->ir.stack += 8; /* it is read before anything else is put there */
 	err = ir_rt(&g->ir, "rt_copyint", IR_ARGS(at, addr, ir_const(t->size)));
-	ir_branch(&g->ir, BPF_JEQ, err, ir_const(0), ok);
-	gen_fault(g, CG_FAULT_BADADDR, addr);
-	ir_label(&g->ir, ok);
-	return truncate_to(g, ir_load(&g->ir, 8, at, 0), t);
+	gen_fault_unless(g, BPF_JEQ, err, CG_FAULT_BADADDR, addr);
+	return gen_truncate(g, ir_load(&g->ir, 8, at, 0), t);
 }
 
 /* var op= value, when the variable is one that others may change meanwhile and the operator adds. */
@@ -303,16 +175,16 @@ static struct ir_val gen_assign(struct gen *g, const struct d_node *n)
 	if (is_shared_add(n)) {
 		v = gen_int(g, value);
 		if (var->type->kind == D_POINTER)
-			v = scale(g, v, pointed_size(var->type));
+			v = ir_alu(&g->ir, BPF_MUL, v, ir_const(gen_pointed_size(var->type)));
 		if (n->assign_op == D_SUB)
 			v = ir_alu(&g->ir, BPF_SUB, ir_const(0), v);
-		return truncate_to(g, gen_var_add(g, var, v, true), var->type);
+		return gen_truncate(g, gen_var_add(g, var, v, true), var->type);
 	}
 	v = gen_int(g, value);
 	old = gen_var_int(g, var);
 	v = gen_arith(g, n, n->assign_op, old, var->type, v, value->type,
-		      d_type_arith(as_int(var->type), as_int(var->type)));
-	v = truncate_to(g, v, var->type);
+		      d_type_arith(gen_int_type(var->type), gen_int_type(var->type)));
+	v = gen_truncate(g, v, var->type);
 	gen_var_assign_int(g, var, v);
 	return v;
 }
@@ -321,14 +193,14 @@ static struct ir_val gen_step(struct gen *g, const struct d_node *n)
 {
 	const struct d_node *var = n->arg[0];
 	bool up = n->op == D_PREINC || n->op == D_POSTINC, pre = n->op == D_PREINC || n->op == D_PREDEC;
-	s64 by = var->type->kind == D_POINTER ? pointed_size(var->type) : 1;
+	s64 by = var->type->kind == D_POINTER ? gen_pointed_size(var->type) : 1;
 	struct ir_val old, v;
 
 	if (gen_var_is_shared(var))
-		return truncate_to(g, gen_var_add(g, var, ir_const(up ? by : -by), pre), var->type);
+		return gen_truncate(g, gen_var_add(g, var, ir_const(up ? by : -by), pre), var->type);
 	old = ir_new(&g->ir);
 	ir_mov(&g->ir, old, gen_var_int(g, var));
-	v = truncate_to(g, ir_alu(&g->ir, BPF_ADD, old, ir_const(up ? by : -by)), var->type);
+	v = gen_truncate(g, ir_alu(&g->ir, BPF_ADD, old, ir_const(up ? by : -by)), var->type);
 	gen_var_assign_int(g, var, v);
 	return pre ? v : old;
 }
@@ -356,7 +228,7 @@ static struct ir_val gen_const(struct gen *g, const struct d_node *n)
 
 static struct ir_val gen_args(struct gen *g, const struct d_node *n)
 {
-	return truncate_to(g, gen_arg(g, (u32)n->value), n->type);
+	return gen_truncate(g, gen_arg(g, (u32)n->value), n->type);
 }
 
 static struct ir_val (*const generators[D_NOPS])(struct gen *g, const struct d_node *n) = {
@@ -384,14 +256,16 @@ struct ir_val gen_int(struct gen *g, const struct d_node *n)
 /* For what it does only. */
 void gen_effect(struct gen *g, const struct d_node *n)
 {
-	if (n->op == D_ASSIGN && n->arg[0]->type->kind == D_STRING)
+	if (n->op == D_ASSIGN && n->arg[0]->type->kind == D_STRING) {
 		gen_var_assign_str(g, n->arg[0], n->arg[1]);
-	else if (n->op == D_COMMA)
-		gen_effect(g, n->arg[0]), gen_effect(g, n->arg[1]);
-	else if (n->type->kind == D_STRING)
+	} else if (n->op == D_COMMA) {
+		gen_effect(g, n->arg[0]);
+		gen_effect(g, n->arg[1]);
+	} else if (n->type->kind == D_STRING) {
 		gen_str(g, n);
-	else if (n->op == D_CALL && n->type->kind == D_BYTES)
+	} else if (n->op == D_CALL && n->type->kind == D_BYTES) {
 		gen_int(g, n->arg[0]); /* copyin() for nothing */
-	else
+	} else {
 		gen_int(g, n);
+	}
 }

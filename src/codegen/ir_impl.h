@@ -4,7 +4,8 @@
  * labels, and symbolic maps and functions. All jumps lead forward (loops stand in the run-time functions), so that a
  * register lives from its first to its last mention, and an instruction that no path reaches is left out as it is made.
  *
- *   tree -> [expr.c, stmt.c ...] -> IR -> [regalloc.c] -> registers and stack slots -> [emit.c] -> instructions
+ *   tree -> [stmt.c, expr.c ...: gen_impl.h] -> IR -> [unused.c] -> IR without what nobody reads
+ *        -> [regalloc.c] -> registers and stack slots -> [emit.c] -> instructions
  */
 #ifndef PYDTRACE_IR_IMPL_H
 #define PYDTRACE_IR_IMPL_H
@@ -18,7 +19,6 @@ enum ir_kind {
 	IR_STACK,  /* the address r10 + n */
 	IR_MAP,    /* n: the map itself, as helpers take it */
 	IR_MAPVAL, /* the address imm in element 0 of array map n */
-	IR_CTX,    /* the context */
 };
 
 struct ir_val {
@@ -71,6 +71,7 @@ struct ir {
 	bool dead;     /* no path leads to what comes next */
 };
 
+/* An empty program; its stack begins below what the group's code may use (CG_OPS_SCRATCH). */
 void ir_init(struct ir *ir, struct arena *a);
 
 static inline struct ir_val ir_const(s64 v)
@@ -89,39 +90,38 @@ static inline struct ir_val ir_mapval(u32 map, u64 off)
 {
 	return (struct ir_val){.kind = IR_MAPVAL, .n = (s32)map, .imm = (s64)off};
 }
-static inline struct ir_val ir_ctx(void)
-{
-	return (struct ir_val){.kind = IR_CTX};
-}
 
 struct ir_val ir_new(struct ir *ir); /* a new virtual register */
 /* `size` bytes of stack, aligned to 8; given back by setting ir->stack to what it was. */
 struct ir_val ir_stack(struct ir *ir, u32 size);
 
 struct ir_val ir_at(struct ir *ir, struct ir_val base, u32 off); /* the address base + off */
-void ir_mov(struct ir *ir, struct ir_val dst, struct ir_val v);
-struct ir_val ir_alu(struct ir *ir, int op, struct ir_val a, struct ir_val b); /* folds constants */
-struct ir_val ir_ext(struct ir *ir, struct ir_val v, u32 size, bool is_signed);
+void ir_mov(struct ir *ir, struct ir_val dst, struct ir_val v);  /* dst: a register, for the first time or again */
+struct ir_val ir_alu(struct ir *ir, int op, struct ir_val a, struct ir_val b);  /* folds constants */
+struct ir_val ir_ext(struct ir *ir, struct ir_val v, u32 size, bool is_signed); /* extends its low `size` bytes */
+/* Memory at base + off; size 1, 2, 4 or 8. A load extends with zeros; the adds are of 8 bytes. */
 struct ir_val ir_load(struct ir *ir, u32 size, struct ir_val base, s32 off);
 void ir_store(struct ir *ir, u32 size, struct ir_val base, s32 off, struct ir_val v);
 void ir_atomic_add(struct ir *ir, struct ir_val base, s32 off, struct ir_val v);
-struct ir_val ir_fetch_add(struct ir *ir, struct ir_val base, s32 off, struct ir_val v);
+struct ir_val ir_fetch_add(struct ir *ir, struct ir_val base, s32 off, struct ir_val v); /* gives the old value */
+/* A label is placed once, behind all jumps to it; one that nothing jumps to vanishes. */
 s32 ir_label_new(struct ir *ir);
 void ir_label(struct ir *ir, s32 label);
 void ir_jump(struct ir *ir, s32 label);
-void ir_branch(struct ir *ir, int op, struct ir_val a, struct ir_val b, s32 label);
+void ir_branch(struct ir *ir, int op, struct ir_val a, struct ir_val b, s32 label); /* op: BPF_JEQ ...; folds */
 void ir_exit(struct ir *ir);
 
 #define IR_ARGS(...)                                                                                               \
 	(const struct ir_val[]){__VA_ARGS__}, sizeof((struct ir_val[]){__VA_ARGS__}) / sizeof(struct ir_val)
+/* Calls: at most IR_MAX_ARGS arguments; the result may be left unused. */
 struct ir_val ir_helper(struct ir *ir, s32 helper, const struct ir_val *arg, u32 narg);
 struct ir_val ir_rt(struct ir *ir, const char *symbol, const struct ir_val *arg, u32 narg);
-/* INDEX: label is `skip`. ARGS: which = mask, at: the place of arg0, label: `fault`. TEXT: which built-in. */
+/* Code of the group (cg_group_ops). INDEX: label is `skip`, others: -1. ARGS: at: the place of arg0 on the stack. */
 struct ir_val ir_hook(struct ir *ir, enum ir_hook hook, s32 label);
 struct ir_val ir_hook_text(struct ir *ir, enum d_builtin which);
 void ir_hook_args(struct ir *ir, u32 mask, s32 at, s32 fault);
 
-void ir_dump(struct strbuf *out, const struct ir *ir);
+void ir_dump(struct strbuf *out, const struct ir *ir); /* dump.c */
 
 /* --- from IR to instructions ---------------------------------------------------------------------- */
 

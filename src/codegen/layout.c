@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Where things stand: variables in the state array, fields in records, keys and values of aggregations. */
-#include "codegen_impl.h"
+#include "cg_impl.h"
 #include "rt/rt.h"
 
 /*
@@ -29,6 +29,28 @@ struct var_place *cg_var(struct cg *cg, const struct d_var *v)
 	}
 	cg_error(cg, v->pos, "variable '%s' is not in the program's list", v->name);
 	return &cg->vars[p->vars.n]; /* a spare one */
+}
+
+void cg_mark_vars(struct cg *cg, const struct d_node *n, bool *used)
+{
+	if (!n)
+		return;
+	if (n->op == D_VAR)
+		used[cg_var(cg, n->var) - cg->vars] = true;
+	for (u32 i = 0; i < n->narg; i++)
+		cg_mark_vars(cg, n->arg[i], used);
+}
+
+void cg_mark_body_vars(struct cg *cg, const struct d_clause *c, bool *used)
+{
+	for (u32 n = 0; n < c->nstmts; n++) {
+		const struct d_stmt *s = c->stmts[n];
+
+		cg_mark_vars(cg, s->expr, used);
+		cg_mark_vars(cg, s->agg, used);
+		for (u32 i = 0; i < s->narg; i++)
+			cg_mark_vars(cg, s->arg[i], used);
+	}
 }
 
 static u32 entries(u32 bytes, u32 each)
@@ -94,12 +116,6 @@ void cg_layout_state(struct cg *cg)
 
 /* --- records ------------------------------------------------------------------------------------ */
 
-bool cg_is_identity(const struct d_node *n)
-{
-	return n->type->kind == D_STRING &&
-	       (n->op == D_CONST || (n->op == D_BUILTIN && d_builtin_is_identity(n->builtin)));
-}
-
 static const struct {
 	bool records, implemented;
 } actions[D_NACTIONS] = {
@@ -128,7 +144,7 @@ static void field_of(struct cg *cg, const struct d_node *n, struct cg_field *f)
 		break;
 	case D_POINTER: f->kind = CG_INT; break;
 	case D_STRING:
-		f->kind = cg_is_identity(n) ? CG_IDENTITY : CG_STRING;
+		f->kind = d_node_is_identity(n) ? CG_IDENTITY : CG_STRING;
 		f->size = f->kind == CG_STRING ? cg->strsize : 8;
 		f->builtin = n->op == D_BUILTIN ? n->builtin : D_BUILTIN_PROBEFUNC;
 		break;

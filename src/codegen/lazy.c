@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a program computes once: which probe it is, the thread's slot, memory for text, the arguments. */
+/* What a program computes once (struct lazy): which probe it is, the thread's slot, memory for text, the arguments. */
 #include <string.h>
 
-#include "codegen_impl.h"
+#include "gen_impl.h"
+
+#define MAX_STACK_KEY 64u /* bytes; a longer key is made in the memory for text */
 
 struct ir_val gen_lazy(struct gen *g, enum lazy_id id)
 {
@@ -32,52 +34,6 @@ static struct ir_val make_fid(struct gen *g)
 static struct ir_val make_filters(struct gen *g)
 {
 	return ir_hook(&g->ir, IR_HOOK_FILTERS, -1);
-}
-
-/* The slot's address from its number, which is below nslots. */
-static struct ir_val slot_address(struct gen *g, struct ir_val n)
-{
-	const struct cg_output *o = g->cg->out;
-
-	n = ir_alu(&g->ir, BPF_MUL, n, ir_const(o->slot_size));
-	return ir_alu(&g->ir, BPF_ADD, gen_state(g, o->slots_off), n);
-}
-
-static struct ir_val find_thread(struct gen *g)
-{
-	struct ir_val task = ir_helper(&g->ir, BPF_FUNC_get_current_task_btf, NULL, 0);
-
-	return ir_helper(&g->ir, BPF_FUNC_task_storage_get,
-			 IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_THREADS)), task, ir_const(0), ir_const(0)));
-}
-
-/* A thread without a slot has slot 0, in which all variables are 0 for ever. */
-static struct ir_val make_slot(struct gen *g)
-{
-	struct ir *ir = &g->ir;
-	struct ir_val n = ir_new(ir), t;
-	s32 none = ir_label_new(ir);
-
-	t = find_thread(g);
-	ir_mov(ir, n, ir_const(0));
-	ir_branch(ir, BPF_JEQ, t, ir_const(0), none);
-	ir_mov(ir, n, ir_load(ir, 4, t, 0));
-	ir_branch(ir, BPF_JGE, n, ir_const(g->cg->out->nslots), g->end);
-	ir_label(ir, none);
-	return slot_address(g, n);
-}
-
-/* Every clause is false where there is no slot: leave at once. */
-void gen_slot_or_leave(struct gen *g)
-{
-	struct ir *ir = &g->ir;
-	struct ir_val t = find_thread(g), n;
-
-	ir_branch(ir, BPF_JEQ, t, ir_const(0), g->end);
-	n = ir_load(ir, 4, t, 0);
-	ir_branch(ir, BPF_JGE, n, ir_const(g->cg->out->nslots), g->end);
-	g->lazy.v[LAZY_SLOT] = slot_address(g, n);
-	g->lazy.have[LAZY_SLOT] = true;
 }
 
 /*
@@ -126,16 +82,21 @@ static struct ir_val make_time(struct gen *g)
 }
 
 static struct ir_val (*const makers[LAZY_NIDS])(struct gen *g) = {
-    [LAZY_INDEX] = make_index, [LAZY_FID] = make_fid,         [LAZY_FILTERS] = make_filters,
-    [LAZY_SLOT] = make_slot,   [LAZY_SCRATCH] = make_scratch, [LAZY_TIME] = make_time,
+    [LAZY_INDEX] = make_index,   [LAZY_FID] = make_fid,         [LAZY_FILTERS] = make_filters,
+    [LAZY_SLOT] = gen_slot_find, [LAZY_SCRATCH] = make_scratch, [LAZY_TIME] = make_time,
 };
+
+void gen_give(struct gen *g, enum lazy_id id, struct ir_val v)
+{
+	g->lazy.v[id] = v;
+	g->lazy.have[id] = true;
+}
 
 void gen_make(struct gen *g, enum lazy_id id)
 {
 	if (g->lazy.have[id])
 		return;
-	g->lazy.v[id] = makers[id](g);
-	g->lazy.have[id] = true;
+	gen_give(g, id, makers[id](g));
 }
 
 static void make_args(struct gen *g, u32 mask)
@@ -207,4 +168,9 @@ struct ir_val gen_scratch(struct gen *g, u32 size)
 	if (g->cg->scratch_fixed + g->scratch_used > g->cg->scratch_size)
 		g->cg->scratch_size = g->cg->scratch_fixed + g->scratch_used;
 	return ir_at(&g->ir, base, off);
+}
+
+struct ir_val gen_key_memory(struct gen *g, u32 size)
+{
+	return size <= MAX_STACK_KEY ? ir_stack(&g->ir, size) : gen_scratch(g, size);
 }

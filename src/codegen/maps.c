@@ -2,7 +2,7 @@
 /* The maps of the image, and the constants in one of them. */
 #include <string.h>
 
-#include "codegen_impl.h"
+#include "cg_impl.h"
 
 static const struct asm_map fixed_maps[CG_NMAPS] = {
     [CG_MAP_STATE] = {"state", BPF_MAP_TYPE_ARRAY, 4, 0, 1, BPF_F_MMAPABLE, NULL},

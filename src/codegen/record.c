@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Records: a clause that prints reserves one at its start, each action fills its fields, and the end submits it. */
-#include "codegen_impl.h"
+#include "gen_impl.h"
 
-void gen_record_head(struct gen *g, struct ir_val rec, struct ir_val epid)
+static void gen_record_head(struct gen *g, struct ir_val rec, struct ir_val epid)
 {
 	struct ir *ir = &g->ir;
 
@@ -35,18 +35,41 @@ void gen_record_begin(struct gen *g)
 	gen_record_head(g, rec, ir_const(g->epid));
 }
 
+/* struct cg_record and struct cg_fault, and on to the next clause. */
+void gen_record_fault(struct gen *g)
+{
+	struct ir *ir = &g->ir;
+	u32 size = sizeof(struct cg_record);
+	s32 dropped = ir_label_new(ir);
+	struct ir_val rec;
+
+	gen_make(g, LAZY_FID);
+	gen_make(g, LAZY_TIME);
+	rec = ir_helper(ir, BPF_FUNC_ringbuf_reserve,
+			IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_RING)), ir_const((s64)(size + sizeof(struct cg_fault))),
+				ir_const(0)));
+
+	ir_branch(ir, BPF_JEQ, rec, ir_const(0), dropped);
+	gen_record_head(g, rec, ir_const((s64)(s32)(g->epid | CG_FAULT)));
+	ir_store(ir, 8, rec, (s32)size, g->fault_code); /* code in the low word, action in the high one */
+	ir_store(ir, 8, rec, (s32)(size + offsetof(struct cg_fault, value)), g->fault_value);
+	ir_helper(ir, BPF_FUNC_ringbuf_submit, IR_ARGS(rec, ir_const(0)));
+	ir_jump(ir, g->next);
+	ir_label(ir, dropped);
+	gen_drop(g, CG_DROP_RECORD);
+}
+
+/* --- fields ------------------------------------------------------------------------------------- */
+
 static void gen_bytes(struct gen *g, const struct cg_field *f, const struct d_node *n, struct ir_val dst)
 {
 	struct ir *ir = &g->ir;
 	struct ir_val addr = gen_int(g, n->arg[0]), err;
-	s32 ok = ir_label_new(ir);
 
 	if (f->size % 8)
 		ir_store(ir, 8, dst, (s32)(f->size / 8 * 8), ir_const(0));
 	err = ir_helper(ir, BPF_FUNC_probe_read_user, IR_ARGS(dst, ir_const(f->size), addr));
-	ir_branch(ir, BPF_JEQ, err, ir_const(0), ok);
-	gen_fault(g, CG_FAULT_BADADDR, addr);
-	ir_label(ir, ok);
+	gen_fault_unless(g, BPF_JEQ, err, CG_FAULT_BADADDR, addr);
 }
 
 static void gen_field(struct gen *g, const struct cg_field *f, const struct d_node *n)
@@ -69,7 +92,7 @@ static void gen_field(struct gen *g, const struct cg_field *f, const struct d_no
 		gen_str_to(g, n, dst);
 }
 
-static void gen_fields(struct gen *g, const struct d_stmt *s)
+void gen_record_fields(struct gen *g, const struct d_stmt *s)
 {
 	const struct cg_action *a = &g->layout->actions[g->field++];
 	u32 field = 0;
@@ -77,32 +100,5 @@ static void gen_fields(struct gen *g, const struct d_stmt *s)
 	for (u32 i = 0; i < s->narg; i++) {
 		if (cg_is_recorded(s->arg[i]))
 			gen_field(g, &a->fields[field++], s->arg[i]);
-	}
-}
-
-void gen_action(struct gen *g, const struct d_stmt *s)
-{
-	struct ir *ir = &g->ir;
-
-	switch (s->action) {
-	case D_ACTION_EXIT:
-		gen_fields(g, s);
-		ir_store(ir, 4, gen_state(g, offsetof(struct cg_state, activity)), 0, ir_const(CG_DRAINING));
-		break;
-	case D_ACTION_STOP: ir_helper(ir, BPF_FUNC_send_signal, IR_ARGS(ir_const(19 /* SIGSTOP */))); break;
-	case D_ACTION_RAISE: ir_helper(ir, BPF_FUNC_send_signal, IR_ARGS(gen_int(g, s->arg[0]))); break;
-	default:
-		if (cg_action_records(s->action))
-			gen_fields(g, s);
-		break;
-	}
-}
-
-void gen_stmt(struct gen *g, const struct d_stmt *s)
-{
-	switch (s->kind) {
-	case D_STMT_EXPR: gen_effect(g, s->expr); break;
-	case D_STMT_ACTION: gen_action(g, s); break;
-	case D_STMT_AGG: gen_agg(g, s); break;
 	}
 }

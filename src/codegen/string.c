@@ -1,108 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Text. An expression gives the address of strsize bytes: of a variable, of a constant, or of scratch memory that is
- * this statement's. What the identity of the probe fixes is compared when the program is made, and never as text where
- * the probe is static.
+ * this statement's.
  */
 #include <string.h>
 
-#include "codegen_impl.h"
+#include "gen_impl.h"
 
 /* What the verifier bears of a search: of a constant, of other text. */
 #define MAX_SEARCH_CONST 2048u
 #define MAX_SEARCH_TEXT  256u
 
-static struct ir_val size_arg(struct gen *g)
-{
-	return ir_const(g->cg->strsize);
-}
-
-static struct ir_val constant(struct gen *g, const char *s)
-{
-	return ir_mapval(cg_map(g->cg, CG_MAP_RODATA), cg_rodata_text(g->cg, s));
-}
-
-/* --- the names of the probe ---------------------------------------------------------------------- */
-
-static const char *probe_text(const struct cg_probe *p, enum d_builtin b)
-{
-	switch (b) {
-	case D_BUILTIN_PROBEPROV: return p->prov;
-	case D_BUILTIN_PROBEMOD: return p->mod;
-	case D_BUILTIN_PROBEFUNC: return p->func;
-	default: return p->name;
-	}
-}
-
-/* Does only the running function tell the text? */
-static bool is_dynamic(struct gen *g, enum d_builtin b)
-{
-	return g->g->ops->text && (b == D_BUILTIN_PROBEMOD || b == D_BUILTIN_PROBEFUNC);
-}
-
-/* The text from a table with a row for each probe of the group. */
-static struct ir_val static_name(struct gen *g, enum d_builtin b)
-{
-	struct ir *ir = &g->ir;
-	u32 n = g->g->nprobes, strsize = g->cg->strsize;
-	char *table;
-	struct ir_val index;
-
-	if (n == 1)
-		return constant(g, probe_text(&g->g->probes[0], b));
-	if (!g->names[b - D_BUILTIN_PROBEPROV]) {
-		table = arena_alloc(g->cg->arena, (size_t)n * strsize);
-		for (u32 i = 0; i < n; i++)
-			strncpy(table + (size_t)i * strsize, probe_text(&g->g->probes[i], b), strsize - 1);
-		g->names[b - D_BUILTIN_PROBEPROV] = 1 + cg_rodata(g->cg, table, (size_t)n * strsize);
-	}
-	index = ir_alu(ir, BPF_MUL, gen_lazy(g, LAZY_INDEX), ir_const(strsize));
-	return ir_alu(ir, BPF_ADD, ir_mapval(cg_map(g->cg, CG_MAP_RODATA), g->names[b - D_BUILTIN_PROBEPROV] - 1),
-		      index);
-}
-
-static struct ir_val name_of(struct gen *g, enum d_builtin b)
-{
-	struct ir *ir = &g->ir;
-	struct ir_val p, dst;
-	s32 done;
-
-	if (!is_dynamic(g, b))
-		return static_name(g, b);
-	p = ir_new(ir);
-	done = ir_label_new(ir);
-	ir_mov(ir, p, static_name(g, b));
-	ir_branch(ir, BPF_JEQ, gen_lazy(g, LAZY_FID), ir_const(0), done);
-	dst = gen_scratch(g, g->cg->strsize);
-	ir_rt(ir, "rt_copyinstr", IR_ARGS(dst, ir_hook_text(ir, b), size_arg(g), size_arg(g)));
-	ir_mov(ir, p, dst);
-	ir_label(ir, done);
-	return p;
-}
-
-struct ir_val gen_identity(struct gen *g, const struct d_node *n)
-{
-	if (n->op == D_CONST)
-		return ir_const((s64)(CG_LITERAL | cg_literal(g->cg, n->str)));
-	return gen_ident(g);
-}
-
 /* --- functions that give text -------------------------------------------------------------------- */
 
 static struct ir_val copyinstr(struct gen *g, struct ir_val addr, struct ir_val max, struct ir_val dst)
 {
-	struct ir_val err = ir_rt(&g->ir, "rt_copyinstr", IR_ARGS(dst, addr, max, size_arg(g)));
-	s32 ok = ir_label_new(&g->ir);
+	struct ir_val err = ir_rt(&g->ir, "rt_copyinstr", IR_ARGS(dst, addr, max, gen_strsize(g)));
 
-	ir_branch(&g->ir, BPF_JEQ, err, ir_const(0), ok);
-	gen_fault(g, CG_FAULT_BADADDR, addr);
-	ir_label(&g->ir, ok);
+	gen_fault_unless(g, BPF_JEQ, err, CG_FAULT_BADADDR, addr);
 	return dst;
 }
 
 static struct ir_val call_copyinstr(struct gen *g, const struct d_node *n, struct ir_val dst)
 {
-	struct ir_val addr = gen_int(g, n->arg[0]), max = size_arg(g);
+	struct ir_val addr = gen_int(g, n->arg[0]), max = gen_strsize(g);
 
 	if (n->narg > 1)
 		max = gen_int(g, n->arg[1]);
@@ -113,7 +34,7 @@ static struct ir_val call_strjoin(struct gen *g, const struct d_node *n, struct 
 {
 	struct ir_val a = gen_str(g, n->arg[0]), b = gen_str(g, n->arg[1]);
 
-	ir_rt(&g->ir, "rt_str_join", IR_ARGS(dst, a, b, size_arg(g)));
+	ir_rt(&g->ir, "rt_str_join", IR_ARGS(dst, a, b, gen_strsize(g)));
 	return dst;
 }
 
@@ -122,17 +43,17 @@ static struct ir_val call_path(struct gen *g, const struct d_node *n, struct ir_
 	struct ir_val path = gen_str(g, n->arg[0]);
 
 	ir_rt(&g->ir, n->subr == D_SUBR_BASENAME ? "rt_str_basename" : "rt_str_dirname",
-	      IR_ARGS(dst, path, size_arg(g)));
+	      IR_ARGS(dst, path, gen_strsize(g)));
 	return dst;
 }
 
 static struct ir_val call_substr(struct gen *g, const struct d_node *n, struct ir_val dst)
 {
-	struct ir_val s = gen_str(g, n->arg[0]), index = gen_int(g, n->arg[1]), len = size_arg(g);
+	struct ir_val s = gen_str(g, n->arg[0]), index = gen_int(g, n->arg[1]), len = gen_strsize(g);
 
 	if (n->narg > 2)
 		len = gen_int(g, n->arg[2]);
-	ir_rt(&g->ir, "rt_str_substr", IR_ARGS(dst, s, index, len, size_arg(g)));
+	ir_rt(&g->ir, "rt_str_substr", IR_ARGS(dst, s, index, len, gen_strsize(g)));
 	return dst;
 }
 
@@ -152,9 +73,9 @@ static struct ir_val search(struct gen *g, const struct d_node *n, struct ir_val
 			 sub->op == D_CONST ? MAX_SEARCH_CONST : MAX_SEARCH_TEXT,
 			 sub->op == D_CONST ? "a constant" : "what is no constant");
 	wide = gen_scratch(g, 2 * strsize);
-	ir_rt(&g->ir, "rt_str_copy", IR_ARGS(wide, *s, size_arg(g)));
-	ir_rt(&g->ir, "rt_str_zero", IR_ARGS(ir_at(&g->ir, wide, strsize), size_arg(g)));
-	return ir_rt(&g->ir, "rt_str_index", IR_ARGS(wide, what, ir_const(words), start, size_arg(g)));
+	ir_rt(&g->ir, "rt_str_copy", IR_ARGS(wide, *s, gen_strsize(g)));
+	ir_rt(&g->ir, "rt_str_zero", IR_ARGS(ir_at(&g->ir, wide, strsize), gen_strsize(g)));
+	return ir_rt(&g->ir, "rt_str_index", IR_ARGS(wide, what, ir_const(words), start, gen_strsize(g)));
 }
 
 static struct ir_val call_strstr(struct gen *g, const struct d_node *n, struct ir_val dst)
@@ -163,9 +84,9 @@ static struct ir_val call_strstr(struct gen *g, const struct d_node *n, struct i
 	struct ir_val s, pos = search(g, n, ir_const(0), &s);
 	s32 none = ir_label_new(ir);
 
-	ir_rt(ir, "rt_str_zero", IR_ARGS(dst, size_arg(g)));
+	ir_rt(ir, "rt_str_zero", IR_ARGS(dst, gen_strsize(g)));
 	ir_branch(ir, BPF_JSLT, pos, ir_const(0), none);
-	ir_rt(ir, "rt_str_substr", IR_ARGS(dst, s, pos, size_arg(g), size_arg(g)));
+	ir_rt(ir, "rt_str_substr", IR_ARGS(dst, s, pos, gen_strsize(g), gen_strsize(g)));
 	ir_label(ir, none);
 	return dst;
 }
@@ -180,7 +101,7 @@ struct ir_val gen_str_call_int(struct gen *g, const struct d_node *n)
 	struct ir_val s;
 
 	switch (n->subr) {
-	case D_SUBR_STRLEN: return ir_rt(&g->ir, "rt_str_len", IR_ARGS(gen_str(g, n->arg[0]), size_arg(g)));
+	case D_SUBR_STRLEN: return ir_rt(&g->ir, "rt_str_len", IR_ARGS(gen_str(g, n->arg[0]), gen_strsize(g)));
 	case D_SUBR_INDEX: return search(g, n, n->narg > 2 ? gen_int(g, n->arg[2]) : ir_const(0), &s);
 	default: cg_error(g->cg, n->pos, "%s() gives no number", d_subr_name(n->subr)); return ir_const(0);
 	}
@@ -190,7 +111,7 @@ struct ir_val gen_str_call_int(struct gen *g, const struct d_node *n)
 
 static struct ir_val str_const(struct gen *g, const struct d_node *n)
 {
-	return constant(g, n->op == D_CONST && n->str ? n->str : "");
+	return gen_text_const(g, n->op == D_CONST && n->str ? n->str : "");
 }
 
 static struct ir_val str_builtin(struct gen *g, const struct d_node *n)
@@ -198,9 +119,9 @@ static struct ir_val str_builtin(struct gen *g, const struct d_node *n)
 	struct ir_val dst;
 
 	if (d_builtin_is_identity(n->builtin))
-		return name_of(g, n->builtin);
+		return gen_name(g, n->builtin);
 	dst = gen_scratch(g, g->cg->strsize); /* execname */
-	ir_rt(&g->ir, "rt_execname", IR_ARGS(dst, size_arg(g)));
+	ir_rt(&g->ir, "rt_execname", IR_ARGS(dst, gen_strsize(g)));
 	return dst;
 }
 
@@ -208,7 +129,7 @@ static struct ir_val str_args(struct gen *g, const struct d_node *n)
 {
 	struct ir_val addr = gen_arg(g, (u32)n->value);
 
-	return copyinstr(g, addr, size_arg(g), gen_scratch(g, g->cg->strsize));
+	return copyinstr(g, addr, gen_strsize(g), gen_scratch(g, g->cg->strsize));
 }
 
 static struct ir_val str_call(struct gen *g, const struct d_node *n)
@@ -252,7 +173,7 @@ static struct ir_val str_assign(struct gen *g, const struct d_node *n)
 static struct ir_val str_cast(struct gen *g, const struct d_node *n)
 {
 	const struct d_node *from = n->arg[0];
-	struct ir_val max = size_arg(g);
+	struct ir_val max = gen_strsize(g);
 
 	if (from->type->kind == D_STRING)
 		return gen_str(g, from);
@@ -286,43 +207,10 @@ void gen_str_to(struct gen *g, const struct d_node *n, struct ir_val dst)
 	if (n->op == D_CALL && n->subr == D_SUBR_COPYINSTR)
 		call_copyinstr(g, n, dst);
 	else
-		ir_rt(&g->ir, "rt_str_copy", IR_ARGS(dst, gen_str(g, n), size_arg(g)));
+		ir_rt(&g->ir, "rt_str_copy", IR_ARGS(dst, gen_str(g, n), gen_strsize(g)));
 }
 
 /* --- comparison --------------------------------------------------------------------------------- */
-
-static bool holds(enum d_op op, int cmp)
-{
-	switch (op) {
-	case D_LT: return cmp < 0;
-	case D_LE: return cmp <= 0;
-	case D_GT: return cmp > 0;
-	case D_GE: return cmp >= 0;
-	case D_EQ: return cmp == 0;
-	default: return cmp != 0;
-	}
-}
-
-static bool is_static_name(struct gen *g, const struct d_node *n)
-{
-	return n->op == D_BUILTIN && d_builtin_is_identity(n->builtin) && !is_dynamic(g, n->builtin);
-}
-
-/* The name of a static probe against a constant: decided now, for each probe. */
-static void compare_name(struct gen *g, const struct d_node *n, bool swapped, bool sense, s32 to)
-{
-	const struct d_node *name = n->arg[swapped], *text = n->arg[!swapped];
-	u32 nprobes = g->g->nprobes;
-	u64 *set = arena_new_array(g->cg->arena, u64, nprobes / 64 + 1);
-
-	for (u32 i = 0; i < nprobes; i++) {
-		int cmp = strncmp(probe_text(&g->g->probes[i], name->builtin), text->str, g->cg->strsize - 1);
-
-		if (holds(n->op, swapped ? -cmp : cmp))
-			set[i / 64] |= 1ull << (i % 64);
-	}
-	gen_set_branch(g, set, sense, to);
-}
 
 static const struct {
 	int yes, no; /* jumps on the sign of rt_str_cmp() */
@@ -338,21 +226,21 @@ void gen_str_compare(struct gen *g, const struct d_node *n, bool sense, s32 to)
 	const struct d_node *x = n->arg[0], *y = n->arg[1];
 	struct ir_val a, b, r;
 
-	if (is_static_name(g, x) && y->op == D_CONST && y->str) {
-		compare_name(g, n, false, sense, to);
+	if (gen_name_is_static(g, x) && y->op == D_CONST && y->str) {
+		gen_name_compare(g, n, false, sense, to);
 		return;
 	}
-	if (is_static_name(g, y) && x->op == D_CONST && x->str) {
-		compare_name(g, n, true, sense, to);
+	if (gen_name_is_static(g, y) && x->op == D_CONST && x->str) {
+		gen_name_compare(g, n, true, sense, to);
 		return;
 	}
 	a = gen_str(g, x);
 	b = gen_str(g, y);
 	if (n->op == D_EQ || n->op == D_NE) {
-		r = ir_rt(&g->ir, "rt_str_eq", IR_ARGS(a, b, size_arg(g)));
+		r = ir_rt(&g->ir, "rt_str_eq", IR_ARGS(a, b, gen_strsize(g)));
 		ir_branch(&g->ir, (n->op == D_EQ) == sense ? BPF_JNE : BPF_JEQ, r, ir_const(0), to);
 	} else {
-		r = ir_rt(&g->ir, "rt_str_cmp", IR_ARGS(a, b, size_arg(g)));
+		r = ir_rt(&g->ir, "rt_str_cmp", IR_ARGS(a, b, gen_strsize(g)));
 		ir_branch(&g->ir, sense ? sign_ops[n->op].yes : sign_ops[n->op].no, r, ir_const(0), to);
 	}
 }

@@ -3,9 +3,7 @@
  * Variables. A scalar has 8 bytes (text: strsize) in the state array: global, or in the thread's slot. Numbers are read
  * with the width of their type and written whole, so that an atomic add of 64 bits serves all. An array is a hash.
  */
-#include "codegen_impl.h"
-
-#define MAX_STACK_KEY 64u
+#include "gen_impl.h"
 
 static u32 number_size(const struct d_type *t)
 {
@@ -42,11 +40,6 @@ static bool is_local_number(const struct d_var *v)
 }
 
 /* --- keys --------------------------------------------------------------------------------------- */
-
-struct ir_val gen_key_memory(struct gen *g, u32 size)
-{
-	return size <= MAX_STACK_KEY ? ir_stack(&g->ir, size) : gen_scratch(g, size);
-}
 
 static struct ir_val gen_key(struct gen *g, const struct d_node *n, const struct var_place *p)
 {
@@ -124,7 +117,7 @@ struct ir_val gen_var_str(struct gen *g, const struct d_node *n)
 	v = ir_new(&g->ir);
 	elem = find(g, n);
 	none = ir_label_new(&g->ir);
-	ir_mov(&g->ir, v, ir_mapval(cg_map(g->cg, CG_MAP_RODATA), cg_rodata_text(g->cg, "")));
+	ir_mov(&g->ir, v, gen_text_const(g, ""));
 	ir_branch(&g->ir, BPF_JEQ, elem, ir_const(0), none);
 	ir_mov(&g->ir, v, elem);
 	ir_label(&g->ir, none);
@@ -132,27 +125,6 @@ struct ir_val gen_var_str(struct gen *g, const struct d_node *n)
 }
 
 /* --- writing ------------------------------------------------------------------------------------ */
-
-/*
- * Give the thread a slot if it has none, as something that is not 0 is about to be written. Jump to `skip` when there
- * is no room (rt_slot_make() has counted it).
- */
-static void need_slot(struct gen *g, s32 skip)
-{
-	const struct cg_output *o = g->cg->out;
-	struct ir *ir = &g->ir;
-	struct ir_val slot = gen_lazy(g, LAZY_SLOT), made;
-	s32 have = ir_label_new(ir);
-
-	ir_branch(ir, BPF_JNE, ir_load(ir, 8, slot, 0), ir_const(0), have);
-	made = ir_rt(ir, "rt_slot_make",
-		     IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_THREADS)), ir_map(cg_map(g->cg, CG_MAP_SLOTS)),
-			     gen_state(g, 0), ir_const(o->nslots),
-			     ir_const((s64)((u64)o->slots_off << 32 | o->slot_size))));
-	ir_branch(ir, BPF_JEQ, made, ir_const(0), skip);
-	ir_mov(ir, slot, made);
-	ir_label(ir, have);
-}
 
 static void array_delete(struct gen *g, u32 map, struct ir_val key)
 {
@@ -180,7 +152,7 @@ static void array_assign_int(struct gen *g, const struct d_node *n, struct ir_va
 
 	if (n->var->scope == D_THREAD) {
 		ir_branch(ir, BPF_JEQ, v, ir_const(0), ready);
-		need_slot(g, done);
+		gen_slot_ensure(g, gen_lazy(g, LAZY_SLOT), done);
 		ir_label(ir, ready);
 	}
 	key = gen_key(g, n, p);
@@ -205,7 +177,7 @@ void gen_var_assign_int(struct gen *g, const struct d_node *n, struct ir_val v)
 	} else {
 		if (n->var->scope == D_THREAD) { /* 0 may be written to slot 0: it is 0 */
 			ir_branch(ir, BPF_JEQ, v, ir_const(0), ready);
-			need_slot(g, done);
+			gen_slot_ensure(g, gen_lazy(g, LAZY_SLOT), done);
 			ir_label(ir, ready);
 		}
 		ir_store(ir, 8, scalar_address(g, n->var), 0, v);
@@ -234,11 +206,11 @@ void gen_var_assign_str(struct gen *g, const struct d_node *n, const struct d_no
 	struct ir_val text = gen_str(g, value);
 
 	if (n->var->scope == D_THREAD)
-		need_slot(g, done);
+		gen_slot_ensure(g, gen_lazy(g, LAZY_SLOT), done);
 	if (n->var->nkeys)
 		array_assign_str(g, n, text, done);
 	else
-		ir_rt(ir, "rt_str_copy", IR_ARGS(scalar_address(g, n->var), text, ir_const(g->cg->strsize)));
+		ir_rt(ir, "rt_str_copy", IR_ARGS(scalar_address(g, n->var), text, gen_strsize(g)));
 	ir_label(ir, done);
 }
 
@@ -259,14 +231,12 @@ static struct ir_val array_add(struct gen *g, const struct d_node *n, struct ir_
 
 	ir_mov(ir, old, ir_const(0));
 	if (n->var->scope == D_THREAD)
-		need_slot(g, done);
+		gen_slot_ensure(g, gen_lazy(g, LAZY_SLOT), done);
 	key = gen_key(g, n, p);
 	ir_mov(ir, elem, lookup(g, p->map, key));
 	ir_branch(ir, BPF_JNE, elem, ir_const(0), have);
 	ir_mov(ir, elem,
-	       ir_rt(ir, "rt_map_make",
-		     IR_ARGS(ir_map(p->map), key,
-			     ir_mapval(cg_map(g->cg, CG_MAP_RODATA), cg_rodata_zeros(g->cg, 8)))));
+	       ir_rt(ir, "rt_map_make", IR_ARGS(ir_map(p->map), key, gen_rodata(g, cg_rodata_zeros(g->cg, 8)))));
 	ir_branch(ir, BPF_JEQ, elem, ir_const(0), full);
 	ir_label(ir, have);
 	ir_mov(ir, old, ir_fetch_add(ir, elem, 0, by));

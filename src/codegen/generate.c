@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The stages of code generation, and the reasons given for what it chose. */
+/* The stages of code generation. */
 #include <errno.h>
 
-#include "codegen_impl.h"
+#include "cg_impl.h"
 #include "rt/rt.h"
 
 _Static_assert(offsetof(struct cg_state, next_slot) == offsetof(struct rt_state, next_slot), "rt_state");
@@ -13,20 +13,6 @@ _Static_assert((int)CG_DROP_SLOT == RT_DROP_SLOT, "rt_state");
 #define MAX_SCRATCH     60000u /* an element of task storage: 64 KB (BPF_LOCAL_STORAGE_MAX_VALUE_SIZE) */
 #define MAX_SCRATCH_CPU 32768u /* of a per-CPU array (PCPU_MIN_UNIT_SIZE) */
 
-void cg_error(struct cg *cg, struct srcpos pos, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	if (cg->err)
-		return; /* one is enough: what follows is often its consequence */
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	cg->err = -EINVAL;
-	diag_report(cg->diag, DIAG_ERROR, pos, "%s", text);
-}
-
 static bool has_threads(struct cg *cg)
 {
 	return cg->mapid[CG_MAP_THREADS] != NO_MAP && cg->mapid[CG_MAP_SLOTS] != NO_MAP;
@@ -36,12 +22,9 @@ static void check_scratch(struct cg *cg)
 {
 	u32 max = cg->mapid[CG_MAP_SCRATCH_CPU] == NO_MAP ? MAX_SCRATCH : MAX_SCRATCH_CPU;
 
-	if (cg->err || cg->scratch_size <= max)
-		return;
-	cg->err = -E2BIG;
-	diag_report(cg->diag, DIAG_ERROR, NOWHERE,
-		    "the script's strings need %u bytes at a time, and there are %u: lower strsize",
-		    cg->scratch_size, max);
+	if (cg->scratch_size > max)
+		cg_fail(cg, -E2BIG, "the script's strings need %u bytes at a time, and there are %u: lower strsize",
+			cg->scratch_size, max);
 }
 
 static void make_programs(struct cg *cg)

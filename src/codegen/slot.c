@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The slot of a thread: its row of the state array, where its scalar variables stand. Its number is in the thread's task
+ * storage. A thread without a slot has slot 0, in which all variables are 0 for ever; it gets one of its own when it
+ * writes something that is not 0, and the end of the thread frees it.
+ */
+#include "gen_impl.h"
+
+/* A run-time function on all that slots are made of. */
+static struct ir_val rt_slots(struct gen *g, const char *symbol)
+{
+	const struct cg_output *o = g->cg->out;
+
+	return ir_rt(&g->ir, symbol,
+		     IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_THREADS)), ir_map(cg_map(g->cg, CG_MAP_SLOTS)),
+			     gen_state(g, 0), ir_const(o->nslots),
+			     ir_const((s64)((u64)o->slots_off << 32 | o->slot_size))));
+}
+
+/* The slot's address from its number, which is below nslots. */
+static struct ir_val slot_address(struct gen *g, struct ir_val n)
+{
+	const struct cg_output *o = g->cg->out;
+
+	n = ir_alu(&g->ir, BPF_MUL, n, ir_const(o->slot_size));
+	return ir_alu(&g->ir, BPF_ADD, gen_state(g, o->slots_off), n);
+}
+
+static struct ir_val find_thread(struct gen *g)
+{
+	struct ir_val task = ir_helper(&g->ir, BPF_FUNC_get_current_task_btf, NULL, 0);
+
+	return ir_helper(&g->ir, BPF_FUNC_task_storage_get,
+			 IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_THREADS)), task, ir_const(0), ir_const(0)));
+}
+
+struct ir_val gen_slot_find(struct gen *g)
+{
+	struct ir *ir = &g->ir;
+	struct ir_val n = ir_new(ir), t;
+	s32 none = ir_label_new(ir);
+
+	t = find_thread(g);
+	ir_mov(ir, n, ir_const(0));
+	ir_branch(ir, BPF_JEQ, t, ir_const(0), none);
+	ir_mov(ir, n, ir_load(ir, 4, t, 0));
+	ir_branch(ir, BPF_JGE, n, ir_const(g->cg->out->nslots), g->end);
+	ir_label(ir, none);
+	return slot_address(g, n);
+}
+
+/* Every clause is false where there is no slot: leave at once. */
+struct ir_val gen_slot_or_leave(struct gen *g)
+{
+	struct ir *ir = &g->ir;
+	struct ir_val t = find_thread(g), n;
+
+	ir_branch(ir, BPF_JEQ, t, ir_const(0), g->end);
+	n = ir_load(ir, 4, t, 0);
+	ir_branch(ir, BPF_JGE, n, ir_const(g->cg->out->nslots), g->end);
+	return slot_address(g, n);
+}
+
+void gen_slot_ensure(struct gen *g, struct ir_val slot, s32 skip)
+{
+	struct ir *ir = &g->ir;
+	struct ir_val made;
+	s32 have = ir_label_new(ir);
+
+	ir_branch(ir, BPF_JNE, ir_load(ir, 8, slot, 0), ir_const(0), have);
+	made = rt_slots(g, "rt_slot_make");
+	ir_branch(ir, BPF_JEQ, made, ir_const(0), skip);
+	ir_mov(ir, slot, made);
+	ir_label(ir, have);
+}
+
+void gen_slot_free(struct gen *g)
+{
+	rt_slots(g, "rt_slot_free");
+}
+
+/* --- clauses that ask for a thread with a slot ------------------------------------------------------ */
+
+/* Does the truth of `x op c` imply that x, a thread-local variable, is not 0? */
+static bool refuses_zero(enum d_op op, s64 c, bool is_signed)
+{
+	switch (op) {
+	case D_EQ: return c != 0;
+	case D_NE: return c == 0;
+	case D_GT: return is_signed ? c >= 0 : true;
+	case D_GE: return is_signed ? c > 0 : c != 0;
+	case D_LT: return is_signed && c <= 0;
+	case D_LE: return is_signed && c < 0;
+	default: return false;
+	}
+}
+
+static bool is_thread_int(const struct d_node *n)
+{
+	return n->op == D_VAR && n->var->scope == D_THREAD &&
+	       (n->type->kind == D_INT || n->type->kind == D_POINTER);
+}
+
+static bool needs_thread(const struct d_node *n)
+{
+	if (n->op == D_LAND)
+		return needs_thread(n->arg[0]) || needs_thread(n->arg[1]);
+	if (n->op == D_LOR)
+		return needs_thread(n->arg[0]) && needs_thread(n->arg[1]);
+	if (is_thread_int(n))
+		return true;
+	return n->op >= D_LT && n->op <= D_NE && is_thread_int(n->arg[0]) && n->arg[1]->op == D_CONST &&
+	       refuses_zero(n->op, n->arg[1]->value,
+			    n->arg[0]->type->is_signed && (n->arg[0]->type->kind == D_INT) &&
+				n->arg[1]->type->is_signed);
+}
+
+bool gen_slot_is_needed(struct gen *g)
+{
+	const struct cg_input *in = g->cg->in;
+	u32 seen = 0;
+
+	for (u32 i = 0; i < in->nenablings; i++) {
+		const struct cg_enabling *e = &in->enablings[i];
+		bool needs = false;
+
+		if (e->group != g->group)
+			continue;
+		seen++;
+		for (u32 n = 0; n < e->nconj; n++)
+			needs |= needs_thread(e->conj[n]);
+		if (!needs)
+			return false;
+	}
+	return seen > 0;
+}
