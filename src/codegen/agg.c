@@ -29,9 +29,7 @@ static struct ir_val gen_agg_key(struct gen *g, const struct cg_agg *a, const st
 		switch (f->kind) {
 		case CG_IDENTITY: ir_store(&g->ir, 8, key, (s32)f->off, gen_identity(g, n)); break;
 		case CG_TEXT: gen_text_key(g, f, n, key); break;
-		default:
-			ir_store(&g->ir, 8, key, (s32)f->off, gen_convert(g, gen_int(g, n), n->type, f->type));
-			break;
+		default: ir_store(&g->ir, 8, key, (s32)f->off, gen_int_as(g, n, f->type)); break;
 		}
 	}
 	return key;

@@ -100,7 +100,7 @@ void gen_clause(struct gen *g)
 	gen_part(g, gen_predicate);
 	before = g->lazy;
 	gen_part(g, gen_body);
-	ir_jump(ir, ends_by_exit(g->en->clause) && !is_end(g->g) ? g->end : g->next);
+	ir_jump(ir, ends_by_exit(g->en->clause) && !is_end(g->group) ? g->end : g->next);
 	g->lazy = before;
 	gen_faults(g, early, g->fault);
 	g->lazy = before;

@@ -10,7 +10,7 @@
 struct emit {
 	const struct ir *ir;
 	const struct ir_place *place;
-	const struct cg_group *g;
+	const struct cg_group *group;
 	struct asm_buf *b;
 	asm_label *labels;
 };
@@ -204,15 +204,15 @@ static void emit_call(struct emit *e, const struct ir_insn *i)
 
 static void emit_group(struct emit *e, const struct ir_insn *i)
 {
-	const struct cg_group_ops *ops = e->g->ops;
+	const struct cg_group_ops *ops = e->group->ops;
 	asm_label to = i->label >= 0 ? e->labels[i->label] : -1;
 
 	switch ((enum ir_hook)i->sub) {
-	case IR_HOOK_INDEX: ops->index(e->b, e->g->data, to); break;
-	case IR_HOOK_FID: ops->fid(e->b, e->g->data); break;
-	case IR_HOOK_FILTERS: ops->filters(e->b, e->g->data); break;
-	case IR_HOOK_TEXT: ops->text(e->b, e->g->data, (enum d_builtin)i->a.imm); break;
-	case IR_HOOK_ARGS: ops->args(e->b, e->g->data, (u32)i->a.imm, i->off, to); break;
+	case IR_HOOK_INDEX: ops->index(e->b, e->group->data, to); break;
+	case IR_HOOK_FID: ops->fid(e->b, e->group->data); break;
+	case IR_HOOK_FILTERS: ops->filters(e->b, e->group->data); break;
+	case IR_HOOK_TEXT: ops->text(e->b, e->group->data, (enum d_builtin)i->a.imm); break;
+	case IR_HOOK_ARGS: ops->args(e->b, e->group->data, (u32)i->a.imm, i->off, to); break;
 	}
 	if (i->dst != IR_NO_REG)
 		put_dst(e, i->dst, BPF_REG_0);
@@ -255,9 +255,9 @@ static void (*const emitters[])(struct emit *e, const struct ir_insn *i) = {
     [IR_EXIT] = emit_exit,
 };
 
-int ir_emit(const struct ir *ir, const struct ir_place *place, const struct cg_group *g, struct asm_prog *out)
+int ir_emit(const struct ir *ir, const struct ir_place *place, const struct cg_group *group, struct asm_prog *out)
 {
-	struct emit e = {.ir = ir, .place = place, .g = g, .b = asm_new(ir->arena)};
+	struct emit e = {.ir = ir, .place = place, .group = group, .b = asm_new(ir->arena)};
 
 	if (-ir->stack_low > MAX_STACK - RT_STACK)
 		return -E2BIG;

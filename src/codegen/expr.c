@@ -24,7 +24,7 @@ static struct ir_val gen_binary(struct gen *g, const struct d_node *n)
 
 static struct ir_val gen_unary(struct gen *g, const struct d_node *n)
 {
-	struct ir_val v = gen_convert(g, gen_int(g, n->arg[0]), n->arg[0]->type, n->type);
+	struct ir_val v = gen_int_as(g, n->arg[0], n->type);
 
 	switch (n->op) {
 	case D_NEG: v = ir_alu(&g->ir, BPF_SUB, ir_const(0), v); break;
@@ -129,18 +129,24 @@ static struct ir_val gen_lxor(struct gen *g, const struct d_node *n)
 	return ir_alu(&g->ir, BPF_XOR, a, gen_truth(g, n->arg[1]));
 }
 
-static struct ir_val gen_cond(struct gen *g, const struct d_node *n)
+struct ir_val gen_cond(struct gen *g, const struct d_node *n,
+		       struct ir_val (*arm)(struct gen *g, const struct d_node *n, const struct d_type *to))
 {
 	struct ir_val v = ir_new(&g->ir);
 	s32 no = ir_label_new(&g->ir), done = ir_label_new(&g->ir);
 
 	gen_branch(g, n->arg[0], false, no);
-	ir_mov(&g->ir, v, gen_convert(g, gen_int(g, n->arg[1]), n->arg[1]->type, n->type));
+	ir_mov(&g->ir, v, arm(g, n->arg[1], n->type));
 	ir_jump(&g->ir, done);
 	ir_label(&g->ir, no);
-	ir_mov(&g->ir, v, gen_convert(g, gen_int(g, n->arg[2]), n->arg[2]->type, n->type));
+	ir_mov(&g->ir, v, arm(g, n->arg[2], n->type));
 	ir_label(&g->ir, done);
 	return v;
+}
+
+static struct ir_val int_cond(struct gen *g, const struct d_node *n)
+{
+	return gen_cond(g, n, gen_int_as);
 }
 
 /* --- memory of the user, assignment -------------------------------------------------------------- */
@@ -239,7 +245,7 @@ static struct ir_val (*const generators[D_NOPS])(struct gen *g, const struct d_n
     [D_SHL] = gen_binary,        [D_SHR] = gen_binary,      [D_AND] = gen_binary,  [D_OR] = gen_binary,
     [D_XOR] = gen_binary,        [D_LT] = gen_truth,        [D_LE] = gen_truth,    [D_GT] = gen_truth,
     [D_GE] = gen_truth,          [D_EQ] = gen_truth,        [D_NE] = gen_truth,    [D_LAND] = gen_truth,
-    [D_LOR] = gen_truth,         [D_LXOR] = gen_lxor,       [D_COND] = gen_cond,   [D_COMMA] = gen_comma,
+    [D_LOR] = gen_truth,         [D_LXOR] = gen_lxor,       [D_COND] = int_cond,   [D_COMMA] = gen_comma,
     [D_ASSIGN] = gen_assign,     [D_PREINC] = gen_step,     [D_PREDEC] = gen_step, [D_POSTINC] = gen_step,
     [D_POSTDEC] = gen_step,
 };
@@ -253,7 +259,11 @@ struct ir_val gen_int(struct gen *g, const struct d_node *n)
 	return generators[n->op](g, n);
 }
 
-/* For what it does only. */
+struct ir_val gen_int_as(struct gen *g, const struct d_node *n, const struct d_type *to)
+{
+	return gen_convert(g, gen_int(g, n), n->type, to);
+}
+
 void gen_effect(struct gen *g, const struct d_node *n)
 {
 	if (n->op == D_ASSIGN && n->arg[0]->type->kind == D_STRING) {

@@ -17,6 +17,14 @@ struct ir_val gen_text_const(struct gen *g, const char *s)
 	return gen_rodata(g, cg_rodata_text(g->cg, s));
 }
 
+struct ir_val gen_task_storage(struct gen *g, enum cg_mapid map, s64 flags)
+{
+	struct ir_val task = ir_helper(&g->ir, BPF_FUNC_get_current_task_btf, NULL, 0);
+
+	return ir_helper(&g->ir, BPF_FUNC_task_storage_get,
+			 IR_ARGS(ir_map(cg_map(g->cg, map)), task, ir_const(0), ir_const(flags)));
+}
+
 void gen_drop(struct gen *g, enum cg_drop what)
 {
 	ir_atomic_add(&g->ir, gen_state(g, (u32)(offsetof(struct cg_state, drops) + 8 * what)), 0, ir_const(1));

@@ -30,8 +30,8 @@ struct lazy {
 struct gen {
 	struct cg *cg;
 	struct ir ir;
-	const struct cg_group *g;
-	u32 group;
+	const struct cg_group *group;
+	u32 group_index; /* in cg_input.groups */
 	const struct cg_enabling *en;
 	const struct cg_layout *layout;
 	u32 epid;
@@ -59,7 +59,9 @@ struct gen {
 struct ir_val gen_state(struct gen *g, u32 off);            /* the address of byte `off` of the state array */
 struct ir_val gen_rodata(struct gen *g, u32 off);           /* the same of the constants, see cg_rodata() */
 struct ir_val gen_text_const(struct gen *g, const char *s); /* the address of a constant text of strsize bytes */
-void gen_drop(struct gen *g, enum cg_drop what);            /* count it */
+/* The address of the element of this thread in a map of task storage, or NULL; flags: 0, BPF_LOCAL_STORAGE_GET_F_CREATE. */
+struct ir_val gen_task_storage(struct gen *g, enum cg_mapid map, s64 flags);
+void gen_drop(struct gen *g, enum cg_drop what); /* count it */
 /* Abort the clause: jump to the fault label with these. */
 void gen_fault(struct gen *g, enum cg_fault_code code, struct ir_val value);
 /* The same, unless v `op` 0 holds (BPF_JEQ, BPF_JNE ...). */
@@ -135,6 +137,10 @@ struct ir_val gen_builtin(struct gen *g, const struct d_node *n); /* builtin.c: 
 
 /* expr.c: integers and pointers: 64 bits, extended as the type says. */
 struct ir_val gen_int(struct gen *g, const struct d_node *n);
+struct ir_val gen_int_as(struct gen *g, const struct d_node *n, const struct d_type *to); /* converted */
+/* c ? x : y of any kind; `arm` makes the value of x and y, as one of the type of the whole. */
+struct ir_val gen_cond(struct gen *g, const struct d_node *n,
+		       struct ir_val (*arm)(struct gen *g, const struct d_node *n, const struct d_type *to));
 void gen_effect(struct gen *g, const struct d_node *n); /* for what it does only */
 /* Jump to `to` if n is true and sense is, or neither is. */
 void gen_branch(struct gen *g, const struct d_node *n, bool sense, s32 to);

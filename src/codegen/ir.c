@@ -64,38 +64,14 @@ void ir_mov(struct ir *ir, struct ir_val dst, struct ir_val v)
 	i->a = v;
 }
 
-static bool fold(int op, s64 a, s64 b, s64 *out)
-{
-	u64 x = (u64)a, y = (u64)b;
-
-	switch (op) {
-	case BPF_ADD: *out = (s64)(x + y); return true;
-	case BPF_SUB: *out = (s64)(x - y); return true;
-	case BPF_MUL: *out = (s64)(x * y); return true;
-	case BPF_AND: *out = a & b; return true;
-	case BPF_OR: *out = a | b; return true;
-	case BPF_XOR: *out = a ^ b; return true;
-	case BPF_LSH: *out = (s64)(x << (y & 63)); return true;
-	case BPF_RSH: *out = (s64)(x >> (y & 63)); return true;
-	default: return false;
-	}
-}
-
-static bool is_neutral(int op, s64 b)
-{
-	return b == 0 ? op == BPF_ADD || op == BPF_SUB || op == BPF_OR || op == BPF_XOR || op == BPF_LSH ||
-			    op == BPF_RSH || op == BPF_ARSH
-		      : b == 1 && (op == BPF_MUL || op == BPF_DIV);
-}
-
 struct ir_val ir_alu(struct ir *ir, int op, struct ir_val a, struct ir_val b)
 {
 	struct ir_insn *i;
 	s64 v;
 
-	if (a.kind == IR_CONST && b.kind == IR_CONST && fold(op, a.imm, b.imm, &v))
+	if (a.kind == IR_CONST && b.kind == IR_CONST && ir_fold_alu(op, a.imm, b.imm, &v))
 		return ir_const(v);
-	if (b.kind == IR_CONST && is_neutral(op, b.imm))
+	if (b.kind == IR_CONST && ir_is_neutral(op, b.imm))
 		return a;
 	i = put(ir, IR_ALU);
 	i->sub = op;
@@ -192,31 +168,12 @@ void ir_jump(struct ir *ir, s32 label)
 	ir->dead = true;
 }
 
-static bool compare(int op, s64 a, s64 b)
-{
-	u64 x = (u64)a, y = (u64)b;
-
-	switch (op) {
-	case BPF_JEQ: return a == b;
-	case BPF_JNE: return a != b;
-	case BPF_JGT: return x > y;
-	case BPF_JGE: return x >= y;
-	case BPF_JLT: return x < y;
-	case BPF_JLE: return x <= y;
-	case BPF_JSGT: return a > b;
-	case BPF_JSGE: return a >= b;
-	case BPF_JSLT: return a < b;
-	case BPF_JSLE: return a <= b;
-	default: return a & b; /* BPF_JSET */
-	}
-}
-
 void ir_branch(struct ir *ir, int op, struct ir_val a, struct ir_val b, s32 label)
 {
 	struct ir_insn *i;
 
 	if (a.kind == IR_CONST && b.kind == IR_CONST) {
-		if (compare(op, a.imm, b.imm))
+		if (ir_fold_branch(op, a.imm, b.imm))
 			ir_jump(ir, label);
 		return;
 	}

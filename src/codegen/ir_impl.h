@@ -123,6 +123,11 @@ void ir_hook_args(struct ir *ir, u32 mask, s32 at, s32 fault);
 
 void ir_dump(struct strbuf *out, const struct ir *ir); /* dump.c */
 
+/* ir_fold.c: a `op` b of 64 bits (false: not folded); is a `op` b just a? does the branch on a `op` b jump? */
+bool ir_fold_alu(int op, s64 a, s64 b, s64 *out);
+bool ir_is_neutral(int op, s64 b);
+bool ir_fold_branch(int op, s64 a, s64 b);
+
 /* --- from IR to instructions ---------------------------------------------------------------------- */
 
 /* Where a virtual register is: in reg (>= 0), or on the stack at r10 + slot. */
@@ -136,6 +141,6 @@ void ir_drop_unused(struct ir *ir);
 /* A place for each virtual register; lowers ir->stack_low for those on the stack. */
 struct ir_place *ir_allocate(struct ir *ir);
 /* 0 or -E2BIG (stack or jumps), -EINVAL (a bug). */
-int ir_emit(const struct ir *ir, const struct ir_place *place, const struct cg_group *g, struct asm_prog *out);
+int ir_emit(const struct ir *ir, const struct ir_place *place, const struct cg_group *group, struct asm_prog *out);
 
 #endif

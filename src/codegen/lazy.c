@@ -19,16 +19,17 @@ static struct ir_val make_index(struct gen *g)
 {
 	struct ir_val n;
 
-	if (!g->g->ops->index)
+	if (!g->group->ops->index)
 		return ir_const(0);
 	n = ir_hook(&g->ir, IR_HOOK_INDEX, g->end);
-	ir_branch(&g->ir, BPF_JGE, n, ir_const(g->g->nprobes), g->end); /* for the verifier, should it be spilled */
+	ir_branch(&g->ir, BPF_JGE, n, ir_const(g->group->nprobes),
+		  g->end); /* for the verifier, should it be spilled */
 	return n;
 }
 
 static struct ir_val make_fid(struct gen *g)
 {
-	return g->g->ops->fid ? ir_hook(&g->ir, IR_HOOK_FID, -1) : ir_const(0);
+	return g->group->ops->fid ? ir_hook(&g->ir, IR_HOOK_FID, -1) : ir_const(0);
 }
 
 static struct ir_val make_filters(struct gen *g)
@@ -43,15 +44,11 @@ static struct ir_val make_filters(struct gen *g)
 static struct ir_val find_scratch(struct gen *g)
 {
 	struct ir *ir = &g->ir;
-	struct ir_val key, p, task;
+	struct ir_val key, p;
 	s32 stack = ir->stack;
 
-	if (!g->g->irq_context) {
-		task = ir_helper(ir, BPF_FUNC_get_current_task_btf, NULL, 0);
-		return ir_helper(ir, BPF_FUNC_task_storage_get,
-				 IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_SCRATCH)), task, ir_const(0),
-					 ir_const(BPF_LOCAL_STORAGE_GET_F_CREATE)));
-	}
+	if (!g->group->irq_context)
+		return gen_task_storage(g, CG_MAP_SCRATCH, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	key = ir_stack(ir, 8);
 	ir_store(ir, 4, key, 0, ir_const(0));
 	p = ir_helper(ir, BPF_FUNC_map_lookup_elem, IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_SCRATCH_CPU)), key));
@@ -99,18 +96,22 @@ void gen_make(struct gen *g, enum lazy_id id)
 	gen_give(g, id, makers[id](g));
 }
 
+static struct ir_val arg_place(const struct gen *g, u32 n)
+{
+	return (struct ir_val){.kind = IR_STACK, .n = g->args_at + 8 * (s32)n};
+}
+
 static void make_args(struct gen *g, u32 mask)
 {
 	mask &= ~g->lazy.args;
 	if (!mask)
 		return;
-	if (g->g->ops->args) {
+	if (g->group->ops->args) {
 		ir_hook_args(&g->ir, mask, g->args_at, g->fault_args);
 	} else {
 		for (u32 n = 0; n < NARGS; n++) {
 			if (mask & 1u << n)
-				ir_store(&g->ir, 8, (struct ir_val){.kind = IR_STACK, .n = g->args_at + 8 * (s32)n},
-					 0, ir_const(0));
+				ir_store(&g->ir, 8, arg_place(g, n), 0, ir_const(0));
 		}
 	}
 	g->lazy.args |= mask;
@@ -156,7 +157,7 @@ struct ir_val gen_arg(struct gen *g, u32 n)
 {
 	if (!(g->lazy.args & 1u << n))
 		g->want_args |= 1u << n;
-	return ir_load(&g->ir, 8, (struct ir_val){.kind = IR_STACK, .n = g->args_at + 8 * (s32)n}, 0);
+	return ir_load(&g->ir, 8, arg_place(g, n), 0);
 }
 
 struct ir_val gen_scratch(struct gen *g, u32 size)

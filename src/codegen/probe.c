@@ -9,14 +9,14 @@
 
 struct ir_val gen_id(struct gen *g)
 {
-	return ir_alu(&g->ir, BPF_ADD, gen_lazy(g, LAZY_INDEX), ir_const(g->g->id_base));
+	return ir_alu(&g->ir, BPF_ADD, gen_lazy(g, LAZY_INDEX), ir_const(g->group->id_base));
 }
 
 struct ir_val gen_ident(struct gen *g)
 {
 	struct ir_val id = gen_id(g), fid;
 
-	if (!g->g->ops->fid)
+	if (!g->group->ops->fid)
 		return id;
 	fid = ir_alu(&g->ir, BPF_LSH, gen_lazy(g, LAZY_FID), ir_const(32));
 	return ir_alu(&g->ir, BPF_OR, fid, id);
@@ -45,7 +45,7 @@ static u32 count_bits(const u64 *set, u32 n, u32 *last)
 void gen_set_branch(struct gen *g, const u64 *set, bool sense, s32 to)
 {
 	struct ir *ir = &g->ir;
-	u32 n = g->g->nprobes, only = 0, count = count_bits(set, n, &only);
+	u32 n = g->group->nprobes, only = 0, count = count_bits(set, n, &only);
 	struct ir_val index, word, off;
 
 	if (count == 0 || count == n) {
@@ -86,23 +86,23 @@ static const char *probe_text(const struct cg_probe *p, enum d_builtin b)
 /* Does only the running function tell the text? */
 static bool is_dynamic(struct gen *g, enum d_builtin b)
 {
-	return g->g->ops->text && (b == D_BUILTIN_PROBEMOD || b == D_BUILTIN_PROBEFUNC);
+	return g->group->ops->text && (b == D_BUILTIN_PROBEMOD || b == D_BUILTIN_PROBEFUNC);
 }
 
 /* The text from a table with a row for each probe of the group. */
 static struct ir_val static_name(struct gen *g, enum d_builtin b)
 {
 	struct ir *ir = &g->ir;
-	u32 n = g->g->nprobes, strsize = g->cg->strsize;
+	u32 n = g->group->nprobes, strsize = g->cg->strsize;
 	char *table;
 	struct ir_val index;
 
 	if (n == 1)
-		return gen_text_const(g, probe_text(&g->g->probes[0], b));
+		return gen_text_const(g, probe_text(&g->group->probes[0], b));
 	if (!g->names[b - D_BUILTIN_PROBEPROV]) {
 		table = arena_alloc(g->cg->arena, (size_t)n * strsize);
 		for (u32 i = 0; i < n; i++)
-			strncpy(table + (size_t)i * strsize, probe_text(&g->g->probes[i], b), strsize - 1);
+			strncpy(table + (size_t)i * strsize, probe_text(&g->group->probes[i], b), strsize - 1);
 		g->names[b - D_BUILTIN_PROBEPROV] = 1 + cg_rodata(g->cg, table, (size_t)n * strsize);
 	}
 	index = ir_alu(ir, BPF_MUL, gen_lazy(g, LAZY_INDEX), ir_const(strsize));
@@ -149,11 +149,11 @@ bool gen_name_is_static(struct gen *g, const struct d_node *n)
 void gen_name_compare(struct gen *g, const struct d_node *n, bool swapped, bool sense, s32 to)
 {
 	const struct d_node *name = n->arg[swapped], *text = n->arg[!swapped];
-	u32 nprobes = g->g->nprobes;
+	u32 nprobes = g->group->nprobes;
 	u64 *set = arena_new_array(g->cg->arena, u64, nprobes / 64 + 1);
 
 	for (u32 i = 0; i < nprobes; i++) {
-		int cmp = strncmp(probe_text(&g->g->probes[i], name->builtin), text->str, g->cg->strsize - 1);
+		int cmp = strncmp(probe_text(&g->group->probes[i], name->builtin), text->str, g->cg->strsize - 1);
 
 		if (holds(n->op, swapped ? -cmp : cmp))
 			set[i / 64] |= 1ull << (i % 64);

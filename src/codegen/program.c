@@ -21,7 +21,7 @@ static bool *find_locals(struct gen *g)
 	for (u32 i = 0; i < in->nenablings; i++) {
 		const struct cg_enabling *e = &in->enablings[i];
 
-		if (e->group != g->group)
+		if (e->group != g->group_index)
 			continue;
 		for (u32 n = 0; n < e->nconj; n++)
 			cg_mark_vars(g->cg, e->conj[n], used);
@@ -61,7 +61,7 @@ static void gen_prologue(struct gen *g)
 	s32 go_on = ir_label_new(&g->ir);
 
 	g->end = ir_label_new(&g->ir);
-	if (!g->g->always) {
+	if (!g->group->always) {
 		activity = ir_load(&g->ir, 4, gen_state(g, offsetof(struct cg_state, activity)), 0);
 		ir_branch(&g->ir, BPF_JNE, activity, ir_const(CG_ACTIVE), g->end);
 	}
@@ -99,7 +99,7 @@ static void finish(struct gen *g, const char *name, enum asm_prog_kind kind, str
 		strbuf_printf(cg->ir_text, "%s:\n", name);
 		ir_dump(cg->ir_text, &g->ir);
 	}
-	err = ir_emit(&g->ir, ir_allocate(&g->ir), g->g, out);
+	err = ir_emit(&g->ir, ir_allocate(&g->ir), g->group, out);
 	out->name = prog_name(cg, name);
 	out->kind = kind;
 	if (err == -E2BIG)
@@ -110,7 +110,8 @@ static void finish(struct gen *g, const char *name, enum asm_prog_kind kind, str
 
 void gen_program(struct cg *cg, u32 group, struct asm_prog *out)
 {
-	struct gen g = {.cg = cg, .group = group, .g = &cg->in->groups[group], .fault = -1, .fault_args = -1};
+	struct gen g = {
+	    .cg = cg, .group = &cg->in->groups[group], .group_index = group, .fault = -1, .fault_args = -1};
 	const struct cg_input *in = cg->in;
 
 	ir_init(&g.ir, cg->arena);
@@ -124,7 +125,7 @@ void gen_program(struct cg *cg, u32 group, struct asm_prog *out)
 		g.epid = i + 1;
 		gen_clause(&g);
 	}
-	finish(&g, g.g->name, g.g->kind, out);
+	finish(&g, g.group->name, g.group->kind, out);
 }
 
 /* The end of a thread (raw tracepoint sched_process_exit): its slot is free for another. */
@@ -132,7 +133,7 @@ void gen_thread_exit(struct cg *cg, struct asm_prog *out)
 {
 	static const struct cg_group_ops no_ops;
 	static const struct cg_group group = {.name = "thread_exit", .kind = ASM_RAW_TRACEPOINT, .ops = &no_ops};
-	struct gen g = {.cg = cg, .g = &group};
+	struct gen g = {.cg = cg, .group = &group};
 
 	ir_init(&g.ir, cg->arena);
 	gen_slot_free(&g);

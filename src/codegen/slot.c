@@ -26,21 +26,13 @@ static struct ir_val slot_address(struct gen *g, struct ir_val n)
 	return ir_alu(&g->ir, BPF_ADD, gen_state(g, o->slots_off), n);
 }
 
-static struct ir_val find_thread(struct gen *g)
-{
-	struct ir_val task = ir_helper(&g->ir, BPF_FUNC_get_current_task_btf, NULL, 0);
-
-	return ir_helper(&g->ir, BPF_FUNC_task_storage_get,
-			 IR_ARGS(ir_map(cg_map(g->cg, CG_MAP_THREADS)), task, ir_const(0), ir_const(0)));
-}
-
 struct ir_val gen_slot_find(struct gen *g)
 {
 	struct ir *ir = &g->ir;
 	struct ir_val n = ir_new(ir), t;
 	s32 none = ir_label_new(ir);
 
-	t = find_thread(g);
+	t = gen_task_storage(g, CG_MAP_THREADS, 0);
 	ir_mov(ir, n, ir_const(0));
 	ir_branch(ir, BPF_JEQ, t, ir_const(0), none);
 	ir_mov(ir, n, ir_load(ir, 4, t, 0));
@@ -53,7 +45,7 @@ struct ir_val gen_slot_find(struct gen *g)
 struct ir_val gen_slot_or_leave(struct gen *g)
 {
 	struct ir *ir = &g->ir;
-	struct ir_val t = find_thread(g), n;
+	struct ir_val t = gen_task_storage(g, CG_MAP_THREADS, 0), n;
 
 	ir_branch(ir, BPF_JEQ, t, ir_const(0), g->end);
 	n = ir_load(ir, 4, t, 0);
@@ -124,7 +116,7 @@ bool gen_slot_is_needed(struct gen *g)
 		const struct cg_enabling *e = &in->enablings[i];
 		bool needs = false;
 
-		if (e->group != g->group)
+		if (e->group != g->group_index)
 			continue;
 		seen++;
 		for (u32 n = 0; n < e->nconj; n++)

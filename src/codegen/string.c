@@ -143,18 +143,14 @@ static struct ir_val str_call(struct gen *g, const struct d_node *n)
 	return text_calls[n->subr](g, n, dst);
 }
 
+static struct ir_val str_arm(struct gen *g, const struct d_node *n, const struct d_type *to)
+{
+	return gen_str(g, n);
+}
+
 static struct ir_val str_cond(struct gen *g, const struct d_node *n)
 {
-	struct ir_val p = ir_new(&g->ir);
-	s32 no = ir_label_new(&g->ir), done = ir_label_new(&g->ir);
-
-	gen_branch(g, n->arg[0], false, no);
-	ir_mov(&g->ir, p, gen_str(g, n->arg[1]));
-	ir_jump(&g->ir, done);
-	ir_label(&g->ir, no);
-	ir_mov(&g->ir, p, gen_str(g, n->arg[2]));
-	ir_label(&g->ir, done);
-	return p;
+	return gen_cond(g, n, str_arm);
 }
 
 static struct ir_val str_comma(struct gen *g, const struct d_node *n)

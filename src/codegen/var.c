@@ -58,8 +58,7 @@ static struct ir_val gen_key(struct gen *g, const struct d_node *n, const struct
 			gen_str_to(g, part, ir_at(&g->ir, key, off));
 			off += g->cg->strsize;
 		} else {
-			ir_store(&g->ir, 8, key, (s32)off,
-				 gen_convert(g, gen_int(g, part), part->type, v->keys[k]));
+			ir_store(&g->ir, 8, key, (s32)off, gen_int_as(g, part, v->keys[k]));
 			off += 8;
 		}
 	}
