@@ -1,57 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What another pydtrace has in the same process. One that lives: both work, but they must not attach or detach at the
- * same moment, since they share the place of the stub. One that was killed: its agent has gone inert, and is taken out
- * before ours is put in, so that a process does not fill up with dead ones.
+ * What a killed pydtrace has left in the process: its agent has gone inert, and is taken out before ours is put in, so
+ * that a process does not fill up with dead ones.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "python/python_impl.h"
 
-enum { LOCK_MS = 5000, ADOPT_MS = 1000, ROUNDS = 8 };
-
-/* A name in the abstract namespace is a lock that goes with its holder, however that ends. */
-int python_lock(struct target *t, struct diag *diag)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int len = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "pydtrace-attach-%d", target_pid(t));
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
-
-	if (fd < 0)
-		return diag_fail(diag, errno, "socket: %s", strerror(errno));
-	for (int ms = 0; bind(fd, (struct sockaddr *)&a, size); ms++) {
-		if (errno != EADDRINUSE || ms > LOCK_MS) {
-			close(fd);
-			return diag_fail(diag, EBUSY,
-					 "process %d (%s): another pydtrace is entering it right now; try again",
-					 target_pid(t), target_comm(t));
-		}
-		usleep(1000);
-	}
-	return fd;
-}
-
-static bool is_page(const struct target_map *m)
-{
-	return !m->off && m->prot[3] == 's' &&
-	       (!strncmp(m->path, "/memfd:pydtrace-page-", 21) || strstr(m->path, "/.pydtrace-page-"));
-}
-
-bool python_others_there(const struct python *p)
-{
-	for (size_t i = 0; i < p->maps.n; i++)
-		if (is_page(&p->maps.v[i]) && p->maps.v[i].start != p->target_page)
-			return true;
-	return false;
-}
+enum { ADOPT_MS = 1000, ROUNDS = 8 };
 
 static int map_open(struct python *p, const struct target_map *m)
 {
@@ -116,7 +76,7 @@ static int bury_round(struct target *t, const struct python_info *info, const st
 	if (target_maps_read(t, &maps))
 		return 0;
 	for (size_t i = 0; i < maps.n; i++) {
-		struct python *p = is_page(&maps.v[i]) ? calloc(1, sizeof(*p)) : NULL;
+		struct python *p = python_is_page(&maps.v[i]) ? calloc(1, sizeof(*p)) : NULL;
 
 		if (!p)
 			continue;

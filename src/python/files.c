@@ -84,6 +84,20 @@ bool python_target_has_proc(struct python *p)
 	return !lstat(path, &st) && S_ISLNK(st.st_mode) && !lstat("/proc/self", &own) && st.st_size == own.st_size;
 }
 
+int python_agent_write(struct python *p)
+{
+	for (size_t done = 0; done < p->agent_size;) {
+		ssize_t n = pwrite(p->agent_fd, (const char *)p->agent + done, p->agent_size - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 /* Files instead of memory files: all of them, or the agent only. Filled and ready before the target knows of them. */
 int python_files_prepare(struct python *p, const void *page, size_t page_size)
 {
@@ -95,13 +109,9 @@ int python_files_prepare(struct python *p, const void *page, size_t page_size)
 	if (fd < 0)
 		return fd;
 	p->agent_fd = fd;
-	for (size_t done = 0; done < p->agent_size;) {
-		ssize_t n = write(fd, (const char *)p->agent + done, p->agent_size - done);
-
-		if (n <= 0)
-			return -errno;
-		done += (size_t)n;
-	}
+	ret = python_agent_write(p);
+	if (ret)
+		return ret;
 	if (!p->no_memfd)
 		return 0;
 	fd = file_make(p, "page", p->page_file, sizeof(p->page_file));

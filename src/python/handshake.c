@@ -50,20 +50,6 @@ static int frame_word(struct python *p, size_t off, void *dst, size_t n)
 }
 #define FRAME_GET(p, field, to) frame_word(p, offsetof(struct stub_frame, field), (to), sizeof(*(to)))
 
-static int write_all(int fd, const void *data, size_t n)
-{
-	for (size_t done = 0; done < n;) {
-		ssize_t got = pwrite(fd, (const char *)data + done, n - done, (off_t)done);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got ? -errno : -EIO;
-		done += (size_t)got;
-	}
-	return 0;
-}
-
 /*
  * A path of the memory file that no other dlopen() has used: the loader takes an equal name for an equal file. So the
  * nonce goes into it as a sequence of "/" and "./", which change nothing.
@@ -199,7 +185,7 @@ int python_handshake(struct python *p, const void *page, size_t page_size)
 	ret = python_page_map(p);
 	if (!ret && !p->file[0]) {
 		p->agent_fd = fd_open(p, fds[1], "agent");
-		ret = p->agent_fd < 0 ? p->agent_fd : write_all(p->agent_fd, p->agent, p->agent_size);
+		ret = p->agent_fd < 0 ? p->agent_fd : python_agent_write(p);
 	}
 	if (ret)
 		return ret;

@@ -96,11 +96,14 @@ bool python_ctl_wait(struct python *p, u32 done, u64 deadline); /* until so many
 bool python_target_has_proc(struct python *p);
 int python_files_prepare(struct python *p, const void *page, size_t page_size);
 void python_files_unlink(struct python *p);
+int python_agent_write(struct python *p); /* the agent into agent_fd, whatever kind of file it is */
 
-/* adopt.c: other tracers of the same process. */
+/* others.c: other tracers of the same process. */
 int python_lock(struct target *t, struct diag *diag); /* a descriptor; closing it unlocks */
+bool python_is_page(const struct target_map *m);      /* of any pydtrace */
 bool python_others_there(const struct python *p);     /* by p->maps */
-/* Take out what killed tracers have left. With the lock. */
+
+/* adopt.c: take out what killed tracers have left. With the lock. */
 void python_bury_dead(struct target *t, const struct python_info *info, const struct python_symbols *sym);
 
 /* refuse.c: all return -errno, with a message. */

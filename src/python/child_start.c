@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * -c: start a program under ptrace, follow it over exec, and hold it where its interpreter is ready and the script has
+ * not begun. The child is ours, so breakpoints are fine.
+ *
+ *   exec ... exec -> entry point of the image: the loader has mapped everything
+ *                      no interpreter: a launcher (sh, env) runs on to its next exec; any other program is held here
+ *                      interpreter: breakpoints at what runs the script -> held there
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+#include "python/child_impl.h"
+
+enum { LAUNCHER_MS = 3000 };
+
+/* What runs the script: the first of these that is called after the start holds the child. */
+static const char *const runners[] = {
+    "Py_RunMain",
+    /* when that was inlined into the program's main, or an embedding program never calls it */
+    "PyRun_AnyFileExFlags",
+    "_PyRun_AnyFileObject",
+    "PyRun_SimpleFileExFlags",
+    "_PyRun_SimpleFileObject",
+    "PyRun_SimpleStringFlags",
+    "_PyRun_SimpleStringFlagsWithName",
+};
+_Static_assert(ARRAY_SIZE(runners) < CHILD_BREAKPOINTS, "one more for the entry point");
+
+/* Programs that start another by exec; what their arguments name may be Python. */
+static const char *const launchers[] = {
+    "sh",     "bash",    "dash",    "zsh",     "ksh",     "busybox", "env",     "nice",  "nohup",
+    "setsid", "taskset", "timeout", "chroot",  "unshare", "stdbuf",  "ionice",  "chrt",  "setpriv",
+    "sudo",   "su",      "runuser", "nsenter", "setarch", "prlimit", "numactl", "xargs", "coreutils"};
+
+static void child_exec(char *const argv[], int go, int report)
+{
+	sigset_t none;
+	char c;
+	int err;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (read(go, &c, 1) == 1) {
+		execvp(argv[0], argv);
+		err = errno;
+		if (write(report, &err, sizeof(err)) < 0)
+			_exit(126);
+	}
+	_exit(127);
+}
+
+/* Fork, seize, let it exec. 0, or -errno of the exec. */
+static int child_launch(struct python_child *c, char *const argv[], struct diag *diag)
+{
+	int go[2], report[2], err = 0, ret = 0;
+
+	if (pipe2(go, O_CLOEXEC))
+		return diag_fail(diag, errno, "-c: pipe: %s", strerror(errno));
+	if (pipe2(report, O_CLOEXEC)) {
+		ret = diag_fail(diag, errno, "-c: pipe: %s", strerror(errno));
+		close(go[0]);
+		close(go[1]);
+		return ret;
+	}
+	c->pid = fork();
+	if (c->pid == 0)
+		child_exec(argv, go[0], report[1]);
+	close(go[0]);
+	close(report[1]);
+	if (c->pid < 0)
+		ret = diag_fail(diag, errno, "-c: fork: %s", strerror(errno));
+	else if (ptrace(PTRACE_SEIZE, c->pid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL))
+		ret = diag_fail(diag, errno, "-c: ptrace: %s", strerror(errno));
+	else
+		c->traced = true;
+	if (!ret && write(go[1], "", 1) != 1)
+		ret = diag_fail(diag, errno, "-c: write: %s", strerror(errno));
+	close(go[1]);
+	/* The pipe closes at the exec; until then something in it is the exec's error. */
+	if (!ret && read(report[0], &err, sizeof(err)) == sizeof(err))
+		ret = diag_fail(diag, err, "-c: cannot run '%s': %s", argv[0], strerror(err));
+	close(report[0]);
+	return ret;
+}
+
+/* Where the image's own code begins: by then the loader has mapped what it needs. */
+static int entry_point(struct python_child *c, u64 *entry)
+{
+	char path[64];
+	Elf64_auxv_t a;
+	int fd, ret = -ENOENT;
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", c->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (read(fd, &a, sizeof(a)) == sizeof(a)) {
+		if (a.a_type == AT_ENTRY) {
+			*entry = a.a_un.a_val;
+			ret = 0;
+		}
+	}
+	close(fd);
+	return ret;
+}
+
+/* Is it a program that will exec another one? */
+static bool is_launcher(struct python_child *c)
+{
+	char path[64], exe[4096], args[4096];
+	const char *base;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", c->pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = 0;
+	base = strrchr(exe, '/');
+	base = base ? base + 1 : exe;
+	for (size_t i = 0; i < ARRAY_SIZE(launchers); i++)
+		if (!strcmp(base, launchers[i]))
+			return true;
+	/* "wrapper python3 x.py" */
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", c->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, args, sizeof(args)) : 0;
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && memmem(args, (size_t)n, "python", 6);
+}
+
+static void silent(void *arg, enum diag_level level, const char *text)
+{
+}
+
+/* At the entry point: is this Python? 0, -ENOENT without a message, or an error with one. */
+static int image_judge(struct python_child *c, struct python_info *info, struct diag *diag)
+{
+	struct diag quiet = {.sink = silent};
+	int ret = python_find(c->t, info, &quiet);
+
+	return ret == 0 || ret == -ENOENT ? ret : python_find(c->t, info, diag);
+}
+
+static int runners_break(struct python_child *c, const struct python_info *info)
+{
+	struct target_elf *e;
+	u64 addr;
+	int ret = target_elf_open(&e, c->t, info->image_base);
+
+	for (size_t i = 0; !ret && i < ARRAY_SIZE(runners); i++)
+		if (!target_elf_symbol(e, runners[i], &addr))
+			ret = child_break(c, addr);
+	if (!ret && !c->nbp)
+		ret = -ENOENT;
+	target_elf_close(e);
+	return ret;
+}
+
+/* Follow the child until it is held. 0: in Python; -ENOENT: it is none. */
+static int child_follow(struct python_child *c, struct python_info *info, struct diag *diag)
+{
+	u64 never = now_ns() + 3600ull * 1000000000, deadline = never, entry = 0;
+	bool python = false;
+	enum child_event ev;
+	int ret;
+
+	for (;;) {
+		ret = child_next(c, deadline, &ev);
+		if (ret)
+			return ret;
+		if (ev == CHILD_ENDED || ev == CHILD_NONE)
+			return -ENOENT;
+		if (ev == CHILD_EXEC) {
+			python = false;
+			deadline = never;
+			ret = entry_point(c, &entry);
+			if (!ret)
+				ret = child_break(c, entry);
+		} else if (python) {
+			c->held = true;
+			return python_find(c->t, info, diag); /* again: 3.9 and 3.10 know their version only now */
+		} else {
+			ret = image_judge(c, info, diag);
+			if (ret == -ENOENT && !is_launcher(c)) {
+				c->held = true;
+				return ret;
+			}
+			python = ret == 0;
+			if (ret == -ENOENT)
+				deadline = now_ns() + LAUNCHER_MS * 1000000ull;
+			else if (ret)
+				return ret;
+			ret = python ? runners_break(c, info) : 0;
+		}
+		if (!ret)
+			ret = child_continue(c);
+		if (ret)
+			return ret;
+	}
+}
+
+int python_start(struct python_child **out, char *const argv[], struct target **t, struct python_info *info,
+		 struct diag *diag)
+{
+	struct python_child *c = calloc(1, sizeof(*c));
+	unsigned errors = diag->errors;
+	int ret, status;
+
+	*out = NULL;
+	*t = NULL;
+	if (!c)
+		return diag_fail(diag, ENOMEM, "out of memory");
+	ret = child_launch(c, argv, diag);
+	if (!ret)
+		ret = target_open(&c->t, c->pid, diag);
+	if (!ret)
+		ret = child_follow(c, info, diag);
+	if (ret && ret != -ENOENT && diag->errors == errors)
+		diag_fail(diag, -ret, "-c: cannot follow '%s': %s", argv[0], strerror(-ret));
+	if (ret && (ret != -ENOENT || !c->t)) {
+		python_child_wait(c, true, &status);
+		return ret;
+	}
+	*out = c;
+	*t = c->t;
+	return ret;
+}
