@@ -5,7 +5,7 @@
  * are counted, and a helper gets only maps of the image. A program that breaks a rule ends with -EFAULT.
  *
  *   vm.c          open, load, run                     vm_memory.c   what may be touched
- *   vm_insn.c     the interpreter                     vm_helpers.c  one row for each helper
+ *   vm_insn.c     the interpreter                     vm_helpers.c  one row for each helper (vm_helpers_*.c)
  *   vm_maps.c     any map                             vm_array.c vm_hash.c vm_queue.c vm_ring.c
  */
 #ifndef PYDTRACE_EXEC_VM_IMPL_H
@@ -54,6 +54,7 @@ struct vm_map_type {
 };
 extern const struct vm_map_type vm_array_type, vm_hash_type, vm_storage_type, vm_queue_type, vm_ring_type;
 
+/* A map as the image defines it. 0 or -errno. */
 int vm_map_open(struct vm_map *m, const struct asm_map *def, u32 ncpus);
 void vm_map_close(struct vm_map *m);
 /* Memory for `n` elements; frees nothing on failure. */
@@ -72,6 +73,7 @@ int vm_table_find(const struct vm_table *t, const void *key); /* element, or -EN
 int vm_table_add(struct vm_table *t, const void *key);        /* element, or -E2BIG */
 int vm_table_remove(struct vm_table *t, const void *key);     /* element that was, or -ENOENT */
 
+/* Room for a record, NULL: the ring is full. It is seen by vm_ring_drain() once it is submitted. */
 void *vm_ring_reserve(struct vm_map *m, u64 size);
 void vm_ring_submit(void *sample, bool discard);
 int vm_ring_drain(struct vm_map *m, exec_record_fn *fn, void *arg);
@@ -112,14 +114,17 @@ struct vm_run {
 int vm_call(struct vm_run *r, u32 pc, const u64 args[5], u64 *r0);
 /* Is the call of a helper known? For the load. */
 bool vm_helper_known(s32 id);
+/* 0 or r->error. */
 int vm_helper_call(struct vm_run *r, s32 id, const u64 args[5], u64 *r0);
 
 /* `n` bytes that the program may read (or write), or NULL; then r->error is set. */
 u8 *vm_memory(struct vm_run *r, u64 addr, u64 n, bool write);
 /* The value of a load of `size` bytes. */
 u64 vm_load(struct vm_run *r, u64 addr, u32 size);
+/* Where the members of the task that VM_TASK stands for lie. */
 struct exec_task_layout vm_task_layout(void);
-bool vm_is_task(u64 addr);
+bool vm_is_task(u64 addr); /* does it point into that task? */
+/* The map that a program's register holds, or NULL; then r->error is set. */
 struct vm_map *vm_map_of(struct vm_run *r, u64 addr);
 
 #endif
