@@ -219,10 +219,16 @@ struct cg_output {
 	const char **why;
 };
 
-/* 0 or -EINVAL, -E2BIG with a located message. Everything in in->arena. */
+/*
+ * Make the programs of all groups. 0; or -EINVAL, -E2BIG (more than the kernel takes) with one message in diag, and then
+ * *out is of no use. Everything is in in->arena and points into *in.
+ */
 int cg_generate(const struct cg_input *in, struct cg_output *out, struct diag *diag);
 
-/* Dumps for -x dump=ir and -x dump=insns, and the golden tests. */
+/*
+ * For -x dump=ir, -x dump=insns and the golden tests. The first generates once more, silently, as the intermediate form is
+ * not kept: up to the first error.
+ */
 void cg_dump_ir(struct strbuf *out, const struct cg_input *in);
 void cg_dump_insns(struct strbuf *out, const struct cg_output *o);
 

@@ -49,10 +49,7 @@ struct d_var {
 	struct srcpos pos; /* first use */
 };
 
-/*
- * Built-in variables: one row each. X(enum suffix, D name, type's D name, comes-from-the-probe)
- * A variable of type string with D_IDENT is fixed by the identity of the probe or function: it travels as a number.
- */
+/* Built-in variables: one row each. X(enum suffix, D name, type's D name) */
 #define D_BUILTINS(X)                                                                                              \
 	X(ARG0, "arg0", "int64_t")                                                                                 \
 	X(ARG1, "arg1", "int64_t")                                                                                 \
@@ -89,7 +86,10 @@ enum d_builtin {
 	    D_NBUILTINS
 };
 
-/* Is the built-in one of probeprov, probemod, probefunc, probename? They travel as a number (see codegen). */
+/*
+ * Is the built-in one of probeprov, probemod, probefunc, probename? The identity of the probe and function fixes them, so
+ * they travel as a number (see codegen).
+ */
 static inline bool d_builtin_is_identity(enum d_builtin b)
 {
 	return b >= D_BUILTIN_PROBEPROV && b <= D_BUILTIN_PROBENAME;
