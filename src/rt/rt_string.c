@@ -140,53 +140,87 @@ RT_FUNC void rt_str_substr(void *dst, const void *src, __s64 index, __s64 n, __u
 }
 
 /*
- * Is the text of `sub` at p? All words, without a decision; 0: it is. `words` holds its end.
+ * Decisions as numbers, 0 or 1, that are multiplied with. Masks of 0 and -1 would do, but from Linux 6.18 on the verifier
+ * takes such a mask apart at each "and" with a constant, as if it were a branch; and where the 8,192 branches that it
+ * has room for are used up there, that kernel runs into a null pointer (maybe_fork_scalars).
  */
-static inline __u64 differs(const char *p, const __u64 *sub, __u64 words)
+static inline __u64 bit_nonzero(__u64 x)
 {
-	__u64 diff = 0;
-
-	for (__u64 k = 0; k < words; k++)
-		diff |= (RT_LOAD64(p + 8 * k) ^ sub[k]) & ((nonzero_bytes(sub[k]) >> 7) * 0xff);
-	return diff;
+	x |= -x;
+	RT_OPAQUE(x);
+	x >>= 63;
+	RT_OPAQUE(x);
+	return x;
 }
 
-/* Each place would be a known number to the verifier, which would walk what follows for each: hide it in memory. */
-static inline __s64 hide(void *memory, __u64 n)
+/* a < b, both far from the ends of their range. */
+static inline __u64 bit_less(__u64 a, __u64 b)
 {
-	*(volatile __u64 *)memory = n;
-	return *(volatile __s64 *)memory;
+	a -= b;
+	RT_OPAQUE(a);
+	a >>= 63;
+	RT_OPAQUE(a);
+	return a;
+}
+
+/* `bit` ? yes : no */
+static inline __u64 choose(__u64 bit, __u64 yes, __u64 no)
+{
+	__u64 d = (yes - no) * bit;
+
+	RT_OPAQUE(d);
+	return no + d;
+}
+
+static inline __u64 text_mask(__u64 w)
+{
+	return (nonzero_bytes(w) >> 7) * 0xff;
 }
 
 /*
- * Where `sub` (text that ends within its first `words` words) first stands in s at or after `start`; -1: nowhere. `wide`
- * is s in a buffer of 2 * size bytes that is zero from s's end on, so that a word can be read at each byte of s; it is
- * written to.
+ * The first i in [first, last] with the text of sub at s + i, or -1. masks[k] has the bytes of sub[k] that count, for k from
+ * 1 on. Without a decision, for each one would be made at each place; what of sub is behind the end of s is left to `last`.
+ */
+static inline __u64 find_first(const char *s, const __u64 *sub, __u64 *masks, __u64 words, __u64 first, __u64 last,
+			       __u64 size)
+{
+	__u64 head = sub[0], mask = text_mask(head), found = ~0ull;
+
+	for (__u64 k = 1; k < words; k++)
+		masks[k] = text_mask(sub[k]);
+	for (__u64 i = size; i-- > 0;) {
+		__u64 diff = (RT_LOAD64(s + i) ^ head) & mask;
+
+		for (__u64 k = 1; k < words && i + 8 * k < size; k++)
+			diff |= (RT_LOAD64(s + i + 8 * k) ^ sub[k]) & masks[k];
+		found = choose(bit_nonzero(diff) | bit_less(i, first) | bit_less(last, i), found, i);
+	}
+	return found;
+}
+
+/* Most of what is searched for is short: one decision spares it the most of the search. */
+#define SHORT_SUB 8
+
+/*
+ * Where `sub` (text that ends within its first `words` words) first stands in s at or after `start`; -1: nowhere. As in
+ * Perl, the empty text stands everywhere, even when start is behind the end. `wide` is s in a buffer of 2 * size bytes
+ * that is zero from s's end on, so that a word can be read at each byte of s; it is written to.
  */
 RT_FUNC __s64 rt_str_index(void *wide, const void *sub, __u64 words, __s64 start, __u64 size)
 {
-	const char *s = wide;
-	const __u64 *p = sub;
-	__u64 len = rt_str_len(wide, size), first = start < 0 ? 0 : (__u64)start, head, mask;
+	__u64 len = rt_str_len(wide, size), sublen = rt_str_len(sub, words * 8), found, first;
+	__u64 *masks = (__u64 *)((char *)wide + size);
 
-	RT_OPAQUE(first);
-	RT_OPAQUE(len);
-	head = p[0];
-	mask = (nonzero_bytes(head) >> 7) * 0xff;
-	if (head == 0 && len == 0)
-		return 0;
-	for (__u64 i = 0; i < size; i++) {
-		__u64 early = (__u64)((__s64)(i - first) >> 63); /* -1 before start */
-
-		RT_OPAQUE(early);
-		if (i >= len)
-			return -1;
-		if (((RT_LOAD64(s + i) ^ head) & mask) | early)
-			continue;
-		if (!differs(s + i, p, words))
-			return hide(wide, i);
-	}
-	return -1;
+	first = choose(bit_less((__u64)start, 0), 0, (__u64)start);
+	first = choose(bit_less(len, first), len, first);
+	if (sublen < SHORT_SUB)
+		words = 1;
+	found = find_first(wide, sub, masks, words, first, len - sublen, size);
+	if (!sublen)
+		found = first;
+	/* Each place would be a known number to the verifier, which would walk all that follows once for each. */
+	*(volatile __u64 *)wide = found;
+	return *(volatile __s64 *)wide;
 }
 
 /* The last component of a path: where it begins and ends, and where the part before its slashes ends. */
@@ -194,30 +228,19 @@ struct component {
 	__u64 start, end, dir_end;
 };
 
-/* -1 when x, a byte, is 0, else 0. */
-static inline __u64 mask_zero(__u64 x)
-{
-	__u64 m;
-
-	RT_OPAQUE(x);
-	m = (__u64)((__s64)(x - 1) >> 63);
-	RT_OPAQUE(m);
-	return m;
-}
-
 static inline void find_component(struct component *c, const void *path, __u64 size)
 {
 	const __u64 *w = path;
-	__u64 start = 0, end = 0, dir_end = 0, was = ~0ull; /* was: -1 when the byte before is a slash, or none */
+	__u64 start = 0, end = 0, dir_end = 0, was = 1; /* was: the byte before is a slash, or none */
 
 	for (__u64 i = 0; i < size; i++) {
 		__u64 ch = (w[i / 8] >> (8 * (i % 8))) & 0xff;
-		__u64 slash = mask_zero(ch ^ '/'), text = ~(slash | mask_zero(ch)), begins = text & was;
+		__u64 other = bit_nonzero(ch ^ '/'), text = other * bit_nonzero(ch), begins = text * was;
 
-		start = (start & ~begins) | (i & begins);
-		dir_end = (dir_end & ~begins) | (end & begins);
-		end = (end & ~text) | ((i + 1) & text);
-		was = slash;
+		start = choose(begins, i, start);
+		dir_end = choose(begins, end, dir_end);
+		end = choose(text, i + 1, end);
+		was = 1 - other;
 	}
 	c->start = start;
 	c->end = end;

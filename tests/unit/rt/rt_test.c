@@ -259,6 +259,13 @@ static void test_index(void **state)
 						 find(hay[i], subs[k], start));
 			}
 		}
+		for (int64_t start = -1; start <= SIZE; start++) {
+			struct text wide = text(hay[i]), sub = text("");
+			int64_t len = (int64_t)strlen(hay[i]), from = start < 0 ? 0 : start;
+
+			assert_int_equal(rt_str_index(wide.s, sub.s, SIZE / 8, start, SIZE),
+					 from < len ? from : len);
+		}
 	}
 }
 
