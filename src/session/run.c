@@ -28,68 +28,6 @@ struct run {
 
 enum { FD_SIGNAL, FD_RING, FD_PROCESS };
 
-/* --- what the consumer asks ----------------------------------------------------------------------------- */
-
-static int names(void *arg, u64 ident, struct consumer_names *out)
-{
-	struct session *s = arg;
-	u32 id = CG_IDENT_ID(ident), fid = CG_IDENT_FID(ident);
-
-	if (!id || id > s->probes.n)
-		return -ENOENT;
-
-	const struct probe *p = s->probes.v[id - 1];
-
-	*out = (struct consumer_names){p->prov, p->mod, p->func, p->name};
-	if (!fid || !p->group->provider->names)
-		return 0;
-	for (size_t i = 0; i < s->providers.n; i++)
-		if (s->providers.v[i].ops == p->group->provider)
-			return p->group->provider->names(s->providers.v[i].run, p, fid, &out->mod, &out->func);
-	return -ENOENT;
-}
-
-/* The ERROR probe; a fault in an ERROR clause itself is only reported. */
-static bool fault(void *arg, u32 epid, u32 action, u32 code, u64 value)
-{
-	struct session *s = arg;
-	const struct provider_group *g = session_plan_group(s, "ERROR");
-	const u64 args[10] = {[1] = epid, [2] = action, [3] = 0, [4] = code, [5] = value};
-
-	if (!g || (epid && epid <= s->enablings.n && s->enablings.v[epid - 1].group == g->cg_index))
-		return false;
-	exec_fire(s->exec, g->cg_index, args, ARRAY_SIZE(args));
-	return true;
-}
-
-static int consumer_make(struct session *s)
-{
-	const s64 *opt = s->cfg->opt.n;
-	const struct consumer_config cfg = {
-	    .in = &s->in,
-	    .cg = &s->cg,
-	    .exec = s->exec,
-	    .out = s->out,
-	    .opt =
-		{
-		    .quiet = opt[SESSION_QUIET],
-		    .flowindent = opt[SESSION_FLOWINDENT],
-		    .strsize = s->env.strsize,
-		    .aggsortkey = opt[SESSION_AGGSORTKEY],
-		    .aggsortrev = opt[SESSION_AGGSORTREV],
-		    .aggsortpos = (u32)opt[SESSION_AGGSORTPOS],
-		    .aggsortkeypos = (u32)opt[SESSION_AGGSORTKEYPOS],
-		    .rawbytes = (u32)opt[SESSION_RAWBYTES],
-		},
-	    .diag = s->diag,
-	    .arg = s,
-	    .names = names,
-	    .error = fault,
-	};
-
-	return consumer_new(&s->consumer, &cfg);
-}
-
 /* --- on and off ------------------------------------------------------------------------------------------ */
 
 static int load(struct session *s)
@@ -103,13 +41,13 @@ static int load(struct session *s)
 	__atomic_store_n(&s->state, state, __ATOMIC_RELEASE); /* for the thread of signals.c */
 	if (!state)
 		return diag_fail(s->diag, ENOMEM, "cannot map the state of the programs");
-	return consumer_make(s);
+	return session_consumer_open(s);
 }
 
 static int fire(struct session *s, const char *name)
 {
 	static const u64 args[10];
-	const struct provider_group *g = session_plan_group(s, name);
+	const struct provider_group *g = session_group(s, name);
 
 	return g ? exec_fire(s->exec, g->cg_index, args, ARRAY_SIZE(args)) : 0;
 }

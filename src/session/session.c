@@ -6,21 +6,6 @@
 
 #include "session/session_impl.h"
 
-int session_flush(struct session *s, int err)
-{
-	if (!err && (fflush(s->out) || ferror(s->out)))
-		err = errno ? -errno : -EIO;
-	/* A reader that has gone away (head) wants no more, and no message either. */
-	if (!err || err == -EPIPE)
-		return err;
-	if (__atomic_load_n(&s->interrupts, __ATOMIC_SEQ_CST) > 1)
-		return -EPIPE; /* a second signal has cut it off */
-	if (!ferror(s->out))
-		return diag_fail(s->diag, -err, "cannot take the records: %s", strerror(-err));
-	return diag_fail(s->diag, -err, "failed to write to %s: %s",
-			 s->cfg->output ? s->cfg->output : "standard output", strerror(-err));
-}
-
 /* Say what is missing before any process is touched. */
 static int exec_choose(struct session *s)
 {
@@ -36,20 +21,6 @@ static int exec_choose(struct session *s)
 	return s->exec_ops->probe(s->diag);
 }
 
-static int output_open(struct session *s)
-{
-	if (!s->cfg->output)
-		return 0;
-
-	FILE *f = fopen(s->cfg->output, "ae");
-
-	if (!f)
-		return diag_fail(s->diag, errno, "failed to open output file '%s': %s", s->cfg->output,
-				 strerror(errno));
-	s->out = f;
-	return 0;
-}
-
 static int compile(struct session *s)
 {
 	const char *dump = s->cfg->opt.text[SESSION_DUMP];
@@ -57,7 +28,7 @@ static int compile(struct session *s)
 
 	if (err || (dump && !strcmp(dump, "tree")))
 		return err;
-	err = session_plan_build(s);
+	err = session_enable(s);
 	if (err || (dump && !strcmp(dump, "ir")))
 		return err;
 	return cg_generate(&s->in, &s->cg, s->diag);
@@ -84,7 +55,7 @@ static int run(struct session *s)
 	static int (*const stages[])(struct session *) = {
 	    exec_choose,           session_signals_block,  session_processes_open,
 	    session_sources_parse, session_providers_open, session_plan_expand,
-	    output_open,
+	    session_output_open,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
@@ -120,8 +91,7 @@ int session_run(struct session_config *cfg, struct diag *diag)
 	exec_close(s.exec);
 	session_providers_close(&s);
 	session_processes_close(&s);
-	if (s.out != stdout && fclose(s.out) && !err)
-		err = diag_fail(diag, errno, "failed to write to %s: %s", cfg->output, strerror(errno));
+	err = session_output_close(&s, err);
 	session_signals_close(&s);
 	if (!err)
 		return s.status;

@@ -2,10 +2,12 @@
 /*
  * What the files of session/ share. The stages of a run, in order, each a file:
  *
- *   process.c  -c and -p: the processes that the user names     list.c  -l
- *   source.c   texts of the script, C preprocessor              dump.c  -x dump, -S, -v
- *   plan.c     clauses -> probes -> groups -> enablings
- *   run.c      load, attach, the loop, and out again
+ *   process.c    -c and -p: the processes that the user names   list.c     -l
+ *   source.c     texts of the script, C preprocessor            dump.c     -x dump, -S, -v
+ *   providers.c  opened, and what they call                     signals.c  what ends a run
+ *   plan.c       clauses -> probes, by group                    output.c   -o, and the last flush
+ *   enable.c     probes -> enablings
+ *   run.c        load, attach, the loop, and out again          records.c  the consumer, and what it asks
  */
 #ifndef PYDTRACE_SESSION_IMPL_H
 #define PYDTRACE_SESSION_IMPL_H
@@ -85,10 +87,12 @@ struct session {
 	int status;
 };
 
+/* From here on a signal is only counted and makes `signals` readable; the first ends the tracing by itself. */
 int session_signals_block(struct session *s);
 void session_signals_stop(struct session *s); /* from here on they are only held back */
 void session_signals_close(struct session *s);
 
+/* Grab what -p names and start what -c does. */
 int session_processes_open(struct session *s);
 void session_processes_close(struct session *s);
 /* 0 and the number; or -EINVAL with a message. */
@@ -99,22 +103,34 @@ int session_words_split(struct arena *a, const char *text, char ***out, struct d
 /* Read and parse all programs; apply the options that they set. */
 int session_sources_parse(struct session *s);
 
+/* Open all, in the order of their table. 0 or -errno with a message. */
 int session_providers_open(struct session *s);
 void session_providers_close(struct session *s);
+/* The one that is open, by its table; NULL: there is none. */
+struct session_provider *session_provider_of(struct session *s, const struct provider *ops);
+
 /* Find the probes of each clause. */
 int session_plan_expand(struct session *s);
-/* After d_check(): enablings, filters, and what cg_generate() is to have. */
-int session_plan_build(struct session *s);
+/* d_check(), with the arguments of the probes that were found. */
+int session_plan_resolve(struct session *s);
+/* After that: open the executor, make the enablings and filters, and fill in what cg_generate() is to have. */
+int session_enable(struct session *s);
 /* The group of a probe that the session itself fires ("BEGIN", "END", "ERROR"), if some clause is at it; or NULL. */
-const struct provider_group *session_plan_group(const struct session *s, const char *name);
-int session_plan_resolve(struct session *s); /* d_check(), with the arguments of the probes that were found */
+const struct provider_group *session_group(const struct session *s, const char *name);
 
-int session_list(struct session *s);
-int session_dump(struct session *s);
-void session_explain(struct session *s);
+int session_list(struct session *s);     /* -l */
+int session_dump(struct session *s);     /* -x dump, -S */
+void session_explain(struct session *s); /* -v */
 
+/* The consumer of the loaded programs, into s->consumer. */
+int session_consumer_open(struct session *s);
+/* From the load to the last line. 0 or -errno, said already. */
 int session_trace(struct session *s);
 
+/* The file of -o, or standard output. */
+int session_output_open(struct session *s);
+/* `err`, or what closing says when that is 0. */
+int session_output_close(struct session *s, int err);
 /* Flush the output. `err`: what writing has said so far. Says so when it failed; a reader that went away is -EPIPE and no message. */
 int session_flush(struct session *s, int err);
 

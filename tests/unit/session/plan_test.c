@@ -197,7 +197,7 @@ static void enablings_are_in_script_order(void **state)
 
 	assert_int_equal(expand(w), 0);
 	assert_int_equal(session_plan_resolve(s), 0);
-	assert_int_equal(session_plan_build(s), 0);
+	assert_int_equal(session_enable(s), 0);
 	assert_int_equal(s->in.nenablings, 4);
 	assert_int_equal(s->in.ngroups, 3);
 	assert_int_equal(s->enablings.v[0].nconj, 2);
@@ -208,8 +208,8 @@ static void enablings_are_in_script_order(void **state)
 	assert_string_equal(s->in.groups[s->enablings.v[2].group].name, "BEGIN");
 	assert_null(s->enablings.v[2].set);
 	assert_int_equal(s->enablings.v[3].group, s->enablings.v[0].group);
-	assert_non_null(session_plan_group(s, "BEGIN"));
-	assert_null(session_plan_group(s, "END"));
+	assert_non_null(session_group(s, "BEGIN"));
+	assert_null(session_group(s, "END"));
 	world_free(w);
 }
 
@@ -220,7 +220,7 @@ static void the_vm_has_no_system_calls(void **state)
 	w->s.exec_ops = &exec_vm;
 	assert_int_equal(expand(w), 0);
 	assert_int_equal(session_plan_resolve(&w->s), 0);
-	assert_true(session_plan_build(&w->s) < 0);
+	assert_true(session_enable(&w->s) < 0);
 	assert_non_null(strstr(w->last, "the vm executor has no system-call events yet"));
 	world_free(w);
 }
