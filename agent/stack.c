@@ -6,15 +6,16 @@
  *
  * Where a thread's stack lies is read from glibc's descriptor of the thread, which begins at the thread pointer
  * (nptl/descr.h: stackblock, stackblock_size). Its offset differs between versions; the two words are found by what they
- * say: a block that holds both the stack pointer and, near its upper end, the descriptor itself. pthread_getattr_np()
- * would do the same, with a lock, an allocation and a system call. The main thread's stack ends at __libc_stack_end.
+ * say: a block of whole pages that holds the stack pointer and, near its upper end, the descriptor itself.
+ * pthread_getattr_np() would do the same, with a lock, an allocation and a system call. The main thread's stack ends at
+ * __libc_stack_end.
  */
 #include "agent_impl.h"
 
 #define SPARE          (1u << 20) /* bytes that are left for C code at the deepest call; of small stacks the half */
 #define MAIN_MOST      (120ull << 20) /* the kernel keeps no more than 128 MB free below it (mmap_base()) */
 #define ABOVE          (64u << 10)    /* the descriptor is not farther from its block's end */
-#define LEAST          (8u << 10)
+#define PAGE_REST      4095
 #define PER_CALL       560 /* of the C stack, where nothing is known: measured 400 to 530 (3.11.2, 3.11.7) */
 #define WORD_FIRST     64  /* of the descriptor, to look at */
 #define WORD_LAST      280
@@ -30,7 +31,8 @@ static bool is_block(const uintptr_t *tp, uint32_t i, uintptr_t sp)
 {
 	uintptr_t low = tp[i], size = tp[i + 1];
 
-	return size >= LEAST && sp - low < size && (uintptr_t)tp - low < size && low + size - (uintptr_t)tp < ABOVE;
+	return low && size && !((low | size) & PAGE_REST) && sp - low < size && (uintptr_t)tp - low < size &&
+	       low + size - (uintptr_t)tp < ABOVE;
 }
 
 static bool within(uintptr_t sp, uintptr_t low, uintptr_t size)

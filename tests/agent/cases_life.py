@@ -296,3 +296,28 @@ def recursion_deep():
         g(100000)
         a.fini()
         same(a.page.state, GONE)
+
+
+@case
+def recursion_in_a_small_thread():
+    """What is left is that thread's: little of a small stack, much of a large one."""
+    if not PYTHON311:
+        return
+
+    def f(n):
+        return f(n - 1) if n else 0
+
+    def in_thread(size, n):
+        threading.stack_size(size)
+        thread = threading.Thread(target=f, args=(n,))
+        thread.start()
+        thread.join()
+        threading.stack_size(0)
+    sys.setrecursionlimit(10**6)
+    for size, n, state in (256 << 10, 50, ACTIVE), (64 << 20, 50000, ACTIVE), (256 << 10, 900, INERT):
+        a = Agent([names("nothing")], copy=True)
+        a.init()
+        in_thread(size, n)
+        same((size, n, a.page.state), (size, n, state))
+        a.fini()
+        same(a.page.state, GONE)
