@@ -21,11 +21,6 @@ _Static_assert(ARRAY_SIZE(event_names) == WIRE_NEVENTS, "an event without a name
 
 static const char *const event_arg_types[] = {"uintptr_t", "uintptr_t", "int64_t"};
 
-const char *python_event_name(enum wire_event ev)
-{
-	return event_names[ev];
-}
-
 static bool python_claims(const char *prov)
 {
 	return !strncmp(prov, "python", 6);

@@ -68,7 +68,7 @@ int python_group_attach(struct provider_run *r, struct provider_group *g, struct
 	err = python_site(ev->proc->python, ev->event, path, sizeof(path), &off);
 	if (err)
 		return diag_fail(r->env->diag, -err, "cannot find the agent's site for %s in process %d: %s",
-				 python_event_name(ev->event), ev->proc->pid, strerror(-err));
+				 g->probes.v[0]->name, ev->proc->pid, strerror(-err));
 	return exec_attach_uprobe(e, g->cg_index, path, off, ev->proc->pid, false, r->env->diag);
 }
 

@@ -27,7 +27,7 @@ int python_filter_open(struct provider_run *r, struct provider_group *g, const s
 
 		if (d->by_id)
 			err = d->id == g->probes.v[0]->id ? python_plan_any(plan, filter, "", "") : 0;
-		else if (glob_match(d->prov, e->proc->prov) && glob_match(d->name, python_event_name(e->event)))
+		else if (glob_match(d->prov, e->proc->prov) && glob_match(d->name, g->probes.v[0]->name))
 			err = python_plan_any(plan, filter, d->mod, d->func);
 		if (err)
 			return diag_fail(r->env->diag, -err, "cannot plan the Python probes: %s", strerror(-err));

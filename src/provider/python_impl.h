@@ -40,8 +40,6 @@ struct provider_run {
 	VEC(struct python_proc *) procs;
 };
 
-const char *python_event_name(enum wire_event ev);
-
 extern const struct cg_group_ops python_site_ops;
 
 int python_group_attach(struct provider_run *r, struct provider_group *g, struct exec *e);

@@ -44,11 +44,6 @@ int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enu
 	return 0;
 }
 
-const char *python_event_name(enum wire_event ev)
-{
-	return ev == WIRE_ENTRY ? "function-entry" : "function-return";
-}
-
 static const char *arg_type(void *arg, const struct d_clause *c, u32 n)
 {
 	return n < 3 ? "int64_t" : NULL;
@@ -71,7 +66,8 @@ static char *plan_of(const char *text, enum wire_event ev)
 	struct d_resolver resolver = {.arg_type = arg_type, .strsize = 256};
 	struct python_proc proc = {.pid = 7, .prov = "python7"};
 	struct python_event event = {.proc = &proc, .event = ev};
-	struct probe probe = {.id = 42}, *probes[] = {&probe};
+	struct probe probe = {.id = 42, .name = ev == WIRE_ENTRY ? "function-entry" : "function-return"};
+	struct probe *probes[] = {&probe};
 	struct provider_group group = {.data = &event, .probes = {probes, 1, 1}};
 	struct provider_env env = {.diag = &diag};
 	struct provider_run run = {.env = &env};
