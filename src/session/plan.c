@@ -55,7 +55,7 @@ static int desc_expand(struct session *s, struct finder *f, const struct d_desc 
 		if (err)
 			return err;
 	}
-	if (f->matches > before || s->cfg->opt.n[SESSION_ZDEFS] || s->cfg->mode == SESSION_LIST)
+	if (f->matches > before || s->cfg->opt.n[SESSION_ZDEFS])
 		return 0;
 	if (claimed)
 		diag_report(s->diag, DIAG_ERROR, d->pos, "probe description %s does not match any probes",

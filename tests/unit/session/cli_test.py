@@ -41,7 +41,9 @@ def same(got, want):
 
 same(run("-x", "dump=tree", "-n", "syscall::read:entry /pid == 1/ { @[probefunc] = count(); }"), (TREE, ""))
 same(run("-l", "-P", "dtrace"), (LIST, ""))
-same(run("-l", "-n", "nothing"), (LIST.splitlines(True)[0], ""))
+same(run("-l", "-n", "nothing", status=1),
+     ("", "pydtrace: -n:1:1: probe description :::nothing does not match any probes\n    nothing\n    ^\n"))
+same(run("-lZ", "-n", "nothing"), (LIST.splitlines(True)[0], ""))
 assert run("-lv", "-n", "syscall::close:return")[0].endswith("close return\n" + ARGUMENTS)
 assert {"BEGIN", "entry", "return", "tick-1000"} <= {line.split()[-1] for line in run("-l")[0].splitlines()}
 same(run("-e", "-n", "BEGIN { trace(1); }"), ("", ""))
