@@ -58,7 +58,9 @@ static int adopt(struct python *p, const struct target_map *m)
 		return p->page_fd;
 	if (lseek(p->page_fd, 0, SEEK_END) < (off_t)p->map_size)
 		return -ENOEXEC;
-	ret = python_page_map(p);
+	ret = strncmp(m->path, "/memfd:", 7) ? 0 : python_page_seal(p); /* a file in /tmp cannot be sealed */
+	if (!ret)
+		ret = python_page_map(p);
 	if (ret)
 		return ret;
 	p->agent_fd = agent_open(p, m->path);

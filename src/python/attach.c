@@ -212,10 +212,12 @@ const struct wire_page *python_page(const struct python *p)
 
 const struct wire_function *python_function(const struct python *p, u32 fid)
 {
-	u64 off = p->page->functions + (u64)(fid - 1) * sizeof(struct wire_function);
+	/* Read once: the target may write it at any time. */
+	u64 off =
+	    __atomic_load_n(&p->page->functions, __ATOMIC_RELAXED) + (u64)(fid - 1) * sizeof(struct wire_function);
 
 	if (!fid || fid > p->page->max_functions || fid > __atomic_load_n(&p->page->nfunctions, __ATOMIC_ACQUIRE) ||
-	    off + sizeof(struct wire_function) > p->ctl_off)
+	    off % _Alignof(struct wire_function) || off + sizeof(struct wire_function) > p->ctl_off)
 		return NULL;
 	return (const struct wire_function *)((const char *)p->page + off);
 }

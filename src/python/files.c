@@ -2,24 +2,40 @@
 /* Files in place of memory files, for a target that has no /proc or may make none. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "python/python_impl.h"
+
+/* A directory of the target as it sees it: its links are resolved in its root, lest they lead into ours. */
+static int dir_in_root(struct python *p, const char *name)
+{
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
+	char path[64];
+	int root, fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", target_pid(p->t));
+	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return -errno;
+	fd = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
+	close(root);
+	return fd;
+}
 
 /* Where the target can write files and map them as code; opened in its own root. -ENOENT: nowhere. */
 static int dir_open(struct python *p, const char **name)
 {
 	static const char *const dirs[] = {"/tmp", "/var/tmp", "/dev/shm", "/run"};
 	struct statvfs fs;
-	char path[64];
 	int fd;
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		snprintf(path, sizeof(path), "/proc/%d/root%s", target_pid(p->t), dirs[i]);
-		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd = dir_in_root(p, dirs[i]);
 		if (fd < 0)
 			continue;
 		*name = dirs[i];

@@ -15,23 +15,31 @@ enum { STEP_MS = 2000 };
 
 /*
  * Open what is descriptor `fd` in the target, if it still is the file that our stub made. -ETIMEDOUT: it is not; the stub
- * waited in vain and has taken it back.
+ * waited in vain and has taken it back. First it is only held (O_PATH): what a hostile target has put there must not
+ * be opened for writing because of its name alone, which a bind mount can forge. A memory file has no link.
  */
 static int fd_open(struct python *p, int fd, const char *kind)
 {
 	char path[64], link[128], want[128];
+	struct stat st;
 	ssize_t n;
+	int held, ret;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", target_pid(p->t), fd);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
+	held = open(path, O_PATH | O_CLOEXEC);
+	if (held < 0)
 		return errno == ENOENT ? -ETIMEDOUT : -errno;
-	link[n] = 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", held);
+	n = readlink(path, link, sizeof(link) - 1);
+	link[n < 0 ? 0 : n] = 0;
 	snprintf(want, sizeof(want), "/memfd:pydtrace-%s-%s", kind, p->nonce);
-	if (strncmp(link, want, strlen(want)))
-		return -ETIMEDOUT;
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd >= 0 ? fd : errno == ENOENT ? -ETIMEDOUT : -errno;
+	ret = -ETIMEDOUT;
+	if (!strncmp(link, want, strlen(want)) && !fstat(held, &st) && S_ISREG(st.st_mode) && !st.st_nlink) {
+		ret = open(path, O_RDWR | O_CLOEXEC);
+		ret = ret < 0 ? -errno : ret;
+	}
+	close(held);
+	return ret;
 }
 
 /* The agent's descriptor in the target, when it is still open there and still ours; -1. */
@@ -181,8 +189,9 @@ int python_handshake(struct python *p, const void *page, size_t page_size)
 	p->page_fd = fd_open(p, fds[0], "page");
 	if (p->page_fd < 0)
 		return p->page_fd;
-	fcntl(p->page_fd, F_ADD_SEALS, F_SEAL_SHRINK); /* the target could make us fault (SIGBUS) */
-	ret = python_page_map(p);
+	ret = python_page_seal(p);
+	if (!ret)
+		ret = python_page_map(p);
 	if (!ret && !p->file[0]) {
 		p->agent_fd = fd_open(p, fds[1], "agent");
 		ret = p->agent_fd < 0 ? p->agent_fd : python_agent_write(p);

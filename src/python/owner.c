@@ -12,14 +12,17 @@
  * This takes the place of the C library's list for its robust mutexes in this thread; nothing here uses those.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "python/python_impl.h"
 
-#define GAP 4096
+#define GAP   4096
+#define GUARD 4096
 
 _Static_assert(offsetof(struct wire_page, owner) + sizeof(u32) <= GAP,
 	       "the link of the owner's word is before the page");
@@ -33,9 +36,23 @@ static struct robust_list *link_of(struct python *p)
 	return (struct robust_list *)((char *)&p->page->owner - GAP);
 }
 
+int python_page_seal(struct python *p)
+{
+	struct stat st;
+	int seals;
+
+	/* A page that is cut short makes whoever reads it fault (SIGBUS); it may have been before the seal. */
+	fcntl(p->page_fd, F_ADD_SEALS, F_SEAL_SHRINK);
+	seals = fcntl(p->page_fd, F_GET_SEALS);
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(p->page_fd, &st))
+		return -ETIMEDOUT;
+	return st.st_size < (off_t)p->map_size ? -ETIMEDOUT : 0;
+}
+
+/* Zeros behind the page end every text in it, also one whose NUL the target takes away while it is read. */
 int python_page_map(struct python *p)
 {
-	char *v = mmap(NULL, GAP + p->map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *v = mmap(NULL, GAP + p->map_size + GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (v == MAP_FAILED)
 		return -errno;
@@ -43,7 +60,7 @@ int python_page_map(struct python *p)
 	    MAP_FAILED) {
 		int err = errno;
 
-		munmap(v, GAP + p->map_size);
+		munmap(v, GAP + p->map_size + GUARD);
 		return -err;
 	}
 	p->page = (struct wire_page *)(v + GAP);
@@ -56,7 +73,7 @@ void python_page_unmap(struct python *p)
 	if (!p->page)
 		return;
 	python_owner_drop(p);
-	munmap((char *)p->page - GAP, GAP + p->map_size);
+	munmap((char *)p->page - GAP, GAP + p->map_size + GUARD);
 	p->page = NULL;
 	p->ctl = NULL;
 }

@@ -84,6 +84,7 @@ void python_handshake_undo(struct python *p);
  * calling thread, which has to be the one that lives as long as the tracer.
  */
 int python_page_map(struct python *p);
+int python_page_seal(struct python *p); /* before: a memory file of the target's must stay as long as the page */
 void python_page_unmap(struct python *p);
 void python_owner_hold(struct python *p);
 void python_owner_drop(struct python *p);

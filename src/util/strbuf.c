@@ -52,8 +52,10 @@ void strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap)
 
 	if (n < 0 || !reserve(b, (size_t)n))
 		return;
-	vsnprintf(b->s + b->len, (size_t)n + 1, fmt, ap);
-	b->len += (size_t)n;
+	/* An argument may be memory that another process writes (a name in an agent's page), and be shorter now. */
+	int now = vsnprintf(b->s + b->len, (size_t)n + 1, fmt, ap);
+
+	b->len += (size_t)(now < 0 ? 0 : now < n ? now : n);
 }
 
 void strbuf_printf(struct strbuf *b, const char *fmt, ...)
