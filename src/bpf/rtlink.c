@@ -91,7 +91,7 @@ static int read_sections(struct linker *l)
 			o->text_shndx = (u32)elf_ndxscn(s);
 		}
 	}
-	return o->text && o->syms ? 0 : broken(l, "no code");
+	return o->text && (uintptr_t)o->text % _Alignof(struct bpf_insn) == 0 && o->syms ? 0 : broken(l, "no code");
 }
 
 static int read_funcs(struct linker *l)
@@ -130,7 +130,7 @@ static int read_reloc(struct linker *l, const GElf_Rel *rel)
 	to = sym.st_value / sizeof(struct bpf_insn);
 	/* Against the section the place within it stands in imm, as a pc-relative one would that starts at -1. */
 	if (GELF_ST_TYPE(sym.st_info) == STT_SECTION)
-		to += (u64)(s64)(o->text[at].imm + 1);
+		to += (u64)(s64)o->text[at].imm + 1;
 	if (to >= o->ntext)
 		return broken(l, "a call out of the code");
 	o->callee[at] = (u32)to;
