@@ -21,6 +21,11 @@ struct fuzz_hints {
 };
 extern const struct fuzz_hints fuzz_hints;
 
+/* For messages that do not matter. */
+static inline void fuzz_hush(void *arg, enum diag_level level, const char *text)
+{
+}
+
 /* An input that is read from its start; at its end all is 0. */
 struct fuzz_in {
 	const u8 *p;
