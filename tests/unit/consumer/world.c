@@ -554,3 +554,17 @@ void world_add_times(struct world *w, u32 agg, u32 cpu, s64 value, s64 times, ..
 	add(w, agg, element(w, agg, cpu, &ap), value, times);
 	va_end(ap);
 }
+
+void world_put(struct world *w, u32 agg, const void *key, const u64 *words, size_t n)
+{
+	const struct cg_agg *g = &w->aggs[agg];
+	size_t nvalues = (size_t)g->value_words * WORLD_CPUS;
+	struct elem *e = &w->elems[agg][w->nelems[agg]++];
+
+	assert_true(w->nelems[agg] <= MAX_ELEMS);
+	e->key = malloc(g->key_size ? g->key_size : 1);
+	memcpy(e->key, key, g->key_size);
+	e->values = malloc(nvalues * sizeof(*e->values));
+	for (size_t i = 0; i < nvalues; i++)
+		e->values[i] = words[i % n];
+}

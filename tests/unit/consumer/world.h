@@ -49,6 +49,9 @@ u32 world_agg(struct world *w, enum d_aggfunc func, const char *keys, s64 p0, s6
 void world_add(struct world *w, u32 agg, u32 cpu, s64 value, ...);
 void world_add_times(struct world *w, u32 agg, u32 cpu, s64 value, s64 times, ...);
 
+/* Any bytes as a new element: key_size of `key`, and `n` words over again as the values of all CPUs. */
+void world_put(struct world *w, u32 agg, const void *key, const u64 *words, size_t n);
+
 struct cg_state *world_state(struct world *w);
 struct cg_output *world_output(struct world *w);
 void world_has_error_clause(struct world *w);
