@@ -64,7 +64,7 @@ static bool is_end(const struct cg_group *g)
 	return g->always && g->nprobes == 1 && !strcmp(g->probes[0].name, "END");
 }
 
-/* Where what has gone wrong leads: `late` when a record was begun, -1: none ever is. */
+/* Where what has gone wrong leads: to `early`; to `late`, another label, once a record was begun, to give it back. */
 static void gen_faults(struct gen *g, s32 early, s32 late)
 {
 	struct ir *ir = &g->ir;

@@ -45,11 +45,11 @@ static int check_clause_late(struct d_checker *c, struct d_clause *cl)
 int d_check(struct d_program *prog, const struct d_resolver *r, struct diag *diag)
 {
 	struct d_checker c = {.prog = prog, .r = r, .diag = diag, .arena = prog->arena};
-	int err = d_symbols_collect(&c);
+	int err = d_vars_collect(&c);
 
 	if (err)
 		return err;
-	d_symbols_infer(&c);
+	d_vars_infer(&c);
 	for (size_t i = 0; !err && i < prog->clauses.n; i++)
 		err = check_clause(&c, prog->clauses.v[i]);
 	for (size_t i = 0; !err && i < prog->clauses.n; i++)

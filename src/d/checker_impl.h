@@ -56,9 +56,9 @@ bool d_is_reserved(const char *name);
 /* --- over the whole program, before any clause is checked ------------------------------------------- */
 
 /* declare.c: the variables, declared or used. 0 or -EINVAL. */
-int d_symbols_collect(struct d_checker *c);
+int d_vars_collect(struct d_checker *c);
 /* infer_var.c: their types. What has none after it is reported where it is used. */
-void d_symbols_infer(struct d_checker *c);
+void d_vars_infer(struct d_checker *c);
 /* infer.c: the type of an expression that was not checked; NULL: not known (yet), or none. */
 const struct d_type *d_infer(struct d_checker *c, const struct d_node *n);
 

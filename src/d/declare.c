@@ -90,7 +90,7 @@ static void note_use(void *arg, struct d_node *n)
 /*
  * A variable is an array when it is written with keys, or never used without. Otherwise v[i] can only index a pointer.
  */
-int d_symbols_collect(struct d_checker *c)
+int d_vars_collect(struct d_checker *c)
 {
 	for (size_t i = 0; i < c->prog->decls.n; i++)
 		if (declare(c, &c->prog->decls.v[i]))

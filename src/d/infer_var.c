@@ -94,7 +94,7 @@ static void infer_until_stable(struct d_checker *c)
 	}
 }
 
-void d_symbols_infer(struct d_checker *c)
+void d_vars_infer(struct d_checker *c)
 {
 	u32 again = 0;
 
