@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "bpf/bpf.h"
-#include "exec/kernel_impl.h"
+#include "exec/kernel_exec_impl.h"
 #include "exec/libbpf_impl.h"
 
 static int load_maps(struct kernel_exec *k, struct diag *diag)

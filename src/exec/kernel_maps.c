@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "exec/kernel_impl.h"
+#include "exec/kernel_exec_impl.h"
 #include "exec/libbpf_impl.h"
 
 #define BATCH       256        /* elements asked for at once, */

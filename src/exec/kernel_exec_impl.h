@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef PYDTRACE_EXEC_KERNEL_IMPL_H
-#define PYDTRACE_EXEC_KERNEL_IMPL_H
+#ifndef PYDTRACE_EXEC_KERNEL_EXEC_IMPL_H
+#define PYDTRACE_EXEC_KERNEL_EXEC_IMPL_H
 
 #include "exec/exec_impl.h"
 
