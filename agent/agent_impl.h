@@ -296,4 +296,13 @@ extern struct agent agent;
 /* Decide on a code object: what it matched, or NULL. Leaves no exception and disturbs none. */
 struct matched *agent_decide(struct pyobj *code, struct pyobj *globals);
 
+/* --- gone.c ------------------------------------------------------------------------------------------------- */
+
+/* The tracer has died: take the events off, and say so on the page; true. */
+bool agent_abandoned(void);
+/* Go inert from inside an event, and say so on the page with an errno (the message is there already). */
+void agent_give_up(int err);
+/* Is this process a child that has inherited us? Then take the events off; true. */
+bool agent_orphan(void);
+
 #endif

@@ -8,19 +8,6 @@
 
 #include "agent_impl.h"
 
-/* --- gone.c -------------------------------------------------------------------------------------------------- */
-
-/* The tracer has died: take the events off, and say so on the page; true. */
-bool agent_abandoned(void);
-/* Go inert from inside an event, and say so on the page with an errno (the message is there already). */
-void agent_give_up(int err);
-/* Another instance asks us to look whether there is still a reason to be here. */
-bool agent_poke(void);
-/* Is this process a child that has inherited us? Then take the events off; true. */
-bool agent_orphan(void);
-
-/* --- events -------------------------------------------------------------------------------------------------- */
-
 /* To be asked before each event: must it be left out, because there is nobody to see it? */
 static inline bool agent_away(void)
 {
@@ -32,6 +19,9 @@ static inline bool agent_away(void)
 		return agent_abandoned();
 	return false;
 }
+
+/* peer.c: another instance asks us to look whether there is still a reason to be here. */
+bool agent_poke(void);
 
 /* sites.S */
 extern wire_site pydtrace_site_entry, pydtrace_site_return;

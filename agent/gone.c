@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What happens when the tracer, or the process that it traced, goes away under us: inert, from inside an event. */
-#include "events_impl.h"
+#include "agent_impl.h"
 
 /* Events off from inside an event. The page is not touched: there may be none any more. */
 static void agent_go_inert(void)
@@ -33,9 +33,4 @@ bool agent_abandoned(void)
 	agent_message("the tracer has gone without leaving", NULL);
 	agent_give_up(ESRCH);
 	return true;
-}
-
-bool agent_poke(void)
-{
-	return agent.page ? agent_away() : agent.inert;
 }
