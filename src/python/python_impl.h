@@ -77,7 +77,13 @@ int python_shot(struct python *p, const struct target_stop *s, enum stub_how how
 
 /* handshake.c: the stub's side of making the shared page is answered: it is filled. After the thread goes on. */
 int python_handshake(struct python *p, const void *page, size_t page_size);
-void python_handshake_undo(struct python *p);
+void python_handshake_undo(struct python *p); /* a first shot that came to nothing: as before it */
+/* The agent's descriptor in the target while it is open there and ours; -1. */
+int python_agent_fd(struct python *p);
+bool python_ctl_wait(struct python *p, u32 done, u64 deadline); /* until so many jobs are done */
+
+/* fill.c: the page, and all that the stub needs, before it is told that the page is filled. Takes the process. */
+void python_page_fill(struct python *p, const void *page, size_t size, int target_agent_fd);
 
 /*
  * owner.c: the page as mapped here, and the word in it by which the agent knows that we live. Holding it concerns the
@@ -88,10 +94,6 @@ int python_page_seal(struct python *p); /* before: a memory file of the target's
 void python_page_unmap(struct python *p);
 void python_owner_hold(struct python *p);
 void python_owner_drop(struct python *p);
-void python_page_fill(struct python *p, const void *page, size_t size, int target_agent_fd);
-int python_agent_fd(
-    struct python *p); /* the agent's descriptor in the target while it is open there and ours; -1 */
-bool python_ctl_wait(struct python *p, u32 done, u64 deadline); /* until so many jobs are done */
 
 /* files.c: where the target has no /proc or may make no memory files, files in its /tmp for as long as the load takes. */
 bool python_target_has_proc(struct python *p);
