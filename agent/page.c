@@ -7,20 +7,37 @@
 
 #include "agent_impl.h"
 
-/* Is an array of n elements inside the page, and aligned? */
-#define array_inside(page, offset, n, type)                                                                        \
-	array_inside_(page, offset, (n) * (uint64_t)sizeof(type), _Alignof(type))
-static bool array_inside_(const struct wire_page *page, uint32_t offset, uint64_t size, uint32_t align)
+/* Bytes of the page: where, and how many. */
+struct piece {
+	uint64_t at, size;
+};
+#define PIECE(offset, n, type) ((struct piece){(offset), (n) * (uint64_t)sizeof(type)})
+
+static bool piece_apart(struct piece a, struct piece b)
 {
-	return (!size || offset >= sizeof(*page)) && offset % align == 0 && offset + size <= page->size;
+	return !a.size || !b.size || a.at + a.size <= b.at || b.at + b.size <= a.at;
+}
+
+/* Behind the page's head, and aligned. */
+static bool piece_inside(const struct wire_page *page, struct piece p, uint64_t align)
+{
+	return (!p.size || p.at >= sizeof(*page)) && p.at % align == 0 && p.at + p.size <= page->size;
+}
+
+/* Is it something that stays as it is? What the agent writes must not bend what was proved. */
+static bool piece_given(const struct wire_page *page, struct piece p, uint64_t align)
+{
+	return piece_inside(page, p, align) &&
+	       piece_apart(p, PIECE(page->functions, page->max_functions, struct wire_function)) &&
+	       piece_apart(p, PIECE(page->strings, page->strings_end - page->strings, char));
 }
 
 static bool term_valid(const struct wire_page *page, const struct wire_term *t)
 {
 	if (t->field >= NFIELDS || t->op > WIRE_GLOB || (t->field == WIRE_LINE && t->op == WIRE_GLOB))
 		return false;
-	return t->field == WIRE_LINE ||
-	       ((uint64_t)t->str + t->len < page->size && !((const char *)page)[t->str + t->len]);
+	return t->field == WIRE_LINE || (piece_given(page, PIECE(t->str, (uint64_t)t->len + 1, char), 1) &&
+					 !((const char *)page)[t->str + t->len]);
 }
 
 bool page_valid(const struct wire_page *page)
@@ -28,13 +45,15 @@ bool page_valid(const struct wire_page *page)
 	const struct wire_filter *w = page_filters(page);
 	const struct wire_range *r = page_ranges(page);
 	const struct wire_term *t = page_terms(page);
+	struct piece functions = PIECE(page->functions, page->max_functions, struct wire_function);
+	struct piece strings = PIECE(page->strings, page->strings_end - page->strings, char);
 
-	if (page->nfilters > WIRE_MAX_FILTERS ||
-	    !array_inside(page, page->filters, page->nfilters, struct wire_filter) ||
-	    !array_inside(page, page->ranges, page->nranges, struct wire_range) ||
-	    !array_inside(page, page->terms, page->nterms, struct wire_term) ||
-	    !array_inside(page, page->functions, page->max_functions, struct wire_function) ||
-	    page->strings > page->strings_end || page->strings_end > page->size)
+	if (page->nfilters > WIRE_MAX_FILTERS || page->strings > page->strings_end ||
+	    !piece_inside(page, functions, _Alignof(struct wire_function)) || !piece_inside(page, strings, 1) ||
+	    !piece_apart(functions, strings) ||
+	    !piece_given(page, PIECE(page->filters, page->nfilters, *w), _Alignof(struct wire_filter)) ||
+	    !piece_given(page, PIECE(page->ranges, page->nranges, *r), _Alignof(struct wire_range)) ||
+	    !piece_given(page, PIECE(page->terms, page->nterms, *t), _Alignof(struct wire_term)))
 		return false;
 	for (uint32_t i = 0; i < page->nfilters; i++)
 		if ((uint64_t)w[i].any_first + w[i].nany > page->nranges ||
