@@ -11,6 +11,7 @@
 /* "GPL" in the name of the licence is what the kernel's GPL-only helpers (probe_read_user, ...) ask for. */
 #define LICENSE  "Dual BSD/GPL"
 #define LOG_SIZE (16u << 20)
+#define LOG_KEPT (256 << 10)
 
 static const enum bpf_prog_type prog_type[] = {
     [ASM_RAW_TRACEPOINT] = BPF_PROG_TYPE_RAW_TRACEPOINT,
@@ -81,11 +82,11 @@ static void last_words(const char *log, char *out, size_t size)
 	}
 }
 
-/* Write the verifier's log where a bug report can take it from. */
+/* Write the end of the verifier's log where a bug report can take it from. */
 static bool save_log(const char *log, char *path, size_t size)
 {
 	const char *dir = getenv("TMPDIR");
-	size_t n = strlen(log);
+	size_t n = strlen(log), from = n > LOG_KEPT ? n - LOG_KEPT : 0;
 	bool ok;
 	int fd;
 
@@ -93,24 +94,15 @@ static bool save_log(const char *log, char *path, size_t size)
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	ok = write(fd, log, n) == (ssize_t)n;
+	ok = write(fd, log + from, n - from) == (ssize_t)(n - from);
 	close(fd);
 	return ok;
 }
 
-/* Too much to check is the script's doing; all else is ours. */
-static void say_refused(const struct asm_prog *p, int err, const char *why, const char *log, struct diag *diag)
+/* Did the verifier give up, rather than find something wrong? That is the script's doing; all else is ours. */
+static bool is_too_much(int err, const char *why)
 {
-	if (err == E2BIG)
-		diag_fail(diag, err,
-			  "the program of %s is more than the kernel's verifier can check: use fewer clauses "
-			  "or a smaller strsize (its log: %s)",
-			  p->name, log);
-	else
-		diag_fail(diag, err,
-			  "the kernel's verifier refused the program of %s, which is a bug in pydtrace: %s "
-			  "(whole log: %s)",
-			  p->name, why, log);
+	return err == E2BIG || strstr(why, "too complex") || strstr(why, "too large");
 }
 
 static int refused(const struct asm_prog *p, const struct bpf_code *c, int err, struct diag *diag)
@@ -123,8 +115,17 @@ static int refused(const struct asm_prog *p, const struct bpf_code *c, int err, 
 	last_words(log, why, sizeof(why));
 	if (!*why)
 		bpf_fail(diag, err, p->name);
+	else if (is_too_much(err, why))
+		diag_fail(diag, err,
+			  "the program of %s is more than the kernel's verifier can check: use fewer clauses, "
+			  "fewer string "
+			  "functions or a smaller strsize",
+			  p->name);
 	else
-		say_refused(p, err, why, save_log(log, path, sizeof(path)) ? path : "lost", diag);
+		diag_fail(
+		    diag, err,
+		    "the kernel's verifier refused the program of %s, which is a bug in pydtrace: %s (its log: %s)",
+		    p->name, why, save_log(log, path, sizeof(path)) ? path : "lost");
 	free(log);
 	return -err;
 }

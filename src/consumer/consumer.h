@@ -37,9 +37,9 @@ struct consumer_config {
 	int (*names)(void *arg, u64 ident, struct consumer_names *out);
 	/*
 	 * A clause was aborted: fire the ERROR probe with arg1 = epid, arg2 = action, arg3 = 0, arg4 = fault, arg5 = value.
-	 * True: the script has an ERROR clause (the message on stderr is then left out, as dtrace does).
+	 * What went wrong has been told on diag by then, also when the script has an ERROR clause, as in dtrace.
 	 */
-	bool (*error)(void *arg, u32 epid, u32 action, u32 fault, u64 value);
+	void (*error)(void *arg, u32 epid, u32 action, u32 fault, u64 value);
 };
 
 int consumer_new(struct consumer **out, const struct consumer_config *cfg);

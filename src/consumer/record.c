@@ -165,9 +165,6 @@ static void take_fault(struct consumer *c, const struct cg_record *r, const void
 		return;
 	}
 	memcpy(&f, after, sizeof(f));
-	if (c->cfg.error && c->cfg.error(c->cfg.arg, epid, f.action, f.code, f.value))
-		return;
-
 	u32 code = f.code < ARRAY_SIZE(faults) ? f.code : CG_FAULT_UNKNOWN;
 
 	if (faults[code].with_value)
@@ -180,6 +177,8 @@ static void take_fault(struct consumer *c, const struct cg_record *r, const void
 	diag_report(c->cfg.diag, DIAG_NOTE, NOWHERE,
 		    "error on enabled probe ID %u (ID %u: %s:%s:%s:%s): %s%s in %s", epid, CG_IDENT_ID(r->ident),
 		    n.prov, n.mod, n.func, n.name, faults[code].text, value, where);
+	if (c->cfg.error)
+		c->cfg.error(c->cfg.arg, epid, f.action, f.code, f.value);
 }
 
 /* --- a firing ------------------------------------------------------------------------------------------- */

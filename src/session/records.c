@@ -21,17 +21,15 @@ static int names(void *arg, u64 ident, struct consumer_names *out)
 					 &out->func);
 }
 
-/* The ERROR probe; a fault in an ERROR clause itself is only reported. */
-static bool fault(void *arg, u32 epid, u32 action, u32 code, u64 value)
+/* Fire the ERROR probe; not for a fault in an ERROR clause itself. */
+static void fault(void *arg, u32 epid, u32 action, u32 code, u64 value)
 {
 	struct session *s = arg;
 	const struct provider_group *g = session_group(s, "ERROR");
 	const u64 args[10] = {[1] = epid, [2] = action, [3] = 0, [4] = code, [5] = value};
 
-	if (!g || (epid && epid <= s->enablings.n && s->enablings.v[epid - 1].group == g->cg_index))
-		return false;
-	exec_fire(s->exec, g->cg_index, args, ARRAY_SIZE(args));
-	return true;
+	if (g && !(epid && epid <= s->enablings.n && s->enablings.v[epid - 1].group == g->cg_index))
+		exec_fire(s->exec, g->cg_index, args, ARRAY_SIZE(args));
 }
 
 int session_consumer_open(struct session *s)

@@ -128,7 +128,7 @@ static void refused_by_the_verifier(void **state)
 
 	snprintf(want, sizeof(want),
 		 "pydtrace: the kernel's verifier refused the program of syscall:::entry, which is a bug in "
-		 "pydtrace: R0 !read_ok (whole log: %s/pydtrace-verifier-",
+		 "pydtrace: R0 !read_ok (its log: %s/pydtrace-verifier-",
 		 dir);
 	assert_int_equal(strncmp(said, want, strlen(want)), 0);
 	path = strstr(said, dir);

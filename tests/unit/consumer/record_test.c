@@ -289,7 +289,6 @@ static void flow_does_not_wait_for_a_fault(void **state)
 	u64 fr = world_probe(w, 1, 6, "python1", "m", "f", "function-return");
 
 	world_options(w)->flowindent = true;
-	world_has_error_clause(w);
 	world_fire(w, e, 0, 0, f);
 	world_fire(w, r, 0, 0, fr);
 	world_fault(w, bad, fr, CG_FAULT_BADADDR, 1, 0);
@@ -382,19 +381,6 @@ static void faults_are_told(void **state)
 		assert_string_equal(world_said(w), line);
 	}
 	assert_int_equal(world_errors(w), ARRAY_SIZE(cases));
-	world_free(w);
-}
-
-static void an_error_clause_speaks_for_itself(void **state)
-{
-	struct world *w = world_new();
-
-	world_clause(w);
-	world_has_error_clause(w);
-	world_fault(w, 1, 0, CG_FAULT_BADADDR, 1, 0);
-	world_drain(w);
-	assert_int_equal(world_errors(w), 1);
-	assert_string_equal(world_said(w), "");
 	world_free(w);
 }
 
@@ -643,7 +629,6 @@ int main(void)
 	    cmocka_unit_test(flow_indentation_is_bounded),
 	    cmocka_unit_test(flow_survives_many_threads),
 	    cmocka_unit_test(faults_are_told),
-	    cmocka_unit_test(an_error_clause_speaks_for_itself),
 	    cmocka_unit_test(drops_are_told_once),
 	    cmocka_unit_test(hostile_records_are_counted),
 	    cmocka_unit_test(hostile_records_with_flow),

@@ -41,7 +41,6 @@ struct world {
 	} probes[MAX_PROBES];
 	u32 nprobes;
 	struct cg_state state;
-	bool error_clause;
 	u32 errors;
 	struct diag diag;
 	struct strbuf said;
@@ -123,12 +122,11 @@ static int names(void *arg, u64 ident, struct consumer_names *out)
 	return -ENOENT;
 }
 
-static bool error(void *arg, u32 epid, u32 action, u32 fault, u64 value)
+static void error(void *arg, u32 epid, u32 action, u32 fault, u64 value)
 {
 	struct world *w = arg;
 
 	w->errors++;
-	return w->error_clause;
 }
 
 static void hear(void *arg, enum diag_level level, const char *text)
@@ -203,11 +201,6 @@ struct cg_state *world_state(struct world *w)
 struct cg_output *world_output(struct world *w)
 {
 	return &w->cg;
-}
-
-void world_has_error_clause(struct world *w)
-{
-	w->error_clause = true;
 }
 
 u32 world_errors(struct world *w)

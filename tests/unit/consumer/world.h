@@ -54,7 +54,6 @@ void world_put(struct world *w, u32 agg, const void *key, const u64 *words, size
 
 struct cg_state *world_state(struct world *w);
 struct cg_output *world_output(struct world *w);
-void world_has_error_clause(struct world *w);
 u32 world_errors(struct world *w); /* times error() was called */
 void world_writes_to(struct world *w, FILE *f);
 
