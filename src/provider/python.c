@@ -141,18 +141,13 @@ bad:
 /* Does the process have a libpython or a python executable mapped? Keeps python* from asking every process at length. */
 static bool looks_like_python(pid_t pid)
 {
-	char path[64], line[4096];
-	bool yes = false;
+	char *maps;
+	bool yes;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-
-	FILE *f = fopen(path, "re");
-
-	if (!f)
+	if (target_proc_read(pid, "maps", &maps, NULL))
 		return false;
-	while (!yes && fgets(line, sizeof(line), f))
-		yes = strstr(line, "python") || strstr(line, "Python");
-	fclose(f);
+	yes = strstr(maps, "python") || strstr(maps, "Python");
+	free(maps);
 	return yes;
 }
 

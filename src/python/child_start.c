@@ -18,7 +18,10 @@
 
 #include "python/child_impl.h"
 
-enum { LAUNCHER_MS = 3000 };
+enum {
+	LAUNCHER_MS = 3000,
+	ARGS_MAX = 4096, /* bytes of a command line that may name Python */
+};
 
 /* What runs the script: the first of these that is called after the start holds the child. */
 static const char *const runners[] = {
@@ -95,31 +98,34 @@ static int child_launch(struct python_child *c, char *const argv[], struct diag 
 /* Where the image's own code begins: by then the loader has mapped what it needs. */
 static int entry_point(struct python_child *c, u64 *entry)
 {
-	char path[64];
-	Elf64_auxv_t a;
-	int fd, ret = -ENOENT;
+	char *text;
+	size_t n;
+	int ret = target_proc_read(c->pid, "auxv", &text, &n);
 
-	snprintf(path, sizeof(path), "/proc/%d/auxv", c->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while (read(fd, &a, sizeof(a)) == sizeof(a)) {
+	if (ret)
+		return ret;
+	ret = -ENOENT;
+	for (size_t at = 0; at + sizeof(Elf64_auxv_t) <= n; at += sizeof(Elf64_auxv_t)) {
+		Elf64_auxv_t a;
+
+		memcpy(&a, text + at, sizeof(a));
 		if (a.a_type == AT_ENTRY) {
 			*entry = a.a_un.a_val;
 			ret = 0;
 		}
 	}
-	close(fd);
+	free(text);
 	return ret;
 }
 
 /* Is it a program that will exec another one? */
 static bool is_launcher(struct python_child *c)
 {
-	char path[64], exe[4096], args[4096];
+	char path[64], exe[4096], *args;
 	const char *base;
 	ssize_t n;
-	int fd;
+	size_t size;
+	bool yes;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", c->pid);
 	n = readlink(path, exe, sizeof(exe) - 1);
@@ -130,12 +136,11 @@ static bool is_launcher(struct python_child *c)
 		if (!strcmp(base, launchers[i]))
 			return true;
 	/* "wrapper python3 x.py" */
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", c->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd >= 0 ? read(fd, args, sizeof(args)) : 0;
-	if (fd >= 0)
-		close(fd);
-	return n > 0 && memmem(args, (size_t)n, "python", 6);
+	if (target_proc_read(c->pid, "cmdline", &args, &size))
+		return false;
+	yes = memmem(args, size < ARGS_MAX ? size : ARGS_MAX, "python", 6);
+	free(args);
+	return yes;
 }
 
 static void silent(void *arg, enum diag_level level, const char *text)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A process as /proc shows it: open, status, maps, memory, threads. */
+/* A process as /proc shows it: open, status, maps, threads. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 
 #include "target/target_impl.h"
 
-int proc_slurp(pid_t pid, const char *name, char **out, size_t *size)
+int target_proc_read(pid_t pid, const char *name, char **out, size_t *size)
 {
 	char path[64];
 	size_t cap = 4096, n = 0;
@@ -56,7 +56,7 @@ static void read_comm(pid_t pid, char comm[16])
 	char *s;
 
 	snprintf(comm, 16, "?");
-	if (proc_slurp(pid, "comm", &s, NULL))
+	if (target_proc_read(pid, "comm", &s, NULL))
 		return;
 	s[strcspn(s, "\n")] = 0;
 	snprintf(comm, 16, "%s", s);
@@ -66,7 +66,7 @@ static void read_comm(pid_t pid, char comm[16])
 int status_read(pid_t pid, struct target_status *out, bool *kernel_thread)
 {
 	char *text;
-	int ret = proc_slurp(pid, "status", &text, NULL);
+	int ret = target_proc_read(pid, "status", &text, NULL);
 
 	if (ret)
 		return ret;
@@ -106,7 +106,6 @@ int target_open(struct target **out, pid_t pid, struct diag *diag)
 	struct target_status st;
 	struct target *t;
 	bool kernel_thread;
-	char path[64];
 	int ret;
 
 	ret = pid > 0 ? status_read(pid, &st, &kernel_thread) : -ESRCH;
@@ -135,10 +134,9 @@ int target_open(struct target **out, pid_t pid, struct diag *diag)
 		ret = diag_fail(diag, errno, "process %d (%s): pidfd_open: %s", pid, t->comm, strerror(errno));
 		goto out;
 	}
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	t->mem = open(path, O_RDWR | O_CLOEXEC);
+	t->mem = mem_open(pid);
 	if (t->mem < 0)
-		ret = refuse_mem(diag, pid, t->comm, errno);
+		ret = refuse_mem(diag, pid, t->comm, -t->mem);
 out:
 	if (ret)
 		target_close(t);
@@ -149,13 +147,10 @@ out:
 
 int target_reopen(struct target *t)
 {
-	char path[64];
-	int fd;
+	int fd = mem_open(t->pid);
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", t->pid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	close(t->mem);
 	t->mem = fd;
 	read_comm(t->pid, t->comm);
@@ -192,7 +187,7 @@ int target_maps_read(struct target *t, struct target_maps *out)
 {
 	size_t cap = 0;
 	char *text, *line, *next;
-	int ret = proc_slurp(t->pid, "maps", &text, NULL);
+	int ret = target_proc_read(t->pid, "maps", &text, NULL);
 
 	memset(out, 0, sizeof(*out));
 	for (line = ret ? NULL : text; line && *line; line = next) {
@@ -229,57 +224,6 @@ void target_maps_free(struct target_maps *m)
 		free(m->v[i].path);
 	free(m->v);
 	memset(m, 0, sizeof(*m));
-}
-
-int target_read(struct target *t, u64 addr, void *dst, size_t n)
-{
-	for (size_t done = 0; done < n;) {
-		ssize_t got = pread(t->mem, (char *)dst + done, n - done, (off_t)(addr + done));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got == 0 ? -ESRCH : errno == EIO || errno == EINVAL ? -EFAULT : -errno;
-		done += (size_t)got;
-	}
-	return 0;
-}
-
-int target_write(struct target *t, u64 addr, const void *src, size_t n)
-{
-	for (size_t done = 0; done < n;) {
-		ssize_t got = pwrite(t->mem, (const char *)src + done, n - done, (off_t)(addr + done));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got == 0 ? -ESRCH : errno == EIO || errno == EINVAL ? -EFAULT : -errno;
-		done += (size_t)got;
-	}
-	return 0;
-}
-
-int target_read_string(struct target *t, u64 addr, char *dst, size_t max)
-{
-	for (size_t n = 0; n + 1 < max;) {
-		size_t chunk = 256 - addr % 256; /* never across a page that may not be mapped */
-		int ret;
-
-		if (chunk > max - 1 - n)
-			chunk = max - 1 - n;
-		ret = target_read(t, addr, dst + n, chunk);
-		if (ret) {
-			dst[0] = 0;
-			return ret;
-		}
-		if (memchr(dst + n, 0, chunk))
-			return 0;
-		n += chunk;
-		addr += chunk;
-	}
-	if (max)
-		dst[max - 1] = 0;
-	return 0;
 }
 
 int target_threads(struct target *t, pid_t **out, size_t *n)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Pure parsers of what /proc and a process's memory say: text or bytes in, numbers out, any input allowed. */
+/*
+ * What the files of target/ share. The parsers of what /proc and a process's memory say are pure: text or bytes in,
+ * numbers out, any input allowed.
+ */
 #ifndef PYDTRACE_TARGET_IMPL_H
 #define PYDTRACE_TARGET_IMPL_H
 
@@ -20,8 +23,9 @@ pid_t parse_tid(const char *name);
 
 /* target_status() of any thread. */
 int status_read(pid_t pid, struct target_status *out, bool *kernel_thread);
-/* Read a whole /proc file as a NUL-terminated text; the caller frees it. */
-int proc_slurp(pid_t pid, const char *name, char **out, size_t *size);
+
+/* /proc/PID/mem, a descriptor or -errno (memory.c). */
+int mem_open(pid_t pid);
 
 /*
  * Bytes of a mapped ELF file: a process's memory, or a buffer in the tests. All n bytes at `addr` or -errno.
