@@ -46,7 +46,7 @@ uint64_t hash_text(const char *s, size_t n);
 
 /*
  * name, result, arguments, first and last version (major << 8 | minor) that must have it. Where it is missing outside
- * of these the pointer is NULL.
+ * of these the pointer is NULL. Py_IncRef() and Py_DecRef() are Py_XINCREF() and Py_XDECREF(): NULL is allowed.
  */
 #define PY_ANY 0x0309, 0xffff
 #define PY_OLD 0x0309, 0x030b /* the frame evaluator's versions */
@@ -121,6 +121,22 @@ static inline struct pyobj *type_of(const struct pyobj *o)
 {
 	return *(struct pyobj *const *)((const char *)o + 8);
 }
+/*
+ * The exception that the thread had when we came: put aside, since what we ask of the interpreter makes and clears its
+ * own, and put back when we leave.
+ */
+struct py_error {
+	struct pyobj *type, *value, *traceback;
+};
+static inline void py_error_save(struct py_error *e)
+{
+	py.PyErr_Fetch(&e->type, &e->value, &e->traceback);
+}
+static inline void py_error_restore(const struct py_error *e)
+{
+	py.PyErr_Restore(e->type, e->value, e->traceback);
+}
+
 /* Fill `py`. 0, or -ENOENT with the missing name in *missing. */
 int agent_api_resolve(void *(*dlsym)(void *, const char *), void *handle, uint32_t version, const char **missing);
 

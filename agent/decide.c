@@ -4,12 +4,12 @@
 
 struct matched *agent_decide(struct pyobj *code, struct pyobj *globals)
 {
-	struct pyobj *type, *value, *traceback;
+	struct py_error error;
 	struct matched *m = NULL;
 	struct facts f;
 	uint64_t filters;
 
-	py.PyErr_Fetch(&type, &value, &traceback);
+	py_error_save(&error);
 
 	/*
 	 * Reading facts can run the program's own code in one odd case (a key of the module's globals with an __eq__),
@@ -44,6 +44,6 @@ struct matched *agent_decide(struct pyobj *code, struct pyobj *globals)
 out:
 	facts_done(&f);
 	py.Py_DecRef(code);
-	py.PyErr_Restore(type, value, traceback);
+	py_error_restore(&error);
 	return m;
 }

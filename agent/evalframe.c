@@ -60,12 +60,12 @@ static int64_t module_hash(struct pyobj *globals)
 /* Another dictionary, or a changed one: it is the same module when the name is. */
 static bool same_module(struct decided *d, struct pyobj *globals)
 {
-	struct pyobj *type, *value, *traceback;
+	struct py_error error;
 	int64_t hash;
 
-	py.PyErr_Fetch(&type, &value, &traceback);
+	py_error_save(&error);
 	hash = module_hash(globals);
-	py.PyErr_Restore(type, value, traceback);
+	py_error_restore(&error);
 	if (hash != d->module)
 		return false;
 	d->globals = globals;
@@ -77,10 +77,10 @@ static bool same_module(struct decided *d, struct pyobj *globals)
 static void remember_unmatched(struct pyobj *code, struct pyframe *frame)
 {
 	struct pyobj *globals = field(struct pyobj *, frame, layout.frame_globals);
-	struct pyobj *type, *value, *traceback;
+	struct py_error error;
 	struct decided d = {.code = code};
 
-	py.PyErr_Fetch(&type, &value, &traceback);
+	py_error_save(&error);
 	text_hash_make(field(struct pyobj *, code, layout.code_name));
 	if (key_has_file)
 		text_hash_make(field(struct pyobj *, code, layout.code_file));
@@ -90,7 +90,7 @@ static void remember_unmatched(struct pyobj *code, struct pyframe *frame)
 		d.globals = globals;
 		d.globals_tag = field(uint64_t, globals, DICT_TAG);
 	}
-	py.PyErr_Restore(type, value, traceback);
+	py_error_restore(&error);
 	table_put(&agent.table, &d); /* no memory: it will be decided on again */
 }
 

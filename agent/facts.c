@@ -14,16 +14,14 @@ void facts_init(struct facts *f, struct pyobj *code, struct pyobj *globals)
 	f->code = code;
 	f->globals = globals;
 	f->firstline = line ? py.PyLong_AsLong(line) : 0;
-	if (line)
-		py.Py_DecRef(line);
+	py.Py_DecRef(line);
 	py.PyErr_Clear();
 }
 
 void facts_done(struct facts *f)
 {
 	for (int i = 0; i < NFIELDS; i++)
-		if (f->text[i].owner)
-			py.Py_DecRef(f->text[i].owner);
+		py.Py_DecRef(f->text[i].owner);
 	py.PyErr_Clear();
 }
 
@@ -73,8 +71,7 @@ const struct fact_text *facts_text(struct facts *f, enum wire_field field)
 	py.PyErr_Clear();
 	if (!s && field == WIRE_QUALNAME) {
 		/* Not found, or a name that is no text. */
-		if (o)
-			py.Py_DecRef(o);
+		py.Py_DecRef(o);
 		*t = *facts_text(f, WIRE_NAME);
 		t->owner = NULL; /* the name's entry keeps it */
 		return t;

@@ -5,13 +5,13 @@
 /* Events off from inside an event. The page is not touched: there may be none any more. */
 static void agent_go_inert(void)
 {
-	struct pyobj *type, *value, *traceback;
+	struct py_error error;
 
 	agent.inert = true;
-	py.PyErr_Fetch(&type, &value, &traceback);
+	py_error_save(&error);
 	agent.mechanism->leave(true);
 	record_free();
-	py.PyErr_Restore(type, value, traceback);
+	py_error_restore(&error);
 }
 
 void agent_give_up(int err)

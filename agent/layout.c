@@ -117,8 +117,7 @@ static bool code_layout_right(void)
 		code = f ? py.PyFunction_GetCode(f) : NULL; /* borrowed, and audits nothing as __code__ does */
 		if (code)
 			py.Py_IncRef(code);
-		if (f)
-			py.Py_DecRef(f);
+		py.Py_DecRef(f);
 	}
 	if (code) {
 		name = py.PyObject_GetAttrString(code, "co_name");
@@ -131,8 +130,7 @@ static bool code_layout_right(void)
 	struct pyobj *drop[] = {o, code, name, file, line};
 
 	for (size_t i = 0; i < ARRAY_SIZE(drop); i++)
-		if (drop[i])
-			py.Py_DecRef(drop[i]);
+		py.Py_DecRef(drop[i]);
 	py.PyErr_Clear();
 	return right;
 }

@@ -62,7 +62,7 @@ static void memory_free(void)
 	agent_unmap((void *)agent.mine, 4096);
 	table_free(&agent.table);
 	agent_unmap(agent.matched, sizeof(*agent.matched) * (agent.page->max_functions + (size_t)1));
-	if (agent.dunder_name)
+	if (agent.dunder_name) /* else it may be that there is no Py_DecRef() either */
 		py.Py_DecRef(agent.dunder_name);
 	agent = (struct agent){0};
 }
@@ -102,7 +102,7 @@ EXPORT wire_fini pydtrace_agent_fini;
 
 int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex)
 {
-	struct pyobj *type, *value, *traceback;
+	struct py_error error;
 	const char *missing = NULL;
 	void *handle;
 	int err;
@@ -122,9 +122,9 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 		agent_message("this interpreter does not export ", missing, NULL);
 	if (!err) {
 		agent.stack_end = dlsym(handle, "__libc_stack_end");
-		py.PyErr_Fetch(&type, &value, &traceback);
+		py_error_save(&error);
 		err = agent_start();
-		py.PyErr_Restore(type, value, traceback);
+		py_error_restore(&error);
 	}
 	if (err && !page->message[0])
 		agent_message(err == -ENOMEM ? "not enough memory" : "the interpreter refused", NULL);
@@ -137,7 +137,7 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 
 int pydtrace_agent_fini(void)
 {
-	struct pyobj *type, *value, *traceback;
+	struct py_error error;
 	struct wire_page *page = agent.page;
 	bool clean;
 
@@ -145,10 +145,10 @@ int pydtrace_agent_fini(void)
 		return -ESRCH;
 	page->state = WIRE_LEAVING;
 	agent.inert = true;
-	py.PyErr_Fetch(&type, &value, &traceback);
+	py_error_save(&error);
 	clean = agent.mechanism->leave(false);
 	record_free();
-	py.PyErr_Restore(type, value, traceback);
+	py_error_restore(&error);
 	clean &= !agent.active;
 	if (clean)
 		memory_free();

@@ -292,10 +292,8 @@ static bool monitoring_leave(bool inside)
 		return false;
 	for (int i = 0; i < NCALLBACKS; i++)
 		clean &= callback_drop(&callback[i].function);
-	if (monitoring)
-		py.Py_DecRef(monitoring);
-	if (disable)
-		py.Py_DecRef(disable);
+	py.Py_DecRef(monitoring);
+	py.Py_DecRef(disable);
 	monitoring = disable = NULL;
 	py.PyErr_Clear();
 	return clean;

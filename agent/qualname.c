@@ -38,8 +38,7 @@ static long code_int(struct pyobj *code, const char *name)
 	struct pyobj *o = py.PyObject_GetAttrString(code, name);
 	long v = o ? py.PyLong_AsLong(o) : 0;
 
-	if (o)
-		py.Py_DecRef(o);
+	py.Py_DecRef(o);
 	return v;
 }
 
@@ -49,8 +48,7 @@ static struct pyobj *join(struct pyobj *prefix, const char *separator, struct py
 	struct pyobj *name = py.PyObject_GetAttrString(code, "co_name");
 	struct pyobj *all = name ? py.PyUnicode_FromFormat("%U%s%U", prefix, separator, name) : NULL;
 
-	if (name)
-		py.Py_DecRef(name);
+	py.Py_DecRef(name);
 	py.Py_DecRef(prefix);
 	return all;
 }
@@ -79,8 +77,7 @@ static void search_constants(struct search *s, struct pyobj *outer, struct pyobj
 		if (name && s->found != name)
 			py.Py_DecRef(name);
 	}
-	if (constants)
-		py.Py_DecRef(constants);
+	py.Py_DecRef(constants);
 }
 
 static void search_object(struct search *s, struct pyobj *o, int depth);
@@ -110,10 +107,8 @@ static void search_function(struct search *s, struct pyobj *f, int depth)
 
 		if (file == s->filename && name && code_int(code, "co_firstlineno") <= s->firstline)
 			search_constants(s, code, name, 0);
-		if (file)
-			py.Py_DecRef(file);
-		if (name)
-			py.Py_DecRef(name);
+		py.Py_DecRef(file);
+		py.Py_DecRef(name);
 	}
 	/* What a decorator has wrapped. */
 	for (intptr_t i = 0; !s->found && i < n; i++) {
@@ -214,8 +209,7 @@ static void search_caller(struct search *s, struct pyframe *frame, int depth)
 	constants = py.PyObject_GetAttrString(code, "co_consts");
 	for (intptr_t i = 0; constants && i < py.PyTuple_Size(constants); i++)
 		is_constant |= py.PyTuple_GetItem(constants, i) == s->code;
-	if (constants)
-		py.Py_DecRef(constants);
+	py.Py_DecRef(constants);
 	if (!is_constant)
 		return;
 
@@ -253,8 +247,7 @@ static struct pyobj *qualname_of(struct pyobj *code, struct pyobj *globals, stru
 		s.found = name;
 	else
 		py.Py_DecRef(name);
-	if (s.filename)
-		py.Py_DecRef(s.filename);
+	py.Py_DecRef(s.filename);
 	return s.found;
 }
 

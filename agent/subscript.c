@@ -64,8 +64,7 @@ static void pin_classes(struct pyobj *class, int depth)
 	list = py.PyObject_CallMethod(py.PyType_Type, "__subclasses__", "O", class);
 	for (intptr_t i = 0; list && i < py.PyList_Size(list); i++)
 		pin_classes(py.PyList_GetItem(list, i), depth + 1);
-	if (list)
-		py.Py_DecRef(list);
+	py.Py_DecRef(list);
 	py.PyErr_Clear();
 }
 
@@ -97,8 +96,7 @@ void subscript_leave(void)
 	}
 	agent_unmap(pinned, NPINNED * sizeof(*pinned));
 	pinned = NULL;
-	if (dunder)
-		py.Py_DecRef(dunder);
+	py.Py_DecRef(dunder);
 	dunder = NULL;
 }
 
