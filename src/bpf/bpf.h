@@ -27,6 +27,7 @@ int bpf_task_layout(struct bpf_task_layout *out);
 
 /* --- maps (map.c) ---------------------------------------------------------------------------------- */
 
+/* A map as the image defines it, with the value that it begins with. A descriptor or -errno. */
 int bpf_map_make(const struct asm_map *m, struct diag *diag);
 
 /* --- linking (rtlink.c) ---------------------------------------------------------------------------- */
@@ -39,7 +40,10 @@ struct bpf_code {
 	u32 nfuncs;
 };
 
-/* The run-time object as it was embedded; rt_elf == NULL stands for it. */
+/*
+ * Put the run-time functions that `p` calls behind it and resolve the calls. rt_elf is the object that they are taken from;
+ * NULL: the one that is embedded. 0, or -errno with a message; bpf_code_free() in any case.
+ */
 int bpf_code_link(struct bpf_code *out, const struct asm_prog *p, const void *rt_elf, size_t rt_size,
 		  struct diag *diag);
 void bpf_code_free(struct bpf_code *c);
@@ -59,11 +63,14 @@ struct bpf_attachment {
 	int link, perf; /* -1: none */
 };
 
+/* `name` is the kernel's: "sys_enter". All three: 0 and *out, which the caller closes; or -errno with a message. */
 int bpf_attach_raw_tracepoint(struct bpf_attachment *out, int prog, const char *name, struct diag *diag);
+/* At `off` bytes in the file `path`, in process `pid` (-1: each). */
 int bpf_attach_uprobe(struct bpf_attachment *out, int prog, const char *path, u64 off, pid_t pid, bool is_return,
 		      struct diag *diag);
 /* A software clock on `cpu`, one event each `ns`. */
 int bpf_attach_clock(struct bpf_attachment *out, int prog, int cpu, u64 ns, struct diag *diag);
+/* The program runs no more for it once it has ended; see bpf_wait_programs(). */
 void bpf_attachment_close(struct bpf_attachment *a);
 /* Wait until every program that was running in the kernel when this was called has ended. */
 void bpf_wait_programs(void);

@@ -31,9 +31,11 @@ struct exec_ops {
 	 * configuration, limit) and the remedy.
 	 */
 	int (*probe)(struct diag *diag);
+	/* 0 and *out, without maps or programs yet; or -errno with a message. */
 	int (*open)(struct exec **out, struct diag *diag);
 };
 extern const struct exec_ops exec_kernel, exec_vm;
+/* NULL: there is none of that name. */
 const struct exec_ops *exec_by_name(const char *name);
 
 /* Make the image's maps and load its programs. The image must live as long as the exec. */
@@ -57,7 +59,7 @@ int exec_attach_raw_tracepoint(struct exec *e, u32 prog, const char *name, struc
 /* `path` names the file, as any process sees it (/proc/PID/map_files/...); pid < 0: every process. */
 int exec_attach_uprobe(struct exec *e, u32 prog, const char *path, u64 off, pid_t pid, bool is_return,
 		       struct diag *diag);
-/* A software clock event on `cpu` (-1: each) at `hz` or each `ns`: profile-N. */
+/* A software clock event on `cpu` (-1: each) each `ns`: profile-N. */
 int exec_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag);
 
 /* Take all links off (detach in the order of attaching); programs that run finish first. Idempotent. */

@@ -26,11 +26,15 @@ int python_find(struct target *t, struct python_info *out, struct diag *diag);
 
 /* What the agent is to look for. The builder of the page: strings and terms are copied. */
 struct python_plan;
+/* `strsize` is that of the D program: text is compared as its first strsize - 1 bytes. NULL: no memory. */
 struct python_plan *python_plan_new(u32 strsize);
 void python_plan_free(struct python_plan *p);
 int python_plan_filter(struct python_plan *p, u32 events); /* a new filter: its number, -E2BIG (64 are in use) */
+/* From here on: 0, or -EINVAL: no such filter; -E2BIG, -ENOMEM. The filter is for one more event. */
 int python_plan_event(struct python_plan *p, int filter, enum wire_event ev);
+/* One more description: any of them will do. "" matches all. */
 int python_plan_any(struct python_plan *p, int filter, const char *mod_glob, const char *func_glob);
+/* One more condition, which must hold besides. */
 int python_plan_text(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, const char *s);
 int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, s64 n);
 
@@ -62,6 +66,7 @@ const char *python_text(const struct python *p, u32 off);
  * other -errno with a message.
  */
 int python_detach(struct python *p, struct diag *diag);
+/* Free what is here. What is in the target is left there: after python_detach(), or when there is no more to be done. */
 void python_close(struct python *p);
 
 /*
@@ -75,6 +80,7 @@ int python_start(struct python_child **out, char *const argv[], struct target **
 /* As python_attach(), in the held child. */
 int python_child_attach(struct python_child *c, struct python **out, const struct python_plan *plan,
 			const struct python_attach_options *opt, struct diag *diag);
+/* Let it run, untraced. 0, also when it has ended already, or -errno. */
 int python_release(struct python_child *c);
 /* After the child's end: its wait status; kills and reaps it when it has not ended yet and `kill_it`. */
 int python_child_wait(struct python_child *c, bool kill_it, int *status);

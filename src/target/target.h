@@ -36,6 +36,7 @@ struct target_status {
 	bool seccomp;      /* system calls are filtered */
 	bool shadow_stack; /* user-space shadow stacks are on (x86_Thread_features) */
 };
+/* As it is now; -ESRCH: it is gone. */
 int target_status(struct target *t, struct target_status *out);
 
 struct target_map {
@@ -49,6 +50,7 @@ struct target_maps {
 	struct target_map *v;
 	size_t n;
 };
+/* /proc/PID/maps as it is now; target_maps_free(). -ESRCH when the process has ended. */
 int target_maps_read(struct target *t, struct target_maps *out);
 void target_maps_free(struct target_maps *m);
 
@@ -64,6 +66,7 @@ int target_read_string(struct target *t, u64 addr, char *dst, size_t max);
  * that deleted, stripped or foreign-root files work. `base` is the load bias.
  */
 struct target_elf;
+/* The image that is mapped from `first_map_start` on. -ENOEXEC: it is no x86-64 ELF; -ENOENT: no dynamic symbols. */
 int target_elf_open(struct target_elf **out, struct target *t, u64 first_map_start);
 int target_elf_symbol(struct target_elf *e, const char *name, u64 *addr); /* run-time address; -ENOENT */
 void target_elf_close(struct target_elf *e);
@@ -89,6 +92,7 @@ struct target_stop {
  */
 int target_stop(struct target *t, pid_t tid, u32 timeout_ms, struct target_stop *out);
 int target_stop_xstate(const struct target_stop *s, void *buf, size_t *size); /* NT_X86_XSTATE; size in and out */
+/* What it is to go on with. 0 or -errno. */
 int target_stop_set_regs(const struct target_stop *s, const struct user_regs_struct *regs);
 int target_stop_set_mask(const struct target_stop *s, u64 mask);
 /* Let it go on, untraced. */
