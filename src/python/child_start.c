@@ -158,7 +158,7 @@ static int image_judge(struct python_child *c, struct python_info *info, struct 
 
 static int runners_break(struct python_child *c, const struct python_info *info)
 {
-	struct target_elf *e;
+	struct target_elf *e = NULL;
 	u64 addr;
 	int ret = target_elf_open(&e, c->t, info->image_base);
 
