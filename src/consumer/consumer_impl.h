@@ -64,7 +64,7 @@ struct firing {
 
 /* How deep each thread stands in its calls. */
 struct flow_table;
-struct flow_table *flow_new(void);
+struct flow_table *flow_new(void); /* NULL: no memory */
 void flow_free(struct flow_table *t);
 /* Set f->flow and f->indent; `next`: the thread's next record, NULL when it is not known. */
 void flow_place(struct flow_table *t, struct firing *f, const struct cg_record *r, const struct cg_record *next);
@@ -113,6 +113,7 @@ struct agg_rows {
 	u64 *zero_words;
 };
 
+/* A store, still empty, for each aggregation of the script. 0 or -ENOMEM: agg_free() all the same. */
 int agg_new(struct consumer *c);
 void agg_free(struct consumer *c);
 /* Read the maps of aggregation `id`, once a drain. 0 or -errno. */
@@ -127,12 +128,14 @@ int agg_rows(struct consumer *c, const u32 *ids, u32 n, struct agg_rows *out);
 void agg_rows_free(struct agg_rows *r);
 /* The entry of a map's key. `make`: create it when it is new. 0 (*out NULL: there is none), or -errno. */
 int agg_entry_of(struct consumer *c, struct agg_store *s, const void *key, bool make, struct agg_entry **out);
+/* Call fn with each entry, present or not. */
 void agg_each(struct agg_store *s, void (*fn)(struct agg_entry *e));
 /* Is it to be printed? */
 static inline bool agg_is_shown(const struct agg_entry *e)
 {
 	return e->present && !e->gone;
 }
+/* The entry of that name, present or not; NULL. */
 struct agg_entry *agg_find(const struct agg_store *s, const char *name, size_t len);
 /* Compute rank and rank2 of an entry, for sorting by value (agg_rank.c). */
 void agg_rank(struct agg_entry *e);
@@ -148,7 +151,9 @@ struct agg_func {
 const struct agg_func *agg_func(const struct agg_store *s);
 /* The one number that count, sum, min, max, avg and stddev come to, divided by `normal`. */
 s64 agg_number(const struct agg_entry *e, s64 normal);
+/* quantize(), lquantize(), llquantize(): rows of their own, and no number. */
 bool agg_is_distribution(const struct agg_entry *e);
+/* Of the four words that stddev() keeps, as a whole number. */
 u64 agg_stddev(const u64 *words, s64 normal);
 
 /* --- text ------------------------------------------------------------------------------------------------ */

@@ -67,6 +67,7 @@ struct vm_table {
 	u32 free_head;      /* elements that were removed */
 	u8 *keys;
 };
+/* 0, or -EINVAL, -ENOMEM: then nothing of it is left. */
 int vm_table_open(struct vm_table *t, u32 key_size, u32 capacity);
 void vm_table_close(struct vm_table *t);
 int vm_table_find(const struct vm_table *t, const void *key); /* element, or -ENOENT */
@@ -76,7 +77,9 @@ int vm_table_remove(struct vm_table *t, const void *key);     /* element that wa
 /* Room for a record, NULL: the ring is full. It is seen by vm_ring_drain() once it is submitted. */
 void *vm_ring_reserve(struct vm_map *m, u64 size);
 void vm_ring_submit(void *sample, bool discard);
+/* As exec_ring_drain(): stops at a record that is not submitted yet. */
 int vm_ring_drain(struct vm_map *m, exec_record_fn *fn, void *arg);
+/* BPF_RB_AVAIL_DATA and its like; 0 for what is none. */
 u64 vm_ring_query(const struct vm_map *m, u64 what);
 
 /* --- a run ---------------------------------------------------------------------------------------- */
