@@ -152,7 +152,9 @@ static int attach(struct python *p, const void *page, size_t page_size, u64 dead
 	ret = make_page(p, page, page_size, deadline, diag);
 	if (ret)
 		return ret;
+	p->tell = diag;
 	ret = python_job_finish(p, deadline);
+	p->tell = NULL;
 	p->cancel_fd = 0; /* taking the agent out again is not to be cut short */
 	if (ret == -EINTR)
 		return diag_fail(diag, EINTR, "interrupted while waiting for the Python of process %d (%s)",

@@ -10,6 +10,7 @@
 enum {
 	STOP_MS = 500,      /* for a thread to come to a stop */
 	LOOK_AGAIN_MS = 30, /* while the job has not been done */
+	TELL_MS = 1000,     /* a wait that the user is told of */
 	QUEUE_TRIES = 3,    /* looks at a main thread that does not hold the GIL, before queueing on it anyway */
 };
 
@@ -42,6 +43,12 @@ static int shoot(struct python *p, pid_t tid, bool may_queue, unsigned tries)
 	return ret ? ret : ended;
 }
 
+/* Errors that mean: this thread cannot, another may. */
+static bool only_this_thread(int err)
+{
+	return err == -EINPROGRESS || err == -ENOSPC || err == -EFAULT || err == -ETIMEDOUT;
+}
+
 /* Another thread that is parked; found without a stop where /proc says what it sleeps in. */
 static int shoot_other(struct python *p)
 {
@@ -65,17 +72,11 @@ static int shoot_other(struct python *p)
 		if (python_thread_doing(p, &r) != DOING_WAIT)
 			continue;
 		ret = shoot(p, tids[i], false, 0);
-		if (ret == -ESRCH || ret == -ENOSPC || ret == -EFAULT || ret == -ETIMEDOUT)
+		if (ret == -ESRCH || only_this_thread(ret))
 			ret = -EINPROGRESS; /* the next one */
 	}
 	free(tids);
 	return ret;
-}
-
-/* Errors that mean: this thread cannot, another may. */
-static bool only_this_thread(int err)
-{
-	return err == -EINPROGRESS || err == -ENOSPC || err == -EFAULT || err == -ETIMEDOUT;
 }
 
 /*
@@ -124,11 +125,22 @@ static bool cancelled(const struct python *p)
 	return p->cancel_fd > 0 && poll(&fd, 1, 0) > 0;
 }
 
+static void tell_wait(struct python *p)
+{
+	if (p->tell)
+		diag_report(p->tell, DIAG_NOTE, NOWHERE,
+			    "process %d (%s): waiting for its Python to come to a safe point (it may be in a long "
+			    "call into C); Ctrl-C gives up",
+			    target_pid(p->t), target_comm(p->t));
+	p->tell = NULL;
+}
+
 /* See the open job done, on whichever thread can do it first. */
 int python_job_finish(struct python *p, u64 deadline)
 {
 	struct stub_ctl *c = p->ctl;
 	u32 not_held = 0, refused = c->refused;
+	u64 begin = now_ns();
 
 	for (unsigned tries = 1;; tries++) {
 		u64 look = now_ns() + LOOK_AGAIN_MS * 1000000ull;
@@ -141,6 +153,8 @@ int python_job_finish(struct python *p, u64 deadline)
 		}
 		if (python_ctl_wait(p, p->jobs, 0))
 			return 0;
+		if (now_ns() - begin > TELL_MS * 1000000ull)
+			tell_wait(p);
 		if (now_ns() > deadline || c->stage == STUB_FINALIZING)
 			return job_withdraw(p);
 		if (cancelled(p))

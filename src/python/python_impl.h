@@ -45,10 +45,11 @@ struct python {
 	const char *dir;     /* that they are in */
 	int dir_fd;
 	bool no_memfd, no_proc;
-	int cancel_fd;   /* 0: none */
-	bool leave_page; /* a pending call may still come: the page and the stub must stay */
-	u32 jobs;        /* given out */
-	u32 shots;       /* that will count themselves in stub_ctl.left */
+	int cancel_fd;     /* 0: none */
+	struct diag *tell; /* who is told, once, that a job takes long; NULL: nobody */
+	bool leave_page;   /* a pending call may still come: the page and the stub must stay */
+	u32 jobs;          /* given out */
+	u32 shots;         /* that will count themselves in stub_ctl.left */
 	u64 site[WIRE_NEVENTS];
 };
 

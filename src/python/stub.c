@@ -230,8 +230,6 @@ STUB static struct stub_ctl *prepare(struct stub_frame *f)
 		page = call6(SYS_mmap, 0, (long)f->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, f->page_fd, 0);
 		if (page < 0 && page > -4096)
 			f->error = (int32_t)page;
-		else
-			call6(SYS_madvise, page, (long)f->map_size, MADV_DONTFORK, 0, 0, 0);
 	}
 	if (f->error) {
 		__atomic_store_n(&f->step, -1, __ATOMIC_RELEASE);
