@@ -11,7 +11,7 @@
 
 #include "python/python_impl.h"
 
-enum { ADOPT_MS = 1000, ROUNDS = 8 };
+enum { ADOPT_MS = 1000, BURY_MS = 5000, ROUNDS = 8 };
 
 static int map_open(struct python *p, const struct target_map *m)
 {
@@ -70,14 +70,15 @@ static int adopt(struct python *p, const struct target_map *m)
 }
 
 /* One round over all pages: how many dead agents are gone. */
-static int bury_round(struct target *t, const struct python_info *info, const struct python_symbols *sym)
+static int bury_round(struct target *t, const struct python_info *info, const struct python_symbols *sym,
+		      u64 deadline)
 {
 	struct target_maps maps;
 	int gone = 0;
 
 	if (target_maps_read(t, &maps))
 		return 0;
-	for (size_t i = 0; i < maps.n; i++) {
+	for (size_t i = 0; i < maps.n && now_ns() < deadline; i++) {
 		struct python *p = python_is_page(&maps.v[i]) ? calloc(1, sizeof(*p)) : NULL;
 
 		if (!p)
@@ -98,10 +99,12 @@ static int bury_round(struct target *t, const struct python_info *info, const st
 
 /*
  * Up to 3.11 an agent's frame evaluator may have been put before another's, and can leave only after that one has: so as
- * many rounds as it takes.
+ * many rounds as it takes; but a process may be full of files that only look like pages.
  */
 void python_bury_dead(struct target *t, const struct python_info *info, const struct python_symbols *sym)
 {
-	for (int round = 0; round < ROUNDS && bury_round(t, info, sym); round++)
+	u64 deadline = now_ns() + BURY_MS * 1000000ull;
+
+	for (int round = 0; round < ROUNDS && bury_round(t, info, sym, deadline); round++)
 		;
 }
