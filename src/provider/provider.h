@@ -57,6 +57,8 @@ struct provider {
 	const char *summary;
 	/* Why its events cannot come to the vm executor (completes "the vm executor ..."); NULL: they can. */
 	const char *not_in_vm;
+	/* Can probe a process only where its Python is ready: -c follows its child there before probes are looked for. */
+	bool needs_python;
 	/* Does a description with this provider field (a pattern; "" is any) speak of us? "python1234" does of python. */
 	bool (*claims)(const char *prov);
 	int (*open)(struct provider_run **out, struct provider_env *env);

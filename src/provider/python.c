@@ -214,6 +214,7 @@ const struct provider provider_python = {
     .name = "python",
     .summary = "functions of a live Python process: python1234, python$target, python*",
     .not_in_vm = "has no events of live processes yet",
+    .needs_python = true,
     .claims = python_claims,
     .open = python_open,
     .expand = python_expand,

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * -c: start a program under ptrace, follow it over exec, and hold it where its interpreter is ready and the script has
- * not begun. The child is ours, so breakpoints are fine.
- *
- *   exec ... exec -> entry point of the image: the loader has mapped everything
- *                      no interpreter: a launcher (sh, env) runs on to its next exec; any other program is held here
- *                      interpreter: breakpoints at what runs the script -> held there
+ * -c: start a program under ptrace and hold it at its entry point, where the loader has mapped everything. Where Python
+ * is to be traced, follow it from there: a launcher (sh, env) over its exec to the next entry point, an interpreter to
+ * where it is ready and the script has not begun; any other program stays held. The child is ours, so breakpoints are
+ * fine.
  */
 #include <elf.h>
 #include <errno.h>
@@ -18,10 +16,9 @@
 
 #include "python/child_impl.h"
 
-enum {
-	LAUNCHER_MS = 3000,
-	ARGS_MAX = 4096, /* bytes of a command line that may name Python */
-};
+#define NEVER_NS    (3600ull * 1000000000)
+#define LAUNCHER_NS (3ull * 1000000000) /* for a launcher's next exec */
+#define ARGS_MAX    4096                /* bytes of a command line that may name Python */
 
 /* What runs the script: the first of these that is called after the start holds the child. */
 static const char *const runners[] = {
@@ -171,72 +168,102 @@ static int runners_break(struct python_child *c, const struct python_info *info)
 	return ret;
 }
 
-/* Follow the child until it is held. 0: in Python; -ENOENT: it is none. */
-static int child_follow(struct python_child *c, struct python_info *info, struct diag *diag)
+/* Just after an exec: on to the entry point, which is not waited for. */
+static int child_break_entry(struct python_child *c)
 {
-	u64 never = now_ns() + 3600ull * 1000000000, deadline = never, entry = 0;
-	bool python = false;
+	u64 entry;
+	int ret = entry_point(c, &entry);
+
+	if (!ret)
+		ret = child_break(c, entry);
+	return ret ? ret : child_continue(c);
+}
+
+/* From an exec to the entry point of what it started; held there. -ENOENT: it has ended. */
+static int child_enter(struct python_child *c)
+{
 	enum child_event ev;
 	int ret;
 
 	for (;;) {
-		ret = child_next(c, deadline, &ev);
+		ret = child_next(c, now_ns() + NEVER_NS, &ev);
 		if (ret)
 			return ret;
-		if (ev == CHILD_ENDED || ev == CHILD_NONE)
-			return -ENOENT;
-		if (ev == CHILD_EXEC) {
-			python = false;
-			deadline = never;
-			ret = entry_point(c, &entry);
-			if (!ret)
-				ret = child_break(c, entry);
-		} else if (python) {
+		if (ev == CHILD_BREAKPOINT) {
 			c->held = true;
-			return python_find(c->t, info, diag); /* again: 3.9 and 3.10 know their version only now */
-		} else {
-			ret = image_judge(c, info, diag);
-			if (ret == -ENOENT && !is_launcher(c)) {
-				c->held = true;
-				return ret;
-			}
-			python = ret == 0;
-			if (ret == -ENOENT)
-				deadline = now_ns() + LAUNCHER_MS * 1000000ull;
-			else if (ret)
-				return ret;
-			ret = python ? runners_break(c, info) : 0;
+			return 0;
 		}
-		if (!ret)
-			ret = child_continue(c);
+		if (ev != CHILD_EXEC)
+			return -ENOENT;
+		ret = child_break_entry(c);
 		if (ret)
 			return ret;
 	}
 }
 
-int python_start(struct python_child **out, char *const argv[], struct target **t, struct python_info *info,
-		 struct diag *diag)
+/* From an entry point on. 0: held in Python; -ENOENT: it is none, held or (a launcher) running. */
+static int child_follow(struct python_child *c, struct python_info *info, struct diag *diag)
+{
+	for (;;) {
+		int ret = image_judge(c, info, diag);
+		bool python = ret == 0;
+		enum child_event ev;
+
+		if (ret && (ret != -ENOENT || !is_launcher(c)))
+			return ret;
+		ret = python ? runners_break(c, info) : 0;
+		c->held = false;
+		if (!ret)
+			ret = child_continue(c);
+		if (!ret)
+			ret = child_next(c, now_ns() + (python ? NEVER_NS : LAUNCHER_NS), &ev);
+		if (ret)
+			return ret;
+		if (ev == CHILD_BREAKPOINT) {
+			c->held = true;
+			return python_find(c->t, info, diag); /* again: 3.9 and 3.10 know their version only now */
+		}
+		if (ev != CHILD_EXEC)
+			return -ENOENT;
+		ret = child_break_entry(c);
+		if (!ret)
+			ret = child_enter(c);
+		if (ret)
+			return ret;
+	}
+}
+
+int python_start(struct python_child **out, char *const argv[], struct target **t, struct diag *diag)
 {
 	struct python_child *c = calloc(1, sizeof(*c));
 	unsigned errors = diag->errors;
 	int ret, status;
 
-	*out = NULL;
-	*t = NULL;
 	if (!c)
 		return diag_fail(diag, ENOMEM, "out of memory");
 	ret = child_launch(c, argv, diag);
 	if (!ret)
 		ret = target_open(&c->t, c->pid, diag);
 	if (!ret)
-		ret = child_follow(c, info, diag);
-	if (ret && ret != -ENOENT && diag->errors == errors)
-		diag_fail(diag, -ret, "-c: cannot follow '%s': %s", argv[0], strerror(-ret));
-	if (ret && (ret != -ENOENT || !c->t)) {
+		ret = child_enter(c);
+	if (ret && diag->errors == errors)
+		diag_fail(diag, -ret, "-c: cannot follow '%s': %s", argv[0],
+			  ret == -ENOENT ? "it ended before it began" : strerror(-ret));
+	if (ret) {
 		python_child_wait(c, true, &status);
 		return ret;
 	}
 	*out = c;
 	*t = c->t;
+	return 0;
+}
+
+int python_follow(struct python_child *c, struct python_info *info, struct diag *diag)
+{
+	unsigned errors = diag->errors;
+	int ret = child_follow(c, info, diag);
+
+	if (ret && ret != -ENOENT && diag->errors == errors)
+		diag_fail(diag, -ret, "-c: cannot follow process %d: %s", c->pid, strerror(-ret));
 	return ret;
 }

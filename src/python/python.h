@@ -70,13 +70,18 @@ int python_detach(struct python *p, struct diag *diag);
 void python_close(struct python *p);
 
 /*
- * -c: start argv under our control and hold it where the interpreter is ready and the first line of Python has not
- * run. A program that turns out not to be Python is -ENOENT and is left to run on (target_* works). The child gets the
- * default signal mask and dispositions; after python_release() it runs free of ptrace.
+ * -c: start argv under our control and hold it at its entry point. The child gets the default signal mask and
+ * dispositions; after python_release() it runs free of ptrace. *t is the child's; the caller closes it, after
+ * python_child_wait().
  */
 struct python_child;
-int python_start(struct python_child **out, char *const argv[], struct target **t, struct python_info *info,
-		 struct diag *diag);
+int python_start(struct python_child **out, char *const argv[], struct target **t, struct diag *diag);
+/*
+ * From the entry point on, over the exec of launchers such as sh and env, to where the interpreter is ready and the first
+ * line of the program's Python has not run; held there. -ENOENT without a message: it is no Python; it is held where that
+ * was seen, or runs on when that was after a launcher's last exec.
+ */
+int python_follow(struct python_child *c, struct python_info *info, struct diag *diag);
 /* As python_attach(), in the held child. */
 int python_child_attach(struct python_child *c, struct python **out, const struct python_plan *plan,
 			const struct python_attach_options *opt, struct diag *diag);

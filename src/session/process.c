@@ -57,10 +57,39 @@ static int child_start(struct session *s)
 
 	if (err)
 		return err;
-	err = python_start(&s->child, argv, &s->child_target, &s->child_python, s->diag);
+	return python_start(&s->child, argv, &s->child_target, s->diag);
+}
+
+static bool needs_python(const struct d_desc *d)
+{
+	for (size_t i = 0; provider_table[i]; i++)
+		if (provider_table[i]->needs_python && provider_table[i]->claims(d->prov))
+			return true;
+	return false;
+}
+
+static bool any_needs_python(const struct d_program *prog)
+{
+	for (size_t i = 0; i < prog->clauses.n; i++)
+		for (u32 d = 0; d < prog->clauses.v[i]->ndescs; d++)
+			if (needs_python(&prog->clauses.v[i]->descs[d]))
+				return true;
+	return false;
+}
+
+/*
+ * Where the script has Python probes, the child goes on to where its Python is ready; else it is traced from its entry
+ * point on, whatever it is.
+ */
+int session_child_follow(struct session *s)
+{
+	int err;
+
+	if (!s->child || !any_needs_python(&s->prog))
+		return 0;
+	err = python_follow(s->child, &s->child_python, s->diag);
 	s->child_is_python = !err;
-	/* Any other program can be traced as well, only not by the python provider. */
-	return err == -ENOENT && s->child ? 0 : err;
+	return err == -ENOENT ? 0 : err; /* the python provider says so */
 }
 
 int session_processes_open(struct session *s)

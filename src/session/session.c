@@ -53,9 +53,8 @@ static int act(struct session *s)
 static int run(struct session *s)
 {
 	static int (*const stages[])(struct session *) = {
-	    exec_choose,           session_signals_block,  session_processes_open,
-	    session_sources_parse, session_providers_open, session_plan_expand,
-	    session_output_open,
+	    exec_choose,          session_signals_block,  session_processes_open, session_sources_parse,
+	    session_child_follow, session_providers_open, session_plan_expand,    session_output_open,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {

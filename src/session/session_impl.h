@@ -94,6 +94,7 @@ void session_signals_close(struct session *s);
 
 /* Grab what -p names and start what -c does. */
 int session_processes_open(struct session *s);
+int session_child_follow(struct session *s);
 void session_processes_close(struct session *s);
 /* 0 and the number; or -EINVAL with a message. */
 int session_pid_parse(const char *text, pid_t *out, struct diag *diag);

@@ -118,13 +118,14 @@ static int run(char **argv, struct diag *diag)
 	struct python_info info;
 	struct python *p = NULL;
 	struct target *t;
-	int ret = python_start(&c, argv, &t, &info, diag), status;
+	int ret = python_start(&c, argv, &t, diag), status;
 
-	if (ret == -ENOENT && c)
-		printf("not Python\n");
-	else if (ret)
+	if (ret)
 		return ret;
-	else {
+	ret = python_follow(c, &info, diag);
+	if (ret == -ENOENT)
+		printf("not Python\n");
+	else if (!ret) {
 		printf("held in %s\n", info.version_text);
 		ret = python_child_attach(c, &p, plan, &options, diag);
 	}

@@ -100,3 +100,12 @@ def test_flow(interpreter, start, pydtrace):
     assert len(lines) == 4
     columns = [line.index("->") for line in lines]
     assert columns == [columns[0] + 2 * n for n in range(4)], tracer.out
+
+
+def test_command_without_python(pydtrace):
+    """-c of what runs no Python, not even another program: traced from its entry point on."""
+    tracer = pydtrace("-qn", 'syscall::write:entry /pid == $target && arg0 == 1/ { @["writes"] = count(); }',
+                      "-c", "sh -c 'echo one; echo two'")
+    tracer.wait()
+    assert tracer.status == 0, tracer.err
+    assert tracer.table() == {"writes": 2}, tracer.out
