@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start a target, trace it, and read what the tracer says."""
+import atexit
+import functools
 import json
 import os
 import pathlib
@@ -30,6 +32,19 @@ def wait_for(condition, what):
     raise AssertionError(f"waited {PATIENCE} s for {what}")
 
 
+@functools.lru_cache(None)
+def own_mounts(root):
+    """The command for a mount namespace in which what is mounted in `root` is nobody else's."""
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        return ["unshare", "-m"]
+    # Our own root is no mount point (we are in a chroot), so unshare cannot make it private; but `root` can be one.
+    if not os.path.ismount(root):
+        subprocess.run(["mount", "--bind", root, root], check=True)
+        atexit.register(subprocess.run, ["umount", "-l", root], check=False)
+        subprocess.run(["mount", "--make-rprivate", root], check=True)
+    return ["unshare", "-m", "--propagation", "unchanged"]
+
+
 class Interpreter:
     """A Python to run targets with: a row of tools/interpreters."""
 
@@ -46,7 +61,8 @@ class Interpreter:
             return [self.path, "-B", str(folder / script), *args]
         inside = ["chroot", self.root, self.path, "-B", "/mnt/" + script, *args]
         mounts = 'mount --bind "$1" "$2/mnt"' + (' && mount -t proc proc "$2/proc"' if self.proc else "")
-        return ["unshare", "-m", "sh", "-c", mounts + ' && shift 2 && exec "$@"', "sh", str(folder), self.root, *inside]
+        mounts += ' && shift 2 && exec "$@"'
+        return [*own_mounts(self.root), "sh", "-c", mounts, "sh", str(folder), self.root, *inside]
 
 
 def interpreters():
