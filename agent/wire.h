@@ -88,7 +88,6 @@ struct wire_page {
 	/* written by the tracer, and by the kernel at its end */
 	uint32_t pad;
 	uint32_t owner; /* see WIRE_OWNER_DIED; at a multiple of 8 */
-	uint32_t leave; /* set before agent_fini() is called */
 
 	/* written by the agent */
 	uint32_t state;     /* enum wire_state */

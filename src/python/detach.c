@@ -163,7 +163,6 @@ static int fini(struct python *p, int retries, u64 deadline)
 {
 	u32 state;
 
-	__atomic_store_n(&p->page->leave, 1, __ATOMIC_RELEASE);
 	for (int i = 0;; i++) {
 		int ret = python_job_do(p, STUB_FINI, deadline);
 

@@ -68,11 +68,24 @@ int python_page_map(struct python *p)
 	return 0;
 }
 
+static void owner_drop(struct python *p)
+{
+	struct robust_list *link = link_of(p);
+
+	for (struct robust_list *l = &held.list; l->next != &held.list; l = l->next) {
+		if (l->next != link)
+			continue;
+		__atomic_store_n(&p->page->owner, 0, __ATOMIC_RELEASE);
+		l->next = link->next;
+		return;
+	}
+}
+
 void python_page_unmap(struct python *p)
 {
 	if (!p->page)
 		return;
-	python_owner_drop(p);
+	owner_drop(p);
 	munmap((char *)p->page - GAP, GAP + p->map_size + GUARD);
 	p->page = NULL;
 	p->ctl = NULL;
@@ -88,17 +101,4 @@ void python_owner_hold(struct python *p)
 	link->next = held.list.next;
 	held.list.next = link;
 	__atomic_store_n(&p->page->owner, (u32)gettid(), __ATOMIC_RELEASE);
-}
-
-void python_owner_drop(struct python *p)
-{
-	struct robust_list *link = link_of(p);
-
-	for (struct robust_list *l = &held.list; l->next != &held.list; l = l->next) {
-		if (l->next != link)
-			continue;
-		__atomic_store_n(&p->page->owner, 0, __ATOMIC_RELEASE);
-		l->next = link->next;
-		return;
-	}
 }

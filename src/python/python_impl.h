@@ -94,7 +94,6 @@ int python_page_map(struct python *p);
 int python_page_seal(struct python *p); /* before: a memory file of the target's must stay as long as the page */
 void python_page_unmap(struct python *p);
 void python_owner_hold(struct python *p);
-void python_owner_drop(struct python *p);
 
 /* files.c: where the target has no /proc or may make no memory files, files in its /tmp for as long as the load takes. */
 bool python_target_has_proc(struct python *p);

@@ -26,7 +26,7 @@ class Page(ctypes.Structure):
                 ("nranges", ctypes.c_uint32), ("ranges", ctypes.c_uint32), ("nterms", ctypes.c_uint32),
                 ("terms", ctypes.c_uint32), ("max_functions", ctypes.c_uint32), ("functions", ctypes.c_uint32),
                 ("strings", ctypes.c_uint32), ("strings_end", ctypes.c_uint32), ("pad", ctypes.c_uint32), ("owner", ctypes.c_uint32),
-                ("leave", ctypes.c_uint32), ("state", ctypes.c_uint32), ("error", ctypes.c_int32),
+                ("state", ctypes.c_uint32), ("error", ctypes.c_int32),
                 ("message", ctypes.c_char * 256), ("mechanism", ctypes.c_uint32), ("tool_id", ctypes.c_int32),
                 ("nfunctions", ctypes.c_uint32), ("strings_used", ctypes.c_uint32),
                 ("dropped_functions", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
