@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC       0x7079647472616365ull /* "pydtrace" */
-#define WIRE_VERSION     1
+#define WIRE_VERSION     2
 #define WIRE_MAX_FILTERS 64 /* one bit each in a 64-bit word */
 
 /*
@@ -75,6 +75,40 @@ struct wire_function {
 	    page; /* address of the wire_page in the target: what a program in the kernel adds the offsets to */
 };
 
+/*
+ * Mail: where no program of the kernel sits on the sites, the agent puts each event here and waits until the tracer has run
+ * what is to be run. There is one at a time, as the thread that sends it holds the GIL. Each side writes a cache line of
+ * its own.
+ *
+ *   agent: if `open`: fills in the event, asked++, wakes `asked` if the tracer is `asleep`; waits until answered == asked
+ *   (a moment by looking, then on the futex `answered`, with `waits` set), or not `open`, or the tracer has died
+ *   (WIRE_OWNER_DIED), or the deadline is over: then it gives up (WIRE_INERT, with a message).
+ *   tracer: sees asked != answered, runs, answered = asked, wakes `answered` if the agent `waits`.
+ *
+ * The futexes are shared ones: the page is mapped in two processes.
+ */
+#define WIRE_MAIL_DEADLINE_MS 2000
+struct wire_mail {
+	/* written by the tracer */
+	uint32_t wanted;   /* 1: events go by mail, never through a site; fixed before the agent is loaded */
+	uint32_t open;     /* somebody serves */
+	uint32_t asleep;   /* the tracer sleeps on `asked` */
+	uint32_t answered; /* futex */
+	uint32_t spin;     /* how long to look before sleeping, in turns of about 10 ns; 0 where there is one CPU */
+	uint32_t pad[11];
+
+	/* written by the agent */
+	uint32_t asked; /* futex */
+	uint32_t waits;
+	uint32_t event; /* enum wire_event */
+	uint32_t tid, cpu;
+	uint32_t pad2;
+	uint64_t fid, filters, file, func; /* as the arguments of a site */
+	int64_t line;
+	uint64_t function;
+	uint64_t own_ip; /* the address behind the one instruction that makes the agent's own system calls */
+};
+
 struct wire_page {
 	uint64_t magic;
 	uint32_t version, size; /* size of the file */
@@ -103,6 +137,8 @@ struct wire_page {
 
 	/* written by the tracer: what dlsym() is to be asked with; 0: the default scope (the interpreter is global) */
 	uint64_t dl_handle;
+
+	struct wire_mail mail __attribute__((aligned(64)));
 };
 
 /*

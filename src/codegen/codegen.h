@@ -75,6 +75,7 @@ struct cg_group {
 	const struct cg_probe *probes; /* nprobes */
 	bool always;      /* runs in every phase: BEGIN, END, ERROR (others only between BEGIN and END) */
 	bool irq_context; /* may interrupt another program on its CPU (profile-N): scratch memory is per CPU */
+	bool by_thread;   /* its events cost a thread dearly where eBPF is not to be had: cg_output.prog_gate */
 };
 
 struct cg_options {
@@ -88,6 +89,8 @@ struct cg_options {
 	 * that it makes up). 0: not known, and a script that uses them is refused.
 	 */
 	u32 task_real_parent, task_tgid, task_sum_exec_runtime;
+	/* For -v: who runs the programs, and why ("kernel", "vm: no CAP_BPF"). NULL: "kernel". */
+	const char *executor;
 };
 
 struct cg_input {
@@ -214,6 +217,14 @@ struct cg_output {
 	u32 nliterals;
 	u32 map_state, map_ring; /* indices of maps */
 	s32 prog_thread_exit;    /* index of the program for raw tracepoint sched_process_exit; -1: not needed */
+	/*
+	 * Index of a raw tracepoint program that returns 1 in a thread in which some clause at a `by_thread` group can come
+	 * true, and 0 in one where each asks for a thread-local variable (/self->t/) that is 0. -1: there is no such group,
+	 * or one of its clauses asks for none.
+	 */
+	s32 prog_gate;
+	const struct d_var **gate; /* the variables that it looks at */
+	u32 ngate;
 	u32 globals_off, globals_size, slots_off, slot_size, nslots; /* in the state array; slots_off 0: none */
 	/* For -v: one line for each enabling: executor, where its variables live, which conjuncts are decided early. */
 	const char **why;

@@ -46,7 +46,7 @@ static int generate(const struct cg_input *in, struct cg_output *out, struct dia
 {
 	struct cg cg = {.in = in, .out = out, .arena = in->arena, .diag = diag, .strsize = in->opt.strsize};
 
-	*out = (struct cg_output){.prog_thread_exit = -1};
+	*out = (struct cg_output){.prog_thread_exit = -1, .prog_gate = -1};
 	cg.ir_text = ir_text;
 	for (int i = 0; i < CG_NMAPS; i++)
 		cg.mapid[i] = NO_MAP;

@@ -47,7 +47,7 @@ int exec_fire(struct exec *e, u32 prog, const u64 *args, u32 nargs)
 	return e->methods->fire(e, prog, args, nargs);
 }
 
-int exec_run(struct exec *e, u32 prog, const void *ctx, u32 size, const struct exec_thread *t, exec_read_fn *read,
+int exec_run(struct exec *e, u32 prog, const void *ctx, u32 size, struct exec_thread *t, exec_read_fn *read,
 	     void *arg)
 {
 	if (!e->methods->run)
@@ -83,6 +83,56 @@ int exec_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *di
 	if (!has_prog(e, prog, ASM_CLOCK))
 		return -EINVAL;
 	return e->methods->attach_clock(e, prog, cpu, ns, diag);
+}
+
+int exec_attach_site(struct exec *e, u32 prog, struct python *p, struct target *t, enum wire_event ev,
+		     struct diag *diag)
+{
+	if (!has_prog(e, prog, ASM_UPROBE))
+		return -EINVAL;
+	return e->methods->attach_site(e, prog, p, t, ev, diag);
+}
+
+bool exec_wants_mail(const struct exec *e)
+{
+	return e->methods->serve != NULL;
+}
+
+int exec_add_process(struct exec *e, struct target *t)
+{
+	return e->methods->add_process ? e->methods->add_process(e, t) : 0;
+}
+
+void exec_set_gate(struct exec *e, u32 prog)
+{
+	if (e->methods->set_gate && has_prog(e, prog, ASM_RAW_TRACEPOINT))
+		e->methods->set_gate(e, prog);
+}
+
+int exec_start(struct exec *e, struct diag *diag)
+{
+	return e->methods->start ? e->methods->start(e, diag) : 0;
+}
+
+bool exec_serves(const struct exec *e)
+{
+	return e->methods->serve != NULL;
+}
+
+int exec_serve(struct exec *e)
+{
+	return e->methods->serve ? e->methods->serve(e) : -EOPNOTSUPP;
+}
+
+void exec_serve_end(struct exec *e)
+{
+	if (e->methods->serve_end)
+		e->methods->serve_end(e);
+}
+
+u64 exec_lost(struct exec *e)
+{
+	return e->methods->lost ? e->methods->lost(e) : 0;
 }
 
 void exec_detach(struct exec *e)

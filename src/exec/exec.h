@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where programs run, behind one interface: `kernel` (eBPF) and `vm` (a BPF interpreter in this process: the test
- * oracle, and the executor where there is no privilege). Takes an asm_image; knows nothing of D.
+ * Where programs run, and what brings events to them, behind one interface: `kernel` (eBPF at the kernel's own probes) and
+ * `vm` (a BPF interpreter in this process, to which the agents hand their events and ptrace brings system calls: for who
+ * has no privilege, and the test oracle). Takes an asm_image; knows nothing of D.
  *
  * Nothing here aborts; all return 0 or -errno, with a message in `diag` where it is known what went wrong.
  */
@@ -11,17 +12,24 @@
 #include <sys/types.h>
 
 #include "asm/asm.h"
+#include "python/python.h"
 
 struct exec;
 
-/* A thread as programs see it: what helpers answer while the vm runs a program "in" it. */
+/*
+ * A thread as programs see it: what helpers answer while the vm runs a program "in" it. What is not `known` is looked up in
+ * /proc when a program asks for it.
+ */
+enum exec_known { EXEC_PPID = 1, EXEC_IDS = 2, EXEC_COMM = 4, EXEC_CPU = 8, EXEC_ALL = 15 };
 struct exec_thread {
-	pid_t pid, tid, ppid; /* pid: thread group, as `pid` in D */
-	uid_t uid;
+	pid_t pid, tid; /* pid: thread group, as `pid` in D */
+	u64 cookie;     /* names the thread for as long as it lives: the key of its task storage */
+	u32 known;      /* enum exec_known */
+	pid_t ppid;
+	uid_t uid; /* EXEC_IDS: both */
 	gid_t gid;
 	char comm[16];
 	u32 cpu;
-	u64 cookie; /* names the thread for as long as it lives: the key of its task storage */
 };
 
 struct exec_ops {
@@ -51,16 +59,43 @@ int exec_fire(struct exec *e, u32 prog, const u64 *args, u32 nargs);
  * The vm only: run `prog` on `ctx` in thread `t`, whose user memory is read through `read` (NULL: this process's
  * own). This is how tests, and later an unprivileged tracer, bring events to the programs. The kernel: -EOPNOTSUPP.
  */
-int exec_run(struct exec *e, u32 prog, const void *ctx, u32 size, const struct exec_thread *t,
+int exec_run(struct exec *e, u32 prog, const void *ctx, u32 size, struct exec_thread *t,
 	     int (*read)(void *arg, void *dst, u64 addr, u32 n), void *arg);
 
-/* The kernel only (the vm: -EOPNOTSUPP). Links end with exec_detach() and with the exec. */
+/*
+ * Links end with exec_detach() and with the exec. The vm has sys_enter, sys_exit and sched_process_exit, with the
+ * arguments that the kernel gives, of the processes of exec_add_process() alone.
+ */
 int exec_attach_raw_tracepoint(struct exec *e, u32 prog, const char *name, struct diag *diag);
-/* `path` names the file, as any process sees it (/proc/PID/map_files/...); pid < 0: every process. */
+/* The kernel only (the vm: -EOPNOTSUPP). `path` names the file, as any process sees it; pid < 0: every process. */
 int exec_attach_uprobe(struct exec *e, u32 prog, const char *path, u64 off, pid_t pid, bool is_return,
 		       struct diag *diag);
-/* A software clock event on `cpu` (-1: each) each `ns`: profile-N. */
+/* An event of an agent: `prog` (ASM_UPROBE) runs with the arguments of the site (agent/wire.h) in its registers. */
+int exec_attach_site(struct exec *e, u32 prog, struct python *p, struct target *t, enum wire_event ev,
+		     struct diag *diag);
+/* On `cpu` (-1: each) each `ns`: profile-N. The kernel interrupts whatever runs there; the vm keeps the time itself. */
 int exec_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag);
+
+/* Does the agent hand its events over (python_attach_options.mail)? */
+bool exec_wants_mail(const struct exec *e);
+/* A process whose system calls are to be seen, where the kernel does not show all. Before exec_start(). */
+int exec_add_process(struct exec *e, struct target *t);
+/*
+ * `prog` (ASM_RAW_TRACEPOINT; its context is of no use) returns non-zero in a thread whose system calls the programs look
+ * at: others need not be stopped. Without one, all calls of all processes are. The kernel: does nothing.
+ */
+void exec_set_gate(struct exec *e, u32 prog);
+/*
+ * After all is attached: events come. Where exec_serves(), somebody must be in exec_serve() from now on: the thread that
+ * has called exec_start(), which is the one that holds the processes (ptrace). 0 or -errno with a message.
+ */
+int exec_start(struct exec *e, struct diag *diag);
+bool exec_serves(const struct exec *e);
+/* Bring events to the programs, until exec_serve_end() is called in any thread. 0 or -errno. */
+int exec_serve(struct exec *e);
+void exec_serve_end(struct exec *e);
+/* Events that could not be brought to a program, of all kinds, since the start (threads that another traces ...). */
+u64 exec_lost(struct exec *e);
 
 /* Take all links off (detach in the order of attaching); programs that run finish first. Idempotent. */
 void exec_detach(struct exec *e);

@@ -12,8 +12,8 @@ typedef int exec_read_fn(void *arg, void *dst, u64 addr, u32 n);
 struct exec_methods {
 	int (*load)(struct exec *e, struct diag *diag);
 	int (*fire)(struct exec *e, u32 prog, const u64 *args, u32 nargs);
-	int (*run)(struct exec *e, u32 prog, const void *ctx, u32 size, const struct exec_thread *t,
-		   exec_read_fn *read, void *arg);
+	int (*run)(struct exec *e, u32 prog, const void *ctx, u32 size, struct exec_thread *t, exec_read_fn *read,
+		   void *arg);
 	int (*attach_raw_tracepoint)(struct exec *e, u32 prog, const char *name, struct diag *diag);
 	int (*attach_uprobe)(struct exec *e, u32 prog, const char *path, u64 off, pid_t pid, bool is_return,
 			     struct diag *diag);
@@ -28,6 +28,14 @@ struct exec_methods {
 	int (*ring_fd)(struct exec *e, u32 map);
 	int (*prog_stats)(struct exec *e, u32 prog, u64 *runs, u64 *ns);
 	struct exec_task_layout (*task_layout)(void);
+	int (*attach_site)(struct exec *e, u32 prog, struct python *p, struct target *t, enum wire_event ev,
+			   struct diag *diag);
+	int (*add_process)(struct exec *e, struct target *t);
+	void (*set_gate)(struct exec *e, u32 prog);
+	int (*start)(struct exec *e, struct diag *diag);
+	int (*serve)(struct exec *e); /* NULL: events come by themselves */
+	void (*serve_end)(struct exec *e);
+	u64 (*lost)(struct exec *e);
 	int (*prog_misses)(struct exec *e, u32 prog, u64 *misses);
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The executor that is the kernel: programs, links and runs. Its maps are in kernel_maps.c. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -149,6 +150,19 @@ static int attach_clock_to(struct kernel_exec *k, u32 prog, int cpu, u64 ns, boo
 	return keep_link(k, err);
 }
 
+static int kernel_attach_site(struct exec *e, u32 prog, struct python *p, struct target *t, enum wire_event ev,
+			      struct diag *diag)
+{
+	char path[PATH_MAX];
+	u64 off;
+	int err = python_site(p, ev, path, sizeof(path), &off);
+
+	if (err)
+		return diag_fail(diag, -err, "cannot find the agent's site in process %d: %s", target_pid(t),
+				 strerror(-err));
+	return kernel_attach_uprobe(e, prog, path, off, target_pid(t), false, diag);
+}
+
 static int kernel_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag)
 {
 	struct kernel_exec *k = kernel_of(e);
@@ -227,6 +241,7 @@ static const struct exec_methods kernel_methods = {
     .fire = kernel_fire,
     .attach_raw_tracepoint = kernel_attach_raw_tracepoint,
     .attach_uprobe = kernel_attach_uprobe,
+    .attach_site = kernel_attach_site,
     .attach_clock = kernel_attach_clock,
     .detach = kernel_detach,
     .close = kernel_close,

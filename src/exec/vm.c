@@ -115,8 +115,8 @@ static int vm_load_image(struct exec *e, struct diag *diag)
 
 /* --- run ------------------------------------------------------------------------------------------ */
 
-static int vm_run(struct exec *e, u32 prog, const void *ctx, u32 size, const struct exec_thread *t,
-		  exec_read_fn *read, void *arg)
+static int vm_run(struct exec *e, u32 prog, const void *ctx, u32 size, struct exec_thread *t, exec_read_fn *read,
+		  void *arg)
 {
 	struct vm *vm = vm_of(e);
 	u64 args[5] = {(u64)(uintptr_t)ctx}, r0, start = now_ns();
@@ -153,6 +153,7 @@ static struct exec_thread self(void)
 	    .ppid = getppid(),
 	    .uid = getuid(),
 	    .gid = getgid(),
+	    .known = EXEC_ALL,
 	};
 	int cpu = sched_getcpu();
 

@@ -98,7 +98,7 @@ struct vm_run {
 	const struct bpf_code *code;
 	const u8 *ctx;
 	u32 ctx_size;
-	const struct exec_thread *thread;
+	struct exec_thread *thread;
 	exec_read_fn *read;
 	void *read_arg;
 	u32 cpu; /* < ncpus */

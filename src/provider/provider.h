@@ -28,7 +28,7 @@ struct provider_group {
 	enum asm_prog_kind kind;
 	const struct cg_group_ops *ops;
 	void *data;
-	bool always, irq_context;
+	bool always, irq_context, by_thread; /* as in struct cg_group */
 	VEC(struct probe *) probes; /* by index; every probe that the group can fire, matched or not */
 	/* filled by the session */
 	u32 cg_index; /* number of the group's program */
@@ -55,8 +55,11 @@ struct provider {
 	const char *name;
 	/* For --help and -l: one line. */
 	const char *summary;
-	/* Why its events cannot come to the vm executor (completes "the vm executor ..."); NULL: they can. */
-	const char *not_in_vm;
+	/*
+	 * What a script loses where only single processes can be seen (completes "without CAP_BPF ..."): "system calls of
+	 * other processes are not seen". NULL: nothing.
+	 */
+	const char *only_kernel;
 	/* Can probe a process only where its Python is ready: -c follows its child there before probes are looked for. */
 	bool needs_python;
 	/* Does a description with this provider field (a pattern; "" is any) speak of us? "python1234" does of python. */

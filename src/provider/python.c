@@ -213,7 +213,6 @@ static void python_watch(struct provider_run *r, void (*fn)(void *arg, int pidfd
 const struct provider provider_python = {
     .name = "python",
     .summary = "functions of a live Python process: python1234, python$target, python*",
-    .not_in_vm = "has no events of live processes yet",
     .needs_python = true,
     .claims = python_claims,
     .open = python_open,

@@ -28,10 +28,10 @@ void python_left_out(struct provider_run *r, struct strbuf *kept)
 	strbuf_free(kept);
 }
 
-static int proc_attach(struct provider_run *r, struct python_proc *p)
+static int proc_attach(struct provider_run *r, struct python_proc *p, struct exec *e)
 {
 	struct provider_env *env = r->env;
-	const struct python_attach_options opt = {.cancel_fd = env->cancel_fd};
+	const struct python_attach_options opt = {.cancel_fd = env->cancel_fd, .mail = exec_wants_mail(e)};
 	struct strbuf kept = {0};
 	struct diag quiet = {.sink = python_keep_error, .arg = &kept}, *diag = p->named ? env->diag : &quiet;
 	struct python *python = NULL;
@@ -51,25 +51,19 @@ static int proc_attach(struct provider_run *r, struct python_proc *p)
 	if (err)
 		return err;
 	p->python = python;
-	return 0;
+	return exec_add_process(e, p->target);
 }
 
 int python_group_attach(struct provider_run *r, struct provider_group *g, struct exec *e)
 {
 	struct python_event *ev = g->data;
-	char path[PATH_MAX];
-	u64 off;
 	int err = 0;
 
 	if (!ev->proc->python && !ev->proc->left_out)
-		err = proc_attach(r, ev->proc);
+		err = proc_attach(r, ev->proc, e);
 	if (err || ev->proc->left_out)
 		return err;
-	err = python_site(ev->proc->python, ev->event, path, sizeof(path), &off);
-	if (err)
-		return diag_fail(r->env->diag, -err, "cannot find the agent's site for %s in process %d: %s",
-				 g->probes.v[0]->name, ev->proc->pid, strerror(-err));
-	return exec_attach_uprobe(e, g->cg_index, path, off, ev->proc->pid, false, r->env->diag);
+	return exec_attach_site(e, g->cg_index, ev->proc->python, ev->proc->target, ev->event, r->env->diag);
 }
 
 int python_names(struct provider_run *r, const struct probe *p, u32 fid, const char **mod, const char **func)

@@ -136,6 +136,7 @@ static int syscall_open(struct provider_run **out, struct provider_env *env)
 						      .name = places[i].group,
 						      .kind = ASM_RAW_TRACEPOINT,
 						      .ops = &ops[i],
+						      .by_thread = true,
 						  });
 		for (size_t n = 0; n < ARRAY_SIZE(calls); n++) {
 			bool known = calls[n].name != NULL;
@@ -172,7 +173,7 @@ static int syscall_attach(struct provider_run *r, struct provider_group *g, stru
 const struct provider provider_syscall = {
     .name = "syscall",
     .summary = "entry and return of every system call, by the kernel's name",
-    .not_in_vm = "has no system-call events yet",
+    .only_kernel = "system calls of processes that are not being traced are not seen",
     .claims = syscall_claims,
     .open = syscall_open,
     .expand = syscall_expand,

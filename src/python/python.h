@@ -45,6 +45,11 @@ struct python_attach_options {
 	const void *agent; /* the agent's ELF image; NULL: the one that is built in */
 	size_t agent_size;
 	int cancel_fd; /* give up with -EINTR when this polls readable (a signalfd); 0: there is none */
+	/*
+	 * Where no program of the kernel's will sit on the sites: the agent hands each event to python_mail_take(), and its
+	 * thread waits for python_mail_answer(). The mail is shut at first.
+	 */
+	bool mail;
 	bool
 	    no_memfd; /* hand things over as files in the target's /tmp, removed at once, instead of memory files */
 };
@@ -56,6 +61,31 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 		  const struct python_plan *plan, const struct python_attach_options *opt, struct diag *diag);
 /* Where a uprobe for `ev` goes: a path that the kernel can open from here, and the offset in that file. */
 int python_site(struct python *p, enum wire_event ev, char *path, size_t size, u64 *off);
+/*
+ * Mail: events that the agent hands over (python_attach_options.mail), one at a time for a process. While the mail is shut
+ * events are not handed over and do not wait; shutting it lets a waiting thread go on unanswered. None of these blocks.
+ */
+struct python_mail {
+	enum wire_event event;
+	pid_t tid; /* as the target's own pid namespace has it */
+	u32 cpu;   /* where it ran; 0 where the agent cannot know */
+	u64 fid, filters, file, func;
+	s64 line;
+	u64 function; /* address of the wire_function in the target */
+};
+void python_mail_open(struct python *p, bool open);
+/* The next event; false: there is none (or it is none that the target may send: then it is answered unseen). */
+bool python_mail_take(struct python *p, struct python_mail *out);
+/* After python_mail_take(): what was to be run has run, the thread goes on. */
+void python_mail_answer(struct python *p);
+/*
+ * Before a sleep and after it: while `asleep` is set an event wakes the futex (shared) at *bell, which has the value *seen
+ * as long as there is nothing to take. A value that has changed means: take, do not sleep.
+ */
+void python_mail_asleep(struct python *p, bool asleep);
+u32 *python_mail_bell(struct python *p, u32 *seen);
+/* Where the agent's own system calls end (wire_mail.own_ip), for target_trace_own(). */
+u64 python_mail_own_ip(const struct python *p);
 /* The page as mapped here; valid until python_close(), also after the target has ended. */
 const struct wire_page *python_page(const struct python *p);
 /* Function `fid` of the page, checked against its bounds; NULL: none such. Text by python_text() ("?" when out of bounds). */

@@ -33,6 +33,7 @@ static u32 group_use(struct session *s, struct provider_group *g)
 	    .probes = probes,
 	    .always = g->always,
 	    .irq_context = g->irq_context,
+	    .by_thread = g->by_thread,
 	};
 	*vec_push(s->arena, &s->used) = g;
 	g->cg_index = (u32)s->used.n - 1;
@@ -82,12 +83,6 @@ static int clause_enable(struct session *s, const struct session_clause *c)
 		struct cg_enabling *e;
 		u32 group;
 
-		if (s->exec_ops == &exec_vm && m->group->provider->not_in_vm) {
-			diag_report(s->diag, DIAG_ERROR, c->clause->pos,
-				    "the vm executor %s: %s needs -x exec=kernel", m->group->provider->not_in_vm,
-				    m->group->provider->name);
-			return -EOPNOTSUPP;
-		}
 		group = group_use(s, m->group);
 		e = vec_push(s->arena, &s->enablings);
 		e->clause = c->clause;

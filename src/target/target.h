@@ -107,4 +107,68 @@ struct target_call {
 };
 int target_thread_call(struct target *t, pid_t tid, struct target_call *out);
 
+/*
+ * The system calls of other processes, by ptrace (trace.c): what an executor without eBPF sees of the kernel.
+ *
+ * Threads are seized (never stopped by a signal), one by one when they are armed, or all of a process and those that it
+ * starts. Children are left alone. All calls must come from one thread of ours, the one that the kernel takes for the
+ * tracer. As with target_stop(), being killed at any instant leaves targets that go on unharmed: what a stop stands for
+ * (a signal) is left in the kernel until the thread is let go on.
+ */
+struct target_trace;
+struct target_thread { /* a thread that is seized */
+	pid_t tid;
+	struct target *process;
+	void *data; /* the user's; NULL at first */
+};
+struct target_syscall {
+	s64 nr; /* as the kernel numbers it, also of a restarted one; -1 where a leave() came without an enter() and it is not known */
+	u64 args[6], ip, sp; /* as they were at the entry; ip is behind the instruction */
+	s64 ret;             /* leave() only: -errno when it failed, as the kernel returns it */
+};
+struct target_trace_ops {
+	/*
+	 * A call begins, a call has ended; the thread stands still meanwhile. One that the kernel breaks off and makes again
+	 * (ERESTARTSYS and its like) begins once and ends once, with what the program gets to see in the end. execve of
+	 * success ends in the new image; exit and exit_group do not end. A call that was under way when the thread was
+	 * armed ends without having begun. True: go on stopping at the calls of this thread; false: let it run until it is
+	 * armed again (its call under way, if it has begun, still ends).
+	 */
+	bool (*enter)(void *arg, struct target_thread *th, const struct target_syscall *c);
+	bool (*leave)(void *arg, struct target_thread *th, const struct target_syscall *c);
+	/* The thread has ended, or is not ours any more; th is not valid after this. */
+	void (*ended)(void *arg, struct target_thread *th);
+	/* An exec made thread th, which was called `former`, the only thread of its process (tid is the process's now). */
+	void (*execed)(void *arg, struct target_thread *th, pid_t former);
+};
+/* 0, or -ENOMEM. ops->ended and execed may be NULL. */
+int target_trace_open(struct target_trace **out, const struct target_trace_ops *ops, void *arg);
+/* Let all threads go, as they are: running ones run, stopped ones stay stopped. NULL is allowed. */
+void target_trace_close(struct target_trace *tr);
+/*
+ * See every call of every thread of t, also of those that start later. A process that this thread of ours holds by ptrace
+ * already, in a stop (the child of -c), is taken over as it is and then runs. 0 or -errno with a message.
+ */
+int target_trace_all(struct target_trace *tr, struct target *t, struct diag *diag);
+/*
+ * See the calls of thread `tid` from here on; for one that runs in user mode, or is in a call whose instruction is the
+ * process's own_ip. It goes on running. 0, also when it was armed; -ESRCH: it has ended; -EBUSY: another traces it;
+ * -ETIMEDOUT; -EPERM. Never for a process that target_trace_all() was called for.
+ */
+int target_trace_arm(struct target_trace *tr, struct target *t, pid_t tid);
+/* Calls made by the instruction that ends at `ip` are never reported: our own, in the agent. 0: none. */
+void target_trace_own(struct target_trace *tr, struct target *t, u64 ip);
+/* Deal with whatever has stopped; never waits. How many stops those were, 0 for none. */
+u32 target_trace_poll(struct target_trace *tr);
+/*
+ * Sleeps until something may have stopped are the caller's: a stop, and an end, sends SIGCHLD to this process. How many
+ * threads are seized:
+ */
+u32 target_trace_threads(const struct target_trace *tr);
+/*
+ * The wait status of a child of our own that target_trace_poll() had to reap; false: it has not ended so. (Waiting for
+ * any child takes them all.)
+ */
+bool target_exit_status(const struct target *t, int *status);
+
 #endif

@@ -99,7 +99,15 @@ static int see_value(void *arg, const void *key, const void *values, u32 nvalues
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct asm_image image = {maps, ARRAY_SIZE(maps), &prog, 1};
-	struct exec_thread t = {NO_PID, NO_PID, NO_PID, 1, 1, "fuzz", 1, 4711};
+	struct exec_thread t = {.pid = NO_PID,
+				.tid = NO_PID,
+				.ppid = NO_PID,
+				.uid = 1,
+				.gid = 1,
+				.comm = "fuzz",
+				.cpu = 1,
+				.cookie = 4711,
+				.known = EXEC_ALL};
 	struct diag quiet = {fuzz_hush};
 	struct fuzz_in in = {data, size};
 	u64 ctx[4] = {1, 2, 3, 4}, args[5] = {(u64)(uintptr_t)ctx}, r0, sum = 0;

@@ -10,8 +10,8 @@ static struct asm_map maps[NMAPS] = {
     {"hash", BPF_MAP_TYPE_PERCPU_HASH, 4, 12, 8},
 };
 
-static const struct exec_thread thread = {
-    .pid = 100, .tid = 101, .ppid = 99, .uid = 7, .gid = 8, .comm = "other", .cookie = 5};
+static struct exec_thread thread = {
+    .known = EXEC_ALL, .pid = 100, .tid = 101, .ppid = 99, .uid = 7, .gid = 8, .comm = "other", .cookie = 5};
 
 /* What running the program on 16 bytes of context returns. */
 static int run(struct code *c)
