@@ -86,6 +86,8 @@ bool cg_action_records(enum d_action a); /* does it have fields in the record? *
 /* The program of the group; and the one that frees the slot of a thread that ends. Failure is in cg->err. */
 void gen_program(struct cg *cg, u32 group, struct asm_prog *out);
 void gen_thread_exit(struct cg *cg, struct asm_prog *out);
+/* The one that tells whether a thread matters, cg_output.prog_gate. False: the script has none. */
+bool gen_gate(struct cg *cg, struct asm_prog *out);
 
 /* --- why.c -------------------------------------------------------------------------------------------- */
 

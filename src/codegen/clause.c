@@ -112,6 +112,6 @@ void gen_clause(struct gen *g)
 	if (!ir->dead)
 		ir_jump(ir, g->next);
 	ir_label(ir, g->end);
-	ir_exit(ir);
+	ir_exit(ir, ir_const(0));
 	ir_label(ir, g->next);
 }

@@ -91,6 +91,7 @@ struct cg_options {
 	u32 task_real_parent, task_tgid, task_sum_exec_runtime;
 	/* For -v: who runs the programs, and why ("kernel", "vm: no CAP_BPF"). NULL: "kernel". */
 	const char *executor;
+	bool gate; /* make cg_output.prog_gate, where the script allows it */
 };
 
 struct cg_input {
@@ -220,7 +221,7 @@ struct cg_output {
 	/*
 	 * Index of a raw tracepoint program that returns 1 in a thread in which some clause at a `by_thread` group can come
 	 * true, and 0 in one where each asks for a thread-local variable (/self->t/) that is 0. -1: there is no such group,
-	 * or one of its clauses asks for none.
+	 * one of its clauses asks for none, or cg_options.gate is not set.
 	 */
 	s32 prog_gate;
 	const struct d_var **gate; /* the variables that it looks at */

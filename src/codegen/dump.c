@@ -118,7 +118,10 @@ static void dump_insn(struct strbuf *out, const struct ir_insn *i)
 	case IR_HELPER:
 	case IR_RT: dump_call(out, i); break;
 	case IR_GROUP: dump_hook(out, i); break;
-	case IR_EXIT: strbuf_puts(out, "exit"); break;
+	case IR_EXIT:
+		strbuf_puts(out, "exit ");
+		dump_val(out, &i->a);
+		break;
 	case IR_LABEL: break;
 	}
 	strbuf_puts(out, "\n");

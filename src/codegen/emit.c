@@ -243,8 +243,7 @@ static void emit_jump(struct emit *e, const struct ir_insn *i)
 
 static void emit_exit(struct emit *e, const struct ir_insn *i)
 {
-	(void)i;
-	asm_mov_imm(e->b, BPF_REG_0, 0);
+	get_into(e, &i->a, BPF_REG_0);
 	asm_exit(e->b);
 }
 

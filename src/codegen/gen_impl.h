@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A program in the making. From the ground up: what all use (gen.c) and the slots of threads (slot.c); what is computed
- * once (lazy.c); which probe it is (probe.c), numbers (arith.c), built-in variables (builtin.c); expressions (expr.c,
+ * A program in the making. From the ground up: what all use (gen.c) and the slots of threads (slot.c, gate.c); what is
+ * computed once (lazy.c); which probe it is (probe.c), numbers (arith.c), built-in variables (builtin.c); expressions (expr.c,
  * string.c, var.c); what statements do (record.c, agg.c, stmt.c); clauses (clause.c); and the program (program.c).
  *
  * A function that gives an ir_val makes the code that computes it; the order of the calls is that of the code.
@@ -82,8 +82,16 @@ struct ir_val gen_slot_or_leave(struct gen *g); /* the same, but the program is 
  */
 void gen_slot_ensure(struct gen *g, struct ir_val slot, s32 skip);
 void gen_slot_free(struct gen *g);
+
+/* --- gate.c --------------------------------------------------------------------------------------- */
+
 /* Is every clause of the group false in a thread that has no slot, whatever else holds? */
 bool gen_slot_is_needed(struct gen *g);
+/*
+ * The program of cg_output.prog_gate, all but its way out, which is 0 when it comes to its end. False: there is no such
+ * program for this script, and nothing was made.
+ */
+bool gen_gate_body(struct gen *g);
 
 /* --- lazy.c --------------------------------------------------------------------------------------- */
 
@@ -154,6 +162,8 @@ void gen_str_compare(struct gen *g, const struct d_node *n, bool sense, s32 to);
 
 /* var.c: variables, n and var being D_VAR nodes with their keys. */
 struct ir_val gen_var_int(struct gen *g, const struct d_node *n);
+struct ir_val gen_scalar_int(struct gen *g,
+			     const struct d_var *v); /* the same of a scalar that is no local number */
 struct ir_val gen_var_str(struct gen *g, const struct d_node *n);
 void gen_var_assign_int(struct gen *g, const struct d_node *var, struct ir_val v);
 void gen_var_assign_str(struct gen *g, const struct d_node *var, const struct d_node *value);

@@ -32,14 +32,15 @@ static void make_programs(struct cg *cg)
 	const struct cg_input *in = cg->in;
 	struct asm_image *image = &cg->out->image;
 
-	image->progs = arena_new_array(cg->arena, struct asm_prog, in->ngroups + 1);
+	image->progs = arena_new_array(cg->arena, struct asm_prog, in->ngroups + 2);
 	for (u32 i = 0; i < in->ngroups && !cg->err; i++)
 		gen_program(cg, i, &image->progs[image->nprogs++]);
-	cg->out->prog_thread_exit = -1;
-	if (cg->err || !has_threads(cg))
-		return;
-	cg->out->prog_thread_exit = (s32)image->nprogs;
-	gen_thread_exit(cg, &image->progs[image->nprogs++]);
+	if (!cg->err && has_threads(cg)) {
+		cg->out->prog_thread_exit = (s32)image->nprogs;
+		gen_thread_exit(cg, &image->progs[image->nprogs++]);
+	}
+	if (!cg->err && in->opt.gate && gen_gate(cg, &image->progs[image->nprogs]))
+		cg->out->prog_gate = (s32)image->nprogs++;
 }
 
 static int generate(const struct cg_input *in, struct cg_output *out, struct diag *diag, struct strbuf *ir_text)

@@ -184,9 +184,9 @@ void ir_branch(struct ir *ir, int op, struct ir_val a, struct ir_val b, s32 labe
 	use_label(ir, i, label);
 }
 
-void ir_exit(struct ir *ir)
+void ir_exit(struct ir *ir, struct ir_val v)
 {
-	put(ir, IR_EXIT);
+	put(ir, IR_EXIT)->a = v;
 	ir->dead = true;
 }
 

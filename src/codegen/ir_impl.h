@@ -40,7 +40,7 @@ enum ir_op {
 	IR_HELPER, /* dst = helper `sub`(arg[0..narg)) */
 	IR_RT,     /* dst = `symbol`(arg[0..narg)) */
 	IR_GROUP,  /* code of the group: sub: enum ir_hook */
-	IR_EXIT,
+	IR_EXIT,   /* the program gives a */
 };
 
 enum ir_hook { IR_HOOK_INDEX, IR_HOOK_FID, IR_HOOK_FILTERS, IR_HOOK_ARGS, IR_HOOK_TEXT };
@@ -109,7 +109,7 @@ s32 ir_label_new(struct ir *ir);
 void ir_label(struct ir *ir, s32 label);
 void ir_jump(struct ir *ir, s32 label);
 void ir_branch(struct ir *ir, int op, struct ir_val a, struct ir_val b, s32 label); /* op: BPF_JEQ ...; folds */
-void ir_exit(struct ir *ir);
+void ir_exit(struct ir *ir, struct ir_val v);                                       /* the program gives v */
 
 #define IR_ARGS(...)                                                                                               \
 	(const struct ir_val[]){__VA_ARGS__}, sizeof((struct ir_val[]){__VA_ARGS__}) / sizeof(struct ir_val)

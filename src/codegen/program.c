@@ -71,7 +71,7 @@ static void gen_prologue(struct gen *g)
 	gen_locals(g);
 	ir_jump(&g->ir, go_on);
 	ir_label(&g->ir, g->end);
-	ir_exit(&g->ir);
+	ir_exit(&g->ir, ir_const(0));
 	ir_label(&g->ir, go_on);
 }
 
@@ -91,7 +91,7 @@ static void finish(struct gen *g, const char *name, enum asm_prog_kind kind, str
 	struct cg *cg = g->cg;
 	int err;
 
-	ir_exit(&g->ir);
+	ir_exit(&g->ir, ir_const(0));
 	if (cg->err)
 		return;
 	ir_drop_unused(&g->ir);
@@ -126,6 +126,19 @@ void gen_program(struct cg *cg, u32 group, struct asm_prog *out)
 		gen_clause(&g);
 	}
 	finish(&g, g.group->name, g.group->kind, out);
+}
+
+bool gen_gate(struct cg *cg, struct asm_prog *out)
+{
+	static const struct cg_group_ops no_ops;
+	static const struct cg_group group = {.name = "gate", .kind = ASM_RAW_TRACEPOINT, .ops = &no_ops};
+	struct gen g = {.cg = cg, .group = &group};
+
+	ir_init(&g.ir, cg->arena);
+	if (!gen_gate_body(&g))
+		return false;
+	finish(&g, group.name, group.kind, out);
+	return true;
 }
 
 /* The end of a thread (raw tracepoint sched_process_exit): its slot is free for another. */

@@ -97,13 +97,18 @@ static struct ir_val array_int(struct gen *g, const struct d_node *n)
 	return v;
 }
 
+struct ir_val gen_scalar_int(struct gen *g, const struct d_var *v)
+{
+	return load_number(g, scalar_address(g, v), 0, v->type);
+}
+
 struct ir_val gen_var_int(struct gen *g, const struct d_node *n)
 {
 	if (n->var->nkeys)
 		return array_int(g, n);
 	if (is_local_number(n->var))
 		return *local(g, n->var);
-	return load_number(g, scalar_address(g, n->var), 0, n->var->type);
+	return gen_scalar_int(g, n->var);
 }
 
 struct ir_val gen_var_str(struct gen *g, const struct d_node *n)

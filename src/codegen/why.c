@@ -14,7 +14,8 @@ const char *cg_why(struct cg *cg, const struct cg_enabling *e)
 	const struct d_clause *c = e->clause;
 	const struct d_program *prog = cg->in->prog;
 	bool *used = arena_new_array(cg->arena, bool, prog->vars.n + 1);
-	char *s = arena_printf(cg->arena, "clause %u at %s: kernel", c->id, cg->in->groups[e->group].name);
+	const char *executor = cg->in->opt.executor ? cg->in->opt.executor : "kernel";
+	char *s = arena_printf(cg->arena, "clause %u at %s: %s", c->id, cg->in->groups[e->group].name, executor);
 
 	if (e->filter >= 0)
 		s = arena_printf(cg->arena, "%s; decided once per function (filter %d)", s, e->filter);

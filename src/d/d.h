@@ -371,6 +371,9 @@ void d_dump(struct strbuf *out, const struct d_program *prog);
 /* Split the predicate at its top-level && into conjuncts, in order; in the program's arena. NULL pred: n = 0. */
 u32 d_conjuncts(struct arena *a, struct d_node *pred, struct d_node ***out);
 
+/* Does it change a variable? */
+bool d_has_effect(const struct d_node *n);
+
 /* The type in which two integers are computed and compared (C's usual arithmetic conversions). */
 const struct d_type *d_type_arith(const struct d_type *a, const struct d_type *b);
 const struct d_type *d_type_by_name(const char *name); /* "int", "uint8_t", "string" ...; NULL: unknown */

@@ -52,6 +52,16 @@ void d_program_walk(struct d_program *prog, void (*fn)(void *arg, struct d_node 
 		d_clause_walk(prog->clauses.v[i], fn, arg);
 }
 
+bool d_has_effect(const struct d_node *n)
+{
+	if (n->op == D_ASSIGN || (n->op >= D_PREINC && n->op <= D_POSTDEC))
+		return true;
+	for (u32 i = 0; i < n->narg; i++)
+		if (d_has_effect(n->arg[i]))
+			return true;
+	return false;
+}
+
 static void split(struct d_node *n, struct d_node **out, u32 *count)
 {
 	if (n->op == D_LAND) {

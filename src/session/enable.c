@@ -40,16 +40,6 @@ static u32 group_use(struct session *s, struct provider_group *g)
 	return g->cg_index;
 }
 
-static bool has_effect(const struct d_node *n)
-{
-	if (n->op == D_ASSIGN || (n->op >= D_PREINC && n->op <= D_POSTDEC))
-		return true;
-	for (u32 i = 0; i < n->narg; i++)
-		if (has_effect(n->arg[i]))
-			return true;
-	return false;
-}
-
 /*
  * Leave to the provider what it can decide once per function. What stands behind a conjunct that has an effect stays at
  * its place: that conjunct is not to be run when an earlier one is false, and is when a later one is.
@@ -69,7 +59,7 @@ static int enabling_filter(struct session *s, struct cg_enabling *e, struct prov
 			return e->filter;
 	}
 	for (u32 i = 0; i < n; i++) {
-		fixed |= has_effect(conj[i]);
+		fixed |= d_has_effect(conj[i]);
 		if (e->filter < 0 || fixed || !p->ops->filter_take(p->run, g, e->filter, conj[i]))
 			e->conj[e->nconj++] = conj[i];
 	}

@@ -63,6 +63,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test_prestate(test_stages, (void *)"seed"),
 	    cmocka_unit_test_prestate(test_stages, (void *)"thread"),
 	    cmocka_unit_test_prestate(test_stages, (void *)"exit"),
+	    cmocka_unit_test_prestate(test_stages, (void *)"gate"),
 	};
 
 	dir = argc > 1 ? argv[1] : ".";

@@ -72,7 +72,7 @@ static struct cg_probe test_probes[NTEST];
 static const struct cg_group groups[NGROUPS] = {
     [BEGIN] = {"BEGIN", ASM_RAW_TRACEPOINT, &plain_ops, NULL, 1, 1, &begin_probe, .always = true},
     [END] = {"END", ASM_RAW_TRACEPOINT, &plain_ops, NULL, 2, 1, &end_probe, .always = true},
-    [TEST] = {"test:::hit", ASM_RAW_TRACEPOINT, &test_ops, NULL, 100, NTEST, test_probes},
+    [TEST] = {"test:::hit", ASM_RAW_TRACEPOINT, &test_ops, NULL, 100, NTEST, test_probes, .by_thread = true},
     [DYN] = {"dyn:::hit", ASM_RAW_TRACEPOINT, &dyn_ops, NULL, 10, 1, &dyn_probe},
     [ONE] = {"one:::hit", ASM_RAW_TRACEPOINT, &plain_ops, NULL, 11, 1, &one_probe},
 };
@@ -158,6 +158,7 @@ int run_compile(struct run *r, const char *name)
 					.aggsize = option(r, "aggsize", 65536),
 					.dynvarsize = option(r, "dynvarsize", 65536),
 					.bufsize = 1 << 20,
+					.gate = option(r, "gate", 0),
 					.ncpus = 2};
 	if (r->exec) {
 		struct exec_task_layout l = exec_task_layout(r->exec);

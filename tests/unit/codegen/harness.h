@@ -2,7 +2,7 @@
 /*
  * What the tests of codegen share: groups of probes that stand for those of providers, and a script compiled for them.
  *
- * BEGIN, END; `test` has 70 probes test:m:f0:hit ... f69, context: number, arg0 ...; `dyn` has one probe whose function is
+ * BEGIN, END; `test` has 70 probes test:m:f0:hit ... f69, by thread, context: number, arg0 ...; `dyn` has one probe whose function is
  * dynamic: fid, filters, address of the text of probefunc, arg0 ...; `one` has one probe, context: arg0 ... A module
  * field "d*" at dyn stands for what a filter decides: bit 3.
  */

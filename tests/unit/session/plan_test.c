@@ -213,18 +213,6 @@ static void enablings_are_in_script_order(void **state)
 	world_free(w);
 }
 
-static void the_vm_has_no_system_calls(void **state)
-{
-	struct world *w = world_new("syscall::read:entry { @ = count(); }");
-
-	w->s.exec_ops = &exec_vm;
-	assert_int_equal(expand(w), 0);
-	assert_int_equal(session_plan_resolve(&w->s), 0);
-	assert_true(session_enable(&w->s) < 0);
-	assert_non_null(strstr(w->last, "the vm executor has no system-call events yet"));
-	world_free(w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,7 +223,6 @@ int main(void)
 	    cmocka_unit_test(zdefs_permits_nothing),
 	    cmocka_unit_test(numbers_of_probes),
 	    cmocka_unit_test(enablings_are_in_script_order),
-	    cmocka_unit_test(the_vm_has_no_system_calls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
