@@ -7,7 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "exec/vm_impl.h"
+#include "exec/vm_live_impl.h"
 
 static struct vm *vm_of(struct exec *e)
 {
@@ -115,24 +115,27 @@ static int vm_load_image(struct exec *e, struct diag *diag)
 
 /* --- run ------------------------------------------------------------------------------------------ */
 
-static int vm_run(struct exec *e, u32 prog, const void *ctx, u32 size, struct exec_thread *t, exec_read_fn *read,
-		  void *arg)
+int vm_run_program(struct vm *vm, u32 prog, const void *ctx, u32 size, struct exec_thread *t, exec_read_fn *read,
+		   void *arg, u64 *r0)
 {
-	struct vm *vm = vm_of(e);
-	u64 args[5] = {(u64)(uintptr_t)ctx}, r0, start = now_ns();
-	struct vm_run r = {
-	    .vm = vm,
-	    .code = &vm->progs[prog],
-	    .ctx = ctx,
-	    .ctx_size = size,
-	    .thread = t,
-	    .read = read,
-	    .read_arg = arg,
-	    .cpu = t->cpu % e->ncpus,
-	    .budget = VM_BUDGET,
-	};
+	u64 args[5] = {(u64)(uintptr_t)ctx}, result, start = now_ns();
+	struct vm_run r; /* not all of it is cleared: the stack is, frame by frame */
 
-	vm_call(&r, 0, args, &r0);
+	r.vm = vm;
+	r.code = &vm->progs[prog];
+	r.ctx = ctx;
+	r.ctx_size = size;
+	r.thread = t;
+	r.read = read;
+	r.read_arg = arg;
+	/* One program runs at a time, so which CPU's values it uses does not matter. */
+	r.cpu = t->known & EXEC_CPU ? t->cpu % vm->exec.ncpus : 0;
+	r.budget = VM_BUDGET;
+	r.depth = r.nreserved = 0;
+	r.error = 0;
+
+	pthread_mutex_lock(&vm->lock);
+	vm_call(&r, 0, args, r0 ? r0 : &result);
 	/* A program that broke off leaves no record half made: the ring would stand still there. */
 	while (r.nreserved) {
 		vm_ring_submit(r.reserved[--r.nreserved].p, true);
@@ -141,7 +144,14 @@ static int vm_run(struct exec *e, u32 prog, const void *ctx, u32 size, struct ex
 	}
 	vm->stats[prog].runs++;
 	vm->stats[prog].ns += now_ns() - start;
+	pthread_mutex_unlock(&vm->lock);
 	return r.error;
+}
+
+static int vm_run(struct exec *e, u32 prog, const void *ctx, u32 size, struct exec_thread *t, exec_read_fn *read,
+		  void *arg)
+{
+	return vm_run_program(vm_of(e), prog, ctx, size, t, read, arg, NULL);
 }
 
 /* This very thread. */
@@ -159,7 +169,7 @@ static struct exec_thread self(void)
 
 	prctl(PR_GET_NAME, t.comm);
 	t.cpu = cpu < 0 ? 0 : (u32)cpu;
-	t.cookie = (u64)(u32)t.tid;
+	t.cookie = VM_OWN_COOKIE | (u32)t.tid;
 	return t;
 }
 
@@ -170,7 +180,7 @@ static int vm_fire(struct exec *e, u32 prog, const u64 *args, u32 nargs)
 
 	if (nargs)
 		memcpy(ctx, args, nargs * sizeof(*args));
-	return vm_run(e, prog, ctx, sizeof(ctx), &t, NULL, NULL);
+	return vm_run_program(vm_of(e), prog, ctx, sizeof(ctx), &t, NULL, NULL, NULL);
 }
 
 /* --- maps ----------------------------------------------------------------------------------------- */
@@ -184,14 +194,20 @@ static void *vm_map_memory(struct exec *e, u32 map)
 
 static int vm_map_each(struct exec *e, u32 map, exec_each_fn *fn, void *arg)
 {
-	struct vm_map *m = &vm_of(e)->maps[map];
+	struct vm *vm = vm_of(e);
+	struct vm_map *m = &vm->maps[map];
+	int ret;
 
-	return m->type->each ? m->type->each(m, fn, arg) : -EOPNOTSUPP;
+	if (!m->type->each)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&vm->lock);
+	ret = m->type->each(m, fn, arg);
+	pthread_mutex_unlock(&vm->lock);
+	return ret;
 }
 
-static int vm_map_update(struct exec *e, u32 map, const void *key, const void *values)
+static int map_update(struct vm_map *m, const void *key, const void *values)
 {
-	struct vm_map *m = &vm_of(e)->maps[map];
 	u8 *to;
 	int err;
 
@@ -205,11 +221,38 @@ static int vm_map_update(struct exec *e, u32 map, const void *key, const void *v
 	return err;
 }
 
+static int vm_map_update(struct exec *e, u32 map, const void *key, const void *values)
+{
+	struct vm *vm = vm_of(e);
+	int ret;
+
+	pthread_mutex_lock(&vm->lock);
+	ret = map_update(&vm->maps[map], key, values);
+	pthread_mutex_unlock(&vm->lock);
+	return ret;
+}
+
 static int vm_map_delete(struct exec *e, u32 map, const void *key)
 {
-	struct vm_map *m = &vm_of(e)->maps[map];
+	struct vm *vm = vm_of(e);
+	struct vm_map *m = &vm->maps[map];
+	int ret;
 
-	return m->type->remove ? m->type->remove(m, key) : -EOPNOTSUPP;
+	if (!m->type->remove)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&vm->lock);
+	ret = m->type->remove(m, key);
+	pthread_mutex_unlock(&vm->lock);
+	return ret;
+}
+
+void vm_storage_drop(struct vm *vm, u64 cookie)
+{
+	pthread_mutex_lock(&vm->lock);
+	for (u32 i = 0; i < vm->exec.image->nmaps; i++)
+		if (vm->maps[i].type == &vm_storage_type)
+			vm_storage_type.remove(&vm->maps[i], &cookie);
+	pthread_mutex_unlock(&vm->lock);
 }
 
 static int ring_drain(struct exec *e, u32 map, exec_record_fn *fn, void *arg)
@@ -234,14 +277,28 @@ static int vm_prog_misses(struct exec *e, u32 prog, u64 *misses)
 
 static void vm_close(struct exec *e)
 {
-	unload(vm_of(e));
-	free(e);
+	struct vm *vm = vm_of(e);
+
+	vm_live_close(vm);
+	unload(vm);
+	pthread_mutex_destroy(&vm->lock);
+	free(vm);
 }
 
 static const struct exec_methods vm_methods = {
     .load = vm_load_image,
     .fire = vm_fire,
     .run = vm_run,
+    .attach_raw_tracepoint = vm_attach_raw_tracepoint,
+    .attach_site = vm_attach_site,
+    .attach_clock = vm_attach_clock,
+    .add_process = vm_add_process,
+    .set_gate = vm_set_gate,
+    .start = vm_start,
+    .serve = vm_serve,
+    .serve_end = vm_serve_end,
+    .lost = vm_lost,
+    .detach = vm_detach,
     .close = vm_close,
     .map_memory = vm_map_memory,
     .map_each = vm_map_each,
@@ -262,11 +319,18 @@ static int vm_open(struct exec **out, struct diag *diag)
 {
 	long ncpus = sysconf(_SC_NPROCESSORS_CONF);
 	struct vm *vm = calloc(1, sizeof(*vm));
+	pthread_mutexattr_t attr;
 
 	*out = NULL;
-	if (!vm)
+	if (!vm || vm_live_open(vm)) {
+		free(vm);
 		return diag_fail(diag, ENOMEM, "out of memory");
+	}
 	vm->exec = (struct exec){.methods = &vm_methods, .ncpus = ncpus > 0 ? (u32)ncpus : 1};
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&vm->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
 	*out = &vm->exec;
 	return 0;
 }

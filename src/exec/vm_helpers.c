@@ -29,24 +29,27 @@ static u64 get_current_pid_tgid(struct vm_run *r, const u64 *a)
 
 static u64 get_current_uid_gid(struct vm_run *r, const u64 *a)
 {
-	return (u64)r->thread->gid << 32 | r->thread->uid;
+	const struct exec_thread *t = vm_fact(r, EXEC_IDS);
+
+	return (u64)t->gid << 32 | t->uid;
 }
 
 static u64 get_current_comm(struct vm_run *r, const u64 *a)
 {
 	u8 *p = vm_memory(r, a[0], (u32)a[1], true);
+	const char *comm = vm_fact(r, EXEC_COMM)->comm;
 	u64 n = (u32)a[1];
 
 	if (!p || !n)
 		return p ? HELPER_FAIL(EINVAL) : 0;
 	memset(p, 0, n);
-	memcpy(p, r->thread->comm, strnlen(r->thread->comm, n - 1 < 15 ? n - 1 : 15));
+	memcpy(p, comm, strnlen(comm, n - 1 < 15 ? n - 1 : 15));
 	return 0;
 }
 
 static u64 get_smp_processor_id(struct vm_run *r, const u64 *a)
 {
-	return r->cpu;
+	return vm_fact(r, EXEC_CPU)->cpu % r->vm->exec.ncpus;
 }
 
 static u64 get_current_task(struct vm_run *r, const u64 *a)

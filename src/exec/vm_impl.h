@@ -7,9 +7,12 @@
  *   vm.c          open, load, run                     vm_memory.c   what may be touched
  *   vm_insn.c     the interpreter                     vm_helpers.c  one row for each helper (vm_helpers_*.c)
  *   vm_maps.c     any map                             vm_array.c vm_hash.c vm_queue.c vm_ring.c
+ *   vm_facts.c    what /proc knows of a thread        vm_live_impl.h  what brings events from other processes
  */
 #ifndef PYDTRACE_EXEC_VM_IMPL_H
 #define PYDTRACE_EXEC_VM_IMPL_H
+
+#include <pthread.h>
 
 #include "bpf/bpf.h"
 #include "exec/exec_impl.h"
@@ -18,6 +21,9 @@
 #define VM_FRAME_SIZE 512 /* the kernel's MAX_BPF_STACK, here for each function */
 #define VM_BUDGET     (32u << 20)
 #define VM_RESERVED   8 /* ring records under construction */
+
+/* exec_thread.cookie of a thread of our own: that and its ID. Others are counted from 1 on. */
+#define VM_OWN_COOKIE (1ull << 63)
 
 /* What get_current_task_btf() gives: the address of nothing. vm_memory.c says what a load from it answers. */
 #define VM_TASK 0xbad0000000000000ull
@@ -84,8 +90,16 @@ u64 vm_ring_query(const struct vm_map *m, u64 what);
 
 /* --- a run ---------------------------------------------------------------------------------------- */
 
+struct vm_live;
+
 struct vm {
 	struct exec exec;
+	/*
+	 * Programs run in the thread that serves and in that which prints. What is mapped and the ring are read without it;
+	 * it may be taken again, as a walk through a map may look things up.
+	 */
+	pthread_mutex_t lock;
+	struct vm_live *live; /* NULL: nothing is attached */
 	struct vm_map *maps;
 	struct bpf_code *progs;
 	struct vm_stats {
@@ -98,7 +112,7 @@ struct vm_run {
 	const struct bpf_code *code;
 	const u8 *ctx;
 	u32 ctx_size;
-	struct exec_thread *thread;
+	struct exec_thread *thread; /* through vm_fact() */
 	exec_read_fn *read;
 	void *read_arg;
 	u32 cpu; /* < ncpus */
@@ -112,6 +126,16 @@ struct vm_run {
 	u32 nreserved;
 	u8 stack[VM_FRAMES * VM_FRAME_SIZE] __attribute__((aligned(16)));
 };
+
+/* Run program `prog` once. 0 or what broke it off; *r0 (may be NULL) is what it returned. */
+int vm_run_program(struct vm *vm, u32 prog, const void *ctx, u32 size, struct exec_thread *t, exec_read_fn *read,
+		   void *arg, u64 *r0);
+/* The thread, with the facts of `known` looked up (0 where they cannot be). */
+const struct exec_thread *vm_fact(struct vm_run *r, u32 known);
+/* The time on a CPU, ns. */
+u64 vm_run_time(const struct exec_thread *t);
+/* Forget what the storage maps keep for a thread. */
+void vm_storage_drop(struct vm *vm, u64 cookie);
 
 /* Run the function at instruction `pc`; its result is in *r0. 0 or r->error. */
 int vm_call(struct vm_run *r, u32 pc, const u64 args[5], u64 *r0);

@@ -63,26 +63,7 @@ struct exec_task_layout vm_task_layout(void)
 	return (struct exec_task_layout){TASK_REAL_PARENT, TASK_TGID, TASK_SUM_EXEC_RUNTIME};
 }
 
-/* The time on a CPU, ns: a clock for our own threads, else what /proc says. */
-static u64 run_time(const struct exec_thread *t)
-{
-	unsigned long long ns = 0;
-	char path[64];
-	FILE *f;
-
-	if (t->tid == gettid())
-		return clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", t->pid, t->tid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%llu", &ns) != 1)
-		ns = 0;
-	fclose(f);
-	return ns;
-}
-
-static bool load_task(const struct vm_run *r, u64 addr, u32 size, u64 *v)
+static bool load_task(struct vm_run *r, u64 addr, u32 size, u64 *v)
 {
 	u64 off = addr - VM_TASK;
 	bool parent = off >= TASK_SIZE;
@@ -93,9 +74,9 @@ static bool load_task(const struct vm_run *r, u64 addr, u32 size, u64 *v)
 	if (off == TASK_REAL_PARENT && size == 8 && !parent)
 		*v = VM_TASK + TASK_SIZE;
 	else if (off == TASK_TGID && size == 4)
-		*v = (u32)(parent ? r->thread->ppid : r->thread->pid);
+		*v = (u32)(parent ? vm_fact(r, EXEC_PPID)->ppid : r->thread->pid);
 	else if (off == TASK_SUM_EXEC_RUNTIME && size == 8 && !parent)
-		*v = run_time(r->thread);
+		*v = vm_run_time(r->thread);
 	else
 		return false;
 	return true;

@@ -6,6 +6,9 @@
  *
  * The kernel maps its pages twice in a row so that a record at the end stays in one piece. Here the buffer is twice
  * as long: what passes the end belongs to that record alone.
+ *
+ * One side makes records, under the vm's lock, and one takes them, without it: what is printed to may stand still for as
+ * long as it likes, and then records are dropped, but no process waits.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -44,6 +47,17 @@ static void ring_close(struct vm_map *m)
 	free(m->priv);
 }
 
+/* Records begin at multiples of 8. */
+static u32 header_get(const u8 *p)
+{
+	return __atomic_load_n((const u32 *)(const void *)p, __ATOMIC_ACQUIRE);
+}
+
+static void header_put(u8 *p, u32 header)
+{
+	__atomic_store_n((u32 *)(void *)p, header, __ATOMIC_RELEASE);
+}
+
 void *vm_ring_reserve(struct vm_map *m, u64 size)
 {
 	struct ring *r = m->priv;
@@ -51,24 +65,23 @@ void *vm_ring_reserve(struct vm_map *m, u64 size)
 	u32 header = (u32)size | BPF_RINGBUF_BUSY_BIT;
 	u8 *p;
 
-	if (size > UINT32_MAX / 4 || len > r->size || r->produced + len - r->consumed > r->size - 1)
+	if (size > UINT32_MAX / 4 || len > r->size ||
+	    r->produced + len - __atomic_load_n(&r->consumed, __ATOMIC_ACQUIRE) > r->size - 1)
 		return NULL;
 	p = r->data + (r->produced & (r->size - 1));
-	memcpy(p, &header, sizeof(header));
-	r->produced += len;
+	header_put(p, header);
+	__atomic_store_n(&r->produced, r->produced + len, __ATOMIC_RELEASE);
 	return p + HEADER;
 }
 
 void vm_ring_submit(void *sample, bool discard)
 {
 	u8 *p = (u8 *)sample - HEADER;
-	u32 header;
+	u32 header = header_get(p) ^ BPF_RINGBUF_BUSY_BIT;
 
-	memcpy(&header, p, sizeof(header));
-	header ^= BPF_RINGBUF_BUSY_BIT;
 	if (discard)
 		header |= BPF_RINGBUF_DISCARD_BIT;
-	memcpy(p, &header, sizeof(header));
+	header_put(p, header);
 }
 
 int vm_ring_drain(struct vm_map *m, exec_record_fn *fn, void *arg)
@@ -76,17 +89,16 @@ int vm_ring_drain(struct vm_map *m, exec_record_fn *fn, void *arg)
 	struct ring *r = m->priv;
 	int ret = 0;
 
-	while (!ret && r->consumed != r->produced) {
+	while (!ret && r->consumed != __atomic_load_n(&r->produced, __ATOMIC_ACQUIRE)) {
 		u8 *p = r->data + (r->consumed & (r->size - 1));
-		u32 header, len;
+		u32 header = header_get(p), len;
 
-		memcpy(&header, p, sizeof(header));
 		len = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 		if (header & BPF_RINGBUF_BUSY_BIT)
 			break;
 		if (!(header & BPF_RINGBUF_DISCARD_BIT))
 			ret = fn(arg, p + HEADER, len);
-		r->consumed += ALIGN_UP(len + HEADER, 8u);
+		__atomic_store_n(&r->consumed, r->consumed + ALIGN_UP(len + HEADER, 8u), __ATOMIC_RELEASE);
 	}
 	return ret;
 }

@@ -388,6 +388,7 @@ static void memory_is_shared(void **state)
 static void wrong_numbers(void **state)
 {
 	struct fixture f;
+	struct messages m = MESSAGES(&m);
 	u64 args[13] = {0};
 
 	fixture_open(&f, (struct asm_map){"hash", BPF_MAP_TYPE_HASH, 8, 8, 4});
@@ -402,7 +403,9 @@ static void wrong_numbers(void **state)
 		exec_detach(e);
 		exec_detach(e);
 	}
-	assert_int_equal(exec_attach_raw_tracepoint(f.b.e[0], 0, "sys_enter", NULL), -EOPNOTSUPP);
+	assert_int_equal(exec_attach_raw_tracepoint(f.b.e[0], 0, "sched_switch", &m.diag), -EOPNOTSUPP);
+	assert_non_null(strstr(m.text.s, "sched_switch is one of the kernel's alone"));
+	strbuf_free(&m.text);
 	assert_ptr_equal(exec_by_name("vm"), &exec_vm);
 	assert_ptr_equal(exec_by_name("kernel"), &exec_kernel);
 	assert_null(exec_by_name("none"));

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is attached to the vm's programs, and how it is switched on and off. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/vm_live_impl.h"
+
+static struct vm *vm_of(struct exec *e)
+{
+	return (struct vm *)e;
+}
+
+int vm_live_open(struct vm *vm)
+{
+	struct vm_live *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->arena = arena_new();
+	l->gate = VM_NO_PROG;
+	for (size_t i = 0; i < VM_NPOINTS; i++)
+		l->point[i] = VM_NO_PROG;
+	vm->live = l;
+	return 0;
+}
+
+void vm_live_close(struct vm *vm)
+{
+	arena_free(vm->live->arena);
+	free(vm->live);
+}
+
+/* --- attach ----------------------------------------------------------------------------------------- */
+
+int vm_attach_raw_tracepoint(struct exec *e, u32 prog, const char *name, struct diag *diag)
+{
+	static const char *const names[] = {
+	    [VM_SYS_ENTER] = "sys_enter",
+	    [VM_SYS_EXIT] = "sys_exit",
+	    [VM_PROCESS_EXIT] = "sched_process_exit",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(names[i], name) != 0)
+			continue;
+		if (vm_of(e)->live->point[i] != VM_NO_PROG)
+			return diag_fail(diag, EBUSY, "the tracepoint %s has a program already", name);
+		vm_of(e)->live->point[i] = prog;
+		return 0;
+	}
+	return diag_fail(diag, EOPNOTSUPP, "the tracepoint %s is one of the kernel's alone", name);
+}
+
+int vm_attach_site(struct exec *e, u32 prog, struct python *p, struct target *t, enum wire_event ev,
+		   struct diag *diag)
+{
+	struct vm_live *l = vm_of(e)->live;
+	struct vm_site *s = NULL;
+
+	for (size_t i = 0; i < l->sites.n && !s; i++)
+		if (l->sites.v[i].python == p)
+			s = &l->sites.v[i];
+	if (!s) {
+		s = vec_push(l->arena, &l->sites);
+		*s = (struct vm_site){.python = p, .process = t, .foreign_tids = vm_foreign_tids(t)};
+		for (size_t i = 0; i < WIRE_NEVENTS; i++)
+			s->prog[i] = VM_NO_PROG;
+	}
+	s->prog[ev] = prog;
+	return 0;
+}
+
+int vm_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag)
+{
+	struct vm_live *l = vm_of(e)->live;
+
+	*vec_push(l->arena, &l->clocks) = (struct vm_clock){.prog = prog, .cpu = cpu, .period = ns};
+	return 0;
+}
+
+int vm_add_process(struct exec *e, struct target *t)
+{
+	struct vm_live *l = vm_of(e)->live;
+
+	for (size_t i = 0; i < l->processes.n; i++)
+		if (target_pid(l->processes.v[i]) == target_pid(t))
+			return 0;
+	*vec_push(l->arena, &l->processes) = t;
+	return 0;
+}
+
+void vm_set_gate(struct exec *e, u32 prog)
+{
+	vm_of(e)->live->gate = prog;
+}
+
+/* --- on and off ------------------------------------------------------------------------------------- */
+
+/* Without a gate every call of every thread is stopped at; with one, threads are armed when they matter. */
+static int trace_start(struct vm *vm, struct diag *diag)
+{
+	struct vm_live *l = vm->live;
+	int err = target_trace_open(&l->trace, &vm_trace_ops, vm);
+
+	if (err)
+		return diag_fail(diag, -err, "cannot trace system calls: %s", strerror(-err));
+	for (size_t i = 0; i < l->sites.n; i++)
+		target_trace_own(l->trace, l->sites.v[i].process, python_mail_own_ip(l->sites.v[i].python));
+	for (size_t i = 0; i < l->processes.n && l->gate == VM_NO_PROG && !err; i++)
+		err = target_trace_all(l->trace, l->processes.v[i], diag);
+	return err;
+}
+
+int vm_start(struct exec *e, struct diag *diag)
+{
+	struct vm *vm = vm_of(e);
+	struct vm_live *l = vm->live;
+	u64 now = now_ns();
+	int err = 0;
+
+	if (l->point[VM_SYS_ENTER] != VM_NO_PROG || l->point[VM_SYS_EXIT] != VM_NO_PROG)
+		err = trace_start(vm, diag);
+	if (err)
+		return err;
+	for (size_t i = 0; i < l->clocks.n; i++)
+		l->clocks.v[i].next = now + l->clocks.v[i].period;
+	for (size_t i = 0; i < l->sites.n; i++)
+		python_mail_open(l->sites.v[i].python, true);
+	return 0;
+}
+
+/* The mail first: who waits for an answer holds the GIL. */
+void vm_detach(struct exec *e)
+{
+	struct vm *vm = vm_of(e);
+	struct vm_live *l = vm->live;
+
+	for (size_t i = 0; i < l->sites.n; i++)
+		python_mail_open(l->sites.v[i].python, false);
+	target_trace_close(l->trace);
+	l->trace = NULL;
+	vm_threads_free(vm);
+	l->sites.n = l->clocks.n = l->processes.n = 0;
+	for (size_t i = 0; i < VM_NPOINTS; i++)
+		l->point[i] = VM_NO_PROG;
+}
+
+u64 vm_lost(struct exec *e)
+{
+	return __atomic_load_n(&vm_of(e)->live->lost, __ATOMIC_RELAXED);
+}
+
+static int target_memory(void *arg, void *dst, u64 addr, u32 n)
+{
+	return target_read(arg, addr, dst, n);
+}
+
+int vm_run_in(struct vm *vm, u32 prog, const void *ctx, u32 size, struct vm_thread *th, u64 *r0)
+{
+	struct exec_thread t; /* the name is not cleared: it is not known yet */
+
+	t.pid = target_pid(th->process);
+	t.tid = th->tid;
+	t.cookie = th->cookie;
+	t.known = 0;
+	return vm_run_program(vm, prog, ctx, size, &t, target_memory, th->process, r0);
+}
