@@ -30,6 +30,11 @@ void *memmove(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
+/*
+ * sites.S: the one way to make a system call, so that who watches them can tell ours by where they are made
+ * (wire_mail.own_ip). What the kernel returns: no errno.
+ */
+long agent_syscall(long nr, long a, long b, long c, long d, long e, long f);
 /* Zeroed anonymous memory; NULL when there is none. */
 void *agent_map(size_t size);
 void agent_unmap(void *p, size_t size);
@@ -303,9 +308,17 @@ struct agent {
 	uint16_t frame_locals;          /* and the offset of its first local variable */
 	void *deciding;                 /* thread state that is inside a decision */
 	bool inert;
+	struct wire_mail *mail; /* events go there; NULL: to the sites */
+	uint32_t tid_at;        /* of a thread's ID, from the thread pointer; 0: not known */
 	void *const *stack_end; /* __libc_stack_end; NULL: there is none */
 };
 extern struct agent agent;
+
+/* --- mail.c ------------------------------------------------------------------------------------------------ */
+
+void agent_mail_init(bool glibc); /* is that the C library of the process? */
+/* Hand an event to the tracer and wait until it is done with it. Leaves errno and Python's error state alone. */
+void agent_mail(const struct matched *m, enum wire_event event, int64_t line);
 
 /* --- decide.c ---------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What both ways to get events do with one: ask whether there is still somebody to see it, and pass it to its site. In
- * a header, for every event pays for it.
+ * What both ways to get events do with one: ask whether there is still somebody to see it, and pass it to its site or by
+ * mail. In a header, for every event pays for it.
  */
 #ifndef PYDTRACE_AGENT_EVENTS_IMPL_H
 #define PYDTRACE_AGENT_EVENTS_IMPL_H
@@ -26,21 +26,25 @@ bool agent_poke(void);
 /* sites.S */
 extern wire_site pydtrace_site_entry, pydtrace_site_return;
 
+static inline void agent_pass(struct matched *m, enum wire_event event, wire_site *site, int64_t line)
+{
+	agent.page->events[event]++;
+	if (unlikely(agent.mail))
+		agent_mail(m, event, line);
+	else
+		site(m->fid, m->filters[event], m->file, m->func, line, m->function);
+}
+
 static inline void agent_entry(struct matched *m)
 {
-	if (!m->filters[WIRE_ENTRY])
-		return;
-	agent.page->events[WIRE_ENTRY]++;
-	pydtrace_site_entry(m->fid, m->filters[WIRE_ENTRY], m->file, m->func, m->firstline, m->function);
+	if (m->filters[WIRE_ENTRY])
+		agent_pass(m, WIRE_ENTRY, pydtrace_site_entry, m->firstline);
 }
 
 static inline void agent_return(struct matched *m, int offset)
 {
-	if (!m->filters[WIRE_RETURN])
-		return;
-	agent.page->events[WIRE_RETURN]++;
-	pydtrace_site_return(m->fid, m->filters[WIRE_RETURN], m->file, m->func, record_line(m, offset),
-			     m->function);
+	if (m->filters[WIRE_RETURN])
+		agent_pass(m, WIRE_RETURN, pydtrace_site_return, record_line(m, offset));
 }
 
 #endif

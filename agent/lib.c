@@ -5,10 +5,6 @@
 
 #include "agent_impl.h"
 
-#ifndef __x86_64__
-#error "system calls are written for x86-64 only"
-#endif
-
 void *memcpy(void *dst, const void *src, size_t n)
 {
 	void *d = dst;
@@ -56,23 +52,9 @@ size_t strlen(const char *s)
 	return p - s;
 }
 
-static long syscall6(long nr, long a, long b, long c, long d, long e, long f)
-{
-	long ret;
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-
 void *agent_map(size_t size)
 {
-	long p = syscall6(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long p = agent_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return p < 0 && p > -4096 ? NULL : (void *)p;
 }
@@ -80,12 +62,12 @@ void *agent_map(size_t size)
 void agent_unmap(void *p, size_t size)
 {
 	if (p)
-		syscall6(SYS_munmap, (long)p, size, 0, 0, 0, 0);
+		agent_syscall(SYS_munmap, (long)p, size, 0, 0, 0, 0);
 }
 
 int agent_madvise(void *p, size_t size, int advice)
 {
-	return syscall6(SYS_madvise, (long)p, size, advice, 0, 0, 0);
+	return agent_syscall(SYS_madvise, (long)p, size, advice, 0, 0, 0);
 }
 
 uint64_t agent_stack_limit(void)
@@ -93,7 +75,7 @@ uint64_t agent_stack_limit(void)
 	uint64_t limit[2] = {UINT64_MAX, UINT64_MAX};
 
 	/* 3: RLIMIT_STACK */
-	syscall6(SYS_prlimit64, 0, 3, 0, (long)limit, 0, 0);
+	agent_syscall(SYS_prlimit64, 0, 3, 0, (long)limit, 0, 0);
 	return limit[0];
 }
 

@@ -122,6 +122,7 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 		agent_message("this interpreter does not export ", missing, NULL);
 	if (!err) {
 		agent.stack_end = dlsym(handle, "__libc_stack_end");
+		agent_mail_init(dlsym(handle, "gnu_get_libc_version"));
 		py_error_save(&error);
 		err = agent_start();
 		py_error_restore(&error);

@@ -26,6 +26,26 @@
 	site pydtrace_site_entry
 	site pydtrace_site_return
 
+/* long agent_syscall(long nr, long a, long b, long c, long d, long e, long f) */
+	.balign 16
+	.globl agent_syscall, agent_syscall_end
+	.hidden agent_syscall, agent_syscall_end
+	.type agent_syscall, @function
+agent_syscall:
+	.cfi_startproc
+	mov %rdi, %rax
+	mov %rsi, %rdi
+	mov %rdx, %rsi
+	mov %rcx, %rdx
+	mov %r8, %r10
+	mov %r9, %r8
+	mov 8(%rsp), %r9
+	syscall
+agent_syscall_end:
+	ret
+	.cfi_endproc
+	.size agent_syscall, . - agent_syscall
+
 /*
  * The frame evaluator (evalframe.c), with a mark before it by which another instance of the agent knows it for one of
  * its kind and finds agent_poke().

@@ -94,7 +94,8 @@ struct wire_mail {
 	uint32_t open;     /* somebody serves */
 	uint32_t asleep;   /* the tracer sleeps on `asked` */
 	uint32_t answered; /* futex */
-	uint32_t spin;     /* how long to look before sleeping, in turns of about 10 ns; 0 where there is one CPU */
+	uint32_t
+	    spin; /* how often to look before sleeping, a `pause` each (10 to 50 ns); 0 where there is one CPU */
 	uint32_t pad[11];
 
 	/* written by the agent */

@@ -35,6 +35,9 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->no_proc = !python_target_has_proc(p);
 	/* A filter may kill the process for a call that it does not expect; files are opened by every program. */
 	p->cancel_fd = opt ? opt->cancel_fd : 0;
+	p->mail = opt && opt->mail;
+	if (p->mail)
+		python_mail_plan(*page, target_pid(t));
 	p->no_memfd = (opt && opt->no_memfd) || (!target_status(t, &st) && st.seccomp);
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = now_ns();
@@ -85,7 +88,7 @@ int python_loaded(struct python *p, struct diag *diag)
 
 	switch (c->stage) {
 	case STUB_OK:
-		ret = sites_find(p);
+		ret = p->mail ? 0 : sites_find(p); /* whoever wants no site need not be able to read the file */
 		return ret ? diag_fail(diag, -ret,
 				       "process %d (%s): the agent's probe sites are not where they should be", pid,
 				       comm)

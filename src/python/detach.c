@@ -182,6 +182,7 @@ void python_undo(struct python *p, u64 deadline)
 {
 	u32 state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
 
+	python_mail_open(p, false);
 	/* An agent that went inert by itself still holds memory and objects. */
 	if ((state == WIRE_ACTIVE || state == WIRE_INERT || state == WIRE_LEAVING) &&
 	    fini(p, UNDO_RETRIES, deadline))
@@ -208,6 +209,7 @@ int python_detach(struct python *p, struct diag *diag)
 
 	if (!p->target_page)
 		return 0;
+	python_mail_open(p, false); /* first: a thread that waits for an answer has the GIL */
 	lock = python_lock(p->t, diag);
 	if (lock < 0)
 		return lock;
@@ -221,6 +223,7 @@ void python_close(struct python *p)
 	if (!p)
 		return;
 	target_maps_free(&p->maps);
+	python_mail_open(p, false);
 	python_page_unmap(p);
 	if (p->page_fd >= 0)
 		close(p->page_fd);

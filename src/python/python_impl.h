@@ -51,6 +51,8 @@ struct python {
 	u32 jobs;          /* given out */
 	u32 shots;         /* that will count themselves in stub_ctl.left */
 	u64 site[WIRE_NEVENTS];
+	bool mail, open;     /* events come by mail; somebody serves them */
+	u32 taken, answered; /* of wire_mail.asked */
 };
 
 /* What a stopped thread is doing, as far as it matters for what may run on it. */
@@ -100,6 +102,9 @@ bool python_target_has_proc(struct python *p);
 int python_files_prepare(struct python *p, const void *page, size_t page_size);
 void python_files_unlink(struct python *p);
 int python_agent_write(struct python *p); /* the agent into agent_fd, whatever kind of file it is */
+
+/* mail.c: ask for mail in the page of a plan for process `pid`. */
+void python_mail_plan(struct wire_page *page, pid_t pid);
 
 /* others.c: other tracers of the same process. */
 int python_lock(struct target *t, struct diag *diag); /* a descriptor; closing it unlocks */
