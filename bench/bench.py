@@ -16,51 +16,11 @@ import sys
 import tempfile
 import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TOP / "tests/e2e"))
-import harness  # noqa: E402
+from benchlib import TOP, Table, Worker, harness, ratio, tracer
+from bench_vm import bench_vm
 
 CLIENT = TOP / "examples/ips/client.py"
 STATS = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
-
-
-class Worker:
-    """A program that says "ready", and a number for each line it is told."""
-
-    def __init__(self, *argv):
-        self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == "ready\n"
-        self.pid = self.process.pid
-
-    def number(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-class Table:
-    def __init__(self):
-        self.missed = 0
-        print(f"{'what':44} {'measured':>10} {'bound':>10}  details", flush=True)
-
-    def row(self, what, value, bound=None, details="", unit="x"):
-        missed = bound is not None and value > bound
-        self.missed += missed
-        limit = "" if bound is None else f"<= {bound:g}{unit}"
-        print(f"{what:44} {value:9.3f}{unit} {limit:>10}  {details}{'  MISSED' if missed else ''}", flush=True)
-
-
-def ratio(these, those):
-    """The median of the ratios of neighbours: what else the machine does hits both of a pair."""
-    return statistics.median(a / b for a, b in zip(these, those))
-
-
-def tracer(pid, function="target", script=harness.S4PYFUNC):
-    return harness.Tracer("-Fs", script, pid, function).wait_matched()
 
 
 # The 2007 script on its program, the floor, and nothing, in turns.
@@ -183,6 +143,7 @@ def main():
     bench_2007(table, args.build, system, args.quick)
     bench_start(table, system, args.quick)
     bench_programs(table, system, args.quick)
+    bench_vm(table, system, args.quick)
     for interpreter in {i.minor: i for i in reversed(found)}.values():
         bench_calls(table, interpreter, args.quick)
     return bool(table.missed)

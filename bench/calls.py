@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rounds of Python calls, timed: for each line on standard input, nanoseconds per call of a round.
 
-usage: calls.py matched|unmatched|syscalls CALLS
+usage: calls.py matched|unmatched|syscalls|inside|outside CALLS
 
-`matched` calls target(), `unmatched` never does, and neither makes system calls. `syscalls` calls a target() that makes ten.
+`matched` calls target(), `unmatched` never does, and neither makes system calls. `syscalls` calls a target() that makes ten,
+`inside` one that makes a thousand, of which each is a call of the round; `outside` calls target() once and then makes system
+calls outside of it.
 """
 import os
 import sys
@@ -23,7 +25,22 @@ def ten():
         os.getppid()
 
 
+def thousand():
+    for _ in range(1000):
+        os.getppid()
+
+
+thousand.__code__ = thousand.__code__.replace(co_name="target")
 ten.__code__ = ten.__code__.replace(co_name="target")
+
+
+def inside_round(calls):
+    return one_round(thousand, calls) / 1000
+
+
+def outside_round(calls):
+    target()
+    return one_round(os.getppid, calls)
 
 
 def one_round(function, calls):
@@ -34,11 +51,17 @@ def one_round(function, calls):
 
 
 def main():
-    function = {"matched": target, "unmatched": another, "syscalls": ten}[sys.argv[1]]
+    rounds = {
+        "matched": lambda calls: one_round(target, calls),
+        "unmatched": lambda calls: one_round(another, calls),
+        "syscalls": lambda calls: one_round(ten, calls),
+        "inside": inside_round,
+        "outside": outside_round,
+    }
     calls = int(sys.argv[2])
     print("ready", flush=True)
     for _ in sys.stdin:
-        print("%.3f" % one_round(function, calls), flush=True)
+        print("%.3f" % rounds[sys.argv[1]](calls), flush=True)
 
 
 main()
