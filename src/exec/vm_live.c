@@ -163,6 +163,7 @@ int vm_run_in(struct vm *vm, u32 prog, const void *ctx, u32 size, struct vm_thre
 	t.pid = target_pid(th->process);
 	t.tid = th->tid;
 	t.cookie = th->cookie;
-	t.known = 0;
+	t.known = th->known;
+	t.cpu = th->cpu;
 	return vm_run_program(vm, prog, ctx, size, &t, target_memory, th->process, r0);
 }

@@ -20,6 +20,7 @@ struct vm_thread {
 	struct target *process;
 	pid_t tid, own_tid; /* as we, and as its own pid namespace, name it */
 	u64 cookie;
+	u32 known, cpu; /* EXEC_CPU: what the event said itself */
 };
 
 /* An agent whose events come by mail. */

@@ -28,6 +28,8 @@ bool vm_site_take(struct vm *vm, struct vm_site *s)
 		return false;
 	th = s->prog[m.event] != VM_NO_PROG ? vm_thread_named(vm, s, m.tid) : NULL;
 	if (th) {
+		th->known = EXEC_CPU;
+		th->cpu = m.cpu;
 		regs.rdi = m.fid;
 		regs.rsi = m.filters;
 		regs.rdx = m.file;

@@ -54,6 +54,7 @@ static bool call_run(struct vm *vm, enum vm_point point, struct target_thread *t
 
 	if (!th)
 		return true;
+	th->known = 0;
 	ctx->args[1] = arg;
 	if (prog != VM_NO_PROG)
 		vm_run_in(vm, prog, ctx, sizeof(*ctx), th, NULL);

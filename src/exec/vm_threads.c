@@ -33,7 +33,8 @@ static struct vm_thread *thread_new(struct vm *vm, struct target *process, pid_t
 
 	if (!th)
 		return NULL;
-	*th = (struct vm_thread){*b, process, tid, own_tid, ++l->next_cookie};
+	*th = (struct vm_thread){
+	    .next = *b, .process = process, .tid = tid, .own_tid = own_tid, .cookie = ++l->next_cookie};
 	*b = th;
 	return th;
 }
