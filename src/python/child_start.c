@@ -39,6 +39,20 @@ static const char *const launchers[] = {
     "setsid", "taskset", "timeout", "chroot",  "unshare", "stdbuf",  "ionice",  "chrt",  "setpriv",
     "sudo",   "su",      "runuser", "nsenter", "setarch", "prlimit", "numactl", "xargs", "coreutils"};
 
+/* Errors that mean "you may not", which has a reason; others say enough. */
+static bool is_denial(int err)
+{
+	return err == EPERM || err == EACCES || err == ENOSYS;
+}
+
+/* The command's name, as its process will be called. */
+static const char *name_of(char *const argv[])
+{
+	const char *slash = strrchr(argv[0], '/');
+
+	return slash ? slash + 1 : argv[0];
+}
+
 static void child_exec(char *const argv[], int go, int report)
 {
 	sigset_t none;
@@ -79,7 +93,8 @@ static int child_launch(struct python_child *c, char *const argv[], struct diag 
 	if (c->pid < 0)
 		ret = diag_fail(diag, errno, "-c: fork: %s", strerror(errno));
 	else if (ptrace(PTRACE_SEIZE, c->pid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL))
-		ret = diag_fail(diag, errno, "-c: ptrace: %s", strerror(errno));
+		ret = is_denial(errno) ? target_refuse(c->pid, name_of(argv), errno, diag)
+				       : diag_fail(diag, errno, "-c: ptrace: %s", strerror(errno));
 	else
 		c->traced = true;
 	if (!ret && write(go[1], "", 1) != 1)
@@ -246,7 +261,9 @@ int python_start(struct python_child **out, char *const argv[], struct target **
 		ret = target_open(&c->t, c->pid, diag);
 	if (!ret)
 		ret = child_enter(c);
-	if (ret && diag->errors == errors)
+	if (ret && diag->errors == errors && is_denial(-ret))
+		target_refuse(c->pid, name_of(argv), -ret, diag);
+	else if (ret && diag->errors == errors)
 		diag_fail(diag, -ret, "-c: cannot follow '%s': %s", argv[0],
 			  ret == -ENOENT ? "it ended before it began" : strerror(-ret));
 	if (ret) {
@@ -263,7 +280,9 @@ int python_follow(struct python_child *c, struct python_info *info, struct diag 
 	unsigned errors = diag->errors;
 	int ret = child_follow(c, info, diag);
 
-	if (ret && ret != -ENOENT && diag->errors == errors)
+	if (ret && diag->errors == errors && is_denial(-ret))
+		target_refuse(c->pid, target_comm(c->t), -ret, diag);
+	else if (ret && ret != -ENOENT && diag->errors == errors)
 		diag_fail(diag, -ret, "-c: cannot follow process %d: %s", c->pid, strerror(-ret));
 	return ret;
 }

@@ -151,6 +151,15 @@ static int info_fill(struct target *t, struct target_elf *e, const struct target
 	return 0;
 }
 
+/* Why its memory map cannot be read: it may have been closed to us since it was opened, by an exec. */
+static int refuse_maps(struct target *t, int err, struct diag *diag)
+{
+	if (err == EACCES || err == EPERM)
+		return target_refuse(target_pid(t), target_comm(t), err, diag);
+	return diag_fail(diag, err, "process %d (%s): cannot read its memory map: %s", target_pid(t),
+			 target_comm(t), err == ESRCH ? "it has ended" : strerror(err));
+}
+
 int python_find(struct target *t, struct python_info *out, struct diag *diag)
 {
 	struct python_info second;
@@ -159,8 +168,7 @@ int python_find(struct target *t, struct python_info *out, struct diag *diag)
 	int ret = target_maps_read(t, &maps);
 
 	if (ret)
-		return diag_fail(diag, -ret, "process %d (%s): cannot read its memory map: %s", target_pid(t),
-				 target_comm(t), ret == -ESRCH ? "it has ended" : strerror(-ret));
+		return refuse_maps(t, -ret, diag);
 	for (size_t i = 0; i < maps.n && found < 2; i++) {
 		struct target_elf *e;
 		u64 addr;
@@ -246,8 +254,7 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 
 	memset(out, 0, sizeof(*out));
 	if (ret)
-		return diag_fail(diag, -ret, "process %d: cannot read its memory map: %s", target_pid(t),
-				 strerror(-ret));
+		return refuse_maps(t, -ret, diag);
 	for (size_t i = 0; i < maps.n; i++) {
 		struct target_elf *e;
 		u64 addr;

@@ -24,8 +24,12 @@ int python_lock(struct target *t, struct diag *diag)
 	if (fd < 0)
 		return diag_fail(diag, errno, "socket: %s", strerror(errno));
 	for (int ms = 0; bind(fd, (struct sockaddr *)&a, size); ms++) {
-		if (errno != EADDRINUSE || ms > LOCK_MS) {
+		int err = errno;
+
+		if (err != EADDRINUSE || ms > LOCK_MS) {
 			close(fd);
+			if (err != EADDRINUSE)
+				return diag_fail(diag, err, "bind: %s", strerror(err));
 			return diag_fail(diag, EBUSY,
 					 "process %d (%s): another pydtrace is entering it right now; try again",
 					 target_pid(t), target_comm(t));

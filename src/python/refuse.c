@@ -20,9 +20,8 @@ int python_refuse_state(struct target *t, struct diag *diag)
 	}
 	if (ret || st.state == 'Z' || st.state == 'X')
 		return diag_fail(diag, ESRCH, "process %d (%s) has ended", pid, target_comm(t));
-	if (st.tracer)
-		return diag_fail(diag, EBUSY, "process %d (%s) is traced by %s (pid %d); end that first", pid,
-				 target_comm(t), st.tracer_comm, st.tracer);
+	if (st.tracer && (ret = target_refuse_traced(t, diag)))
+		return ret;
 	if (st.state == 'T')
 		return diag_fail(diag, EAGAIN, "process %d (%s) is stopped; continue it first (kill -CONT %d)", pid,
 				 target_comm(t), pid);
@@ -43,13 +42,14 @@ int python_refuse_stop(struct python *p, int err, struct diag *diag)
 	case EAGAIN: {
 		int ret = python_refuse_state(p->t, diag);
 
+		ret = ret ? ret : target_refuse_traced(p->t, diag);
 		return ret ? ret
-			   : diag_fail(diag, EBUSY, "process %d (%s) is traced by another; end that first", pid,
-				       comm);
+			   : diag_fail(diag, EBUSY, "process %d (%s) was stopped or traced by another; try again",
+				       pid, comm);
 	}
 	case EPERM:
-		return diag_fail(diag, EPERM, "process %d (%s): ptrace is not permitted; CAP_SYS_PTRACE is needed",
-				 pid, comm);
+	case EACCES:
+	case ENOSYS: return target_refuse(pid, comm, -err, diag);
 	case ETIMEDOUT:
 		return diag_fail(diag, EBUSY,
 				 "process %d (%s) sleeps uninterruptibly (a slow device or a vfork); try again",

@@ -56,6 +56,67 @@ int parse_status(const char *text, struct target_status *out, bool *kernel_threa
 	return 0;
 }
 
+/* Of "Uid:\treal\teffective\tsaved\tfile-system" the first three. */
+static bool status_ids(const char *text, const char *key, u32 id[3])
+{
+	const char *p = status_value(text, key);
+
+	return p && sscanf(p, "%u %u %u", &id[0], &id[1], &id[2]) == 3;
+}
+
+static u64 status_caps(const char *text, const char *key)
+{
+	const char *p = status_value(text, key);
+
+	return p ? strtoull(p, NULL, 16) : 0;
+}
+
+int parse_creds(const char *text, struct creds *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (!status_ids(text, "Uid", out->uid) || !status_ids(text, "Gid", out->gid))
+		return -EINVAL;
+	out->permitted = status_caps(text, "CapPrm");
+	out->effective = status_caps(text, "CapEff");
+	out->parent = (pid_t)status_number(text, "PPid");
+	out->seccomp = (u32)status_number(text, "Seccomp");
+	return 0;
+}
+
+bool parse_uid_map(const char *text, u64 *users, bool *unmapped)
+{
+	unsigned inside, lower, count;
+	int used;
+
+	*users = 0;
+	*unmapped = false;
+	for (; sscanf(text, "%u %u %u%n", &inside, &lower, &count, &used) == 3; text += used) {
+		*users += count;
+		*unmapped |= lower == UINT32_MAX;
+	}
+	return *users;
+}
+
+bool parse_hidepid(const char *mounts, char *out, size_t size)
+{
+	bool hidden = false;
+
+	/* "proc /proc proc rw,relatime,hidepid=invisible 0 0"; of several the last one is on top. */
+	for (const char *line = mounts; line; line = strchr(line, '\n')) {
+		char where[16], kind[16], options[256], *value;
+
+		line += *line == '\n';
+		if (sscanf(line, "%*s %15s %15s %255s", where, kind, options) != 3 || strcmp(where, "/proc") ||
+		    strcmp(kind, "proc"))
+			continue;
+		value = strstr(options, "hidepid=");
+		hidden = value;
+		if (value)
+			snprintf(out, size, "%.*s", (int)strcspn(value + 8, ","), value + 8);
+	}
+	return hidden && strcmp(out, "0") && strcmp(out, "off");
+}
+
 static bool parse_hex(const char **p, char end, u64 *out)
 {
 	char *e;

@@ -89,16 +89,19 @@ static int refuse_mem(struct diag *diag, pid_t pid, const char *comm, int err)
 {
 	if (err == ENOENT || err == ESRCH)
 		return diag_fail(diag, ESRCH, "process %d has ended", pid);
-	if (err != EACCES && err != EPERM)
-		return diag_fail(diag, err, "process %d (%s): cannot open its memory: %s", pid, comm,
-				 strerror(err));
-	if (geteuid())
-		return diag_fail(diag, EPERM, "process %d (%s): not permitted; run as root or with CAP_SYS_PTRACE",
-				 pid, comm);
-	return diag_fail(diag, EPERM,
-			 "process %d (%s): not permitted, even as root; CAP_SYS_PTRACE is missing or a "
-			 "security module forbids it",
-			 pid, comm);
+	if (err == EACCES || err == EPERM)
+		return target_refuse(pid, comm, err, diag);
+	return diag_fail(diag, err, "process %d (%s): cannot open its memory: %s", pid, comm, strerror(err));
+}
+
+/* pidfd_open() asks for no right (its manual page): only a filter of system calls denies it. */
+static int refuse_pidfd(struct diag *diag, pid_t pid, const char *comm, int err)
+{
+	if (err == EPERM || err == EACCES)
+		return diag_fail(diag, err,
+				 "pidfd_open is denied here by a seccomp filter: run the container with "
+				 "--security-opt seccomp=unconfined");
+	return diag_fail(diag, err, "process %d (%s): pidfd_open: %s", pid, comm, strerror(err));
 }
 
 int target_open(struct target **out, pid_t pid, struct diag *diag)
@@ -109,10 +112,8 @@ int target_open(struct target **out, pid_t pid, struct diag *diag)
 	int ret;
 
 	ret = pid > 0 ? status_read(pid, &st, &kernel_thread) : -ESRCH;
-	if (ret == -ESRCH)
-		return diag_fail(diag, ESRCH, "no process with pid %d", pid);
 	if (ret)
-		return diag_fail(diag, -ret, "process %d: cannot read its status: %s", pid, strerror(-ret));
+		return refuse_unseen(pid, -ret, diag);
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return diag_fail(diag, ENOMEM, "out of memory");
@@ -131,7 +132,7 @@ int target_open(struct target **out, pid_t pid, struct diag *diag)
 		goto out;
 	t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (t->pidfd < 0) {
-		ret = diag_fail(diag, errno, "process %d (%s): pidfd_open: %s", pid, t->comm, strerror(errno));
+		ret = refuse_pidfd(diag, pid, t->comm, errno);
 		goto out;
 	}
 	t->mem = mem_open(pid);

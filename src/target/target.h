@@ -39,6 +39,15 @@ struct target_status {
 /* As it is now; -ESRCH: it is gone. */
 int target_status(struct target *t, struct target_status *out);
 
+/*
+ * Why may process `pid` not be traced? One line, with the remedy, wherever the kernel answered EPERM, EACCES, EBUSY or
+ * ENOSYS (`err`, > 0) to ptrace or to a look into /proc/PID. Asks the kernel for evidence, so it takes a moment. Returns
+ * -err, or -EBUSY for one that is being traced.
+ */
+int target_refuse(pid_t pid, const char *comm, int err, struct diag *diag);
+/* 0, or -EBUSY with a message that names who traces t, or a thread of it; what this process itself traces is none. */
+int target_refuse_traced(struct target *t, struct diag *diag);
+
 struct target_map {
 	u64 start, end, off;
 	dev_t dev;

@@ -21,6 +21,50 @@ int parse_map_line(const char *line, struct target_map *out);
 /* A file name in /proc/PID/task; 0 when it is no thread id. */
 pid_t parse_tid(const char *name);
 
+/* Who a process is to the kernel, from /proc/PID/status: what decides who may trace it. */
+struct creds {
+	uid_t uid[3]; /* real, effective, saved */
+	gid_t gid[3];
+	u64 permitted, effective; /* capabilities */
+	pid_t parent;
+	u32 seccomp; /* 2: a filter */
+};
+/* -EINVAL when it lacks the users or groups. */
+int parse_creds(const char *text, struct creds *out);
+/* /proc/PID/uid_map: how many users there are in it, and is one of them a user that the reader's namespace has not? */
+bool parse_uid_map(const char *text, u64 *users, bool *unmapped);
+/* The value of hidepid= of what is mounted at /proc, from the text of /proc/self/mounts; false: nothing is hidden. */
+bool parse_hidepid(const char *mounts, char *out, size_t size);
+
+/*
+ * What there is to know when the kernel does not let us trace a process: permit.c finds it out, refuse.c tells from it what
+ * the reason is.
+ */
+struct permit {
+	pid_t pid;
+	struct creds we, it;
+	bool it_known;            /* its status could be read */
+	bool ptrace_cap;          /* CAP_SYS_PTRACE is in effect, in our user namespace */
+	bool outside;             /* it is in a user namespace that is not ours nor below it */
+	uid_t owner;              /* of its files in /proc: not its own user when it is undumpable */
+	bool readable;            /* we may look at it, if not trace it */
+	bool descendant;          /* of ours */
+	int yama;                 /* kernel.yama.ptrace_scope; -1: there is none */
+	int probe;                /* tracing a child of our own: 0, or -errno */
+	char label[80];           /* what a security module takes us for; "": nobody asks one */
+	pid_t traced_tid, tracer; /* one of its threads, and who traces that; 0: nobody */
+	char tracer_comm[16];
+};
+void permit_find(struct permit *p, pid_t pid);
+/* kernel.yama.ptrace_scope, out of the file `path`; -1: there is no such file. */
+int permit_yama(const char *path);
+/* A thread of `pid` that a process other than this one traces: fills traced_tid, tracer, tracer_comm; false: none. */
+bool permit_traced(struct permit *p, pid_t pid);
+/* The reason: the text without "process N (comm) " at its front where *of_process. False: nothing known explains it. */
+bool refuse_reason(const struct permit *p, char *why, size_t size, bool *of_process);
+/* There is no /proc/PID, or it may not be looked into: `err` > 0. */
+int refuse_unseen(pid_t pid, int err, struct diag *diag);
+
 /* target_status() of any thread. */
 int status_read(pid_t pid, struct target_status *out, bool *kernel_thread);
 

@@ -104,6 +104,11 @@ const char *target_comm(const struct target *t)
 	return "python";
 }
 
+int target_refuse(pid_t pid, const char *comm, int err, struct diag *diag)
+{
+	abort(); /* nothing is denied here */
+}
+
 /* --- the target ----------------------------------------------------------------------------------- */
 
 static void count_messages(void *arg, enum diag_level level, const char *text)

@@ -35,6 +35,11 @@ static const char *const words[] = {
     ".",
     "rc",
     "(deleted)",
+    "CapPrm:\t",
+    "CapEff:\t",
+    "proc /proc proc ",
+    "rw,hidepid=",
+    "4294967295 ",
 };
 const struct fuzz_hints fuzz_hints = {words, ARRAY_SIZE(words), .max = 4096};
 
@@ -67,6 +72,20 @@ static void parse_versions(const u8 *data, size_t size)
 	}
 }
 
+static void parse_permit(const char *text)
+{
+	struct creds c;
+	char hidepid[8];
+	u64 users;
+	bool unmapped;
+
+	parse_creds(text, &c);
+	if (parse_uid_map(text, &users, &unmapped) != (users > 0))
+		abort();
+	if (parse_hidepid(text, hidepid, sizeof(hidepid)) && strlen(hidepid) >= sizeof(hidepid))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	char *text = malloc(size + 1); /* of the very size: a read past it is seen */
@@ -82,6 +101,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		abort();
 	if (!parse_status(text, &st, &kernel_thread) && !st.state)
 		abort();
+	parse_permit(text);
 	parse_maps(text);
 	free(bytes);
 	free(text);
