@@ -104,10 +104,11 @@ int python_release(struct python_child *c)
 
 int python_child_wait(struct python_child *c, bool kill_it, int *status)
 {
-	int ret = 0;
+	int ret = 0, st;
 
+	if (!c->ended && c->t && target_exit_status(c->t, &c->status))
+		c->ended = true; /* who traced its calls had to reap it */
 	while (!c->ended && c->pid > 0) {
-		int st;
 
 		if (kill_it)
 			kill(c->pid, SIGKILL);

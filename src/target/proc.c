@@ -77,6 +77,20 @@ int status_read(pid_t pid, struct target_status *out, bool *kernel_thread)
 	return ret;
 }
 
+u64 status_field(pid_t pid, const char *label, int base)
+{
+	char *text, *at;
+	u64 n = 0;
+
+	if (target_proc_read(pid, "status", &text, NULL))
+		return 0;
+	at = strstr(text, label);
+	if (at)
+		n = strtoull(at + strlen(label), NULL, base);
+	free(text);
+	return n;
+}
+
 int target_status(struct target *t, struct target_status *out)
 {
 	bool kernel_thread;
@@ -109,8 +123,10 @@ int target_open(struct target **out, pid_t pid, struct diag *diag)
 	struct target_status st;
 	struct target *t;
 	bool kernel_thread;
-	int ret;
+	int ret = refuse_proc(diag);
 
+	if (ret)
+		return ret;
 	ret = pid > 0 ? status_read(pid, &st, &kernel_thread) : -ESRCH;
 	if (ret)
 		return refuse_unseen(pid, -ret, diag);

@@ -12,6 +12,8 @@ struct target {
 	pid_t pid;
 	int pidfd, mem;
 	char comm[16];
+	bool ended; /* and we had to reap it: status */
+	int status;
 };
 
 /* The text of /proc/PID/status. -EINVAL when it has no State line. */
@@ -62,11 +64,16 @@ int permit_yama(const char *path);
 bool permit_traced(struct permit *p, pid_t pid);
 /* The reason: the text without "process N (comm) " at its front where *of_process. False: nothing known explains it. */
 bool refuse_reason(const struct permit *p, char *why, size_t size, bool *of_process);
+/* 0 when /proc is there, and of our own pid namespace: only then a number means the same process to it and to us. */
+int refuse_proc(struct diag *diag);
 /* There is no /proc/PID, or it may not be looked into: `err` > 0. */
 int refuse_unseen(pid_t pid, int err, struct diag *diag);
 
 /* target_status() of any thread. */
 int status_read(pid_t pid, struct target_status *out, bool *kernel_thread);
+
+/* One number of /proc/PID/status, of any thread: that behind `label`; 0 when it is not there. */
+u64 status_field(pid_t pid, const char *label, int base);
 
 /* /proc/PID/mem, a descriptor or -errno (memory.c). */
 int mem_open(pid_t pid);

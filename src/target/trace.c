@@ -1,44 +1,337 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The system calls of other processes, by ptrace. */
+/* The system calls of other processes, by ptrace: which threads are seized, and how they are let go. */
 #include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "target/target_impl.h"
+#include "target/trace_impl.h"
+
+enum {
+	STOP_MS = 2000, /* how long a stop is waited for that we asked for */
+	ALL_MS = 200,   /* the same at the start of all; those that are late are met by target_trace_poll() */
+	POLL_MAX = 256  /* stops that one target_trace_poll() deals with */
+};
 
 int target_trace_open(struct target_trace **out, const struct target_trace_ops *ops, void *arg)
 {
-	*out = NULL;
-	return -ENOSYS;
+	struct target_trace *tr = calloc(1, sizeof(*tr));
+
+	*out = tr;
+	if (!tr)
+		return -ENOMEM;
+	tr->ops = ops;
+	tr->arg = arg;
+	return 0;
 }
 
-void target_trace_close(struct target_trace *tr)
+unsigned long trace_options(const struct trace_process *p)
 {
+	return PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | (p->all ? PTRACE_O_TRACECLONE : 0);
 }
 
-int target_trace_all(struct target_trace *tr, struct target *t, struct diag *diag)
+/* Spin for a while, since a stop takes microseconds; then sleep. */
+static void stop_pause(unsigned spins)
 {
-	return -ENOSYS;
+	if (spins > 100)
+		usleep(spins > 500 ? 1000 : 50);
+}
+
+/* Until the row has met a stop. 0, -ESRCH: it has ended (the row is gone), -ETIMEDOUT. */
+static int row_settle(struct target_trace *tr, struct trace_row *r, u64 deadline)
+{
+	pid_t tid = r->th.tid;
+	struct trace_stop s;
+
+	for (unsigned spins = 0; r && r->fresh; spins++) {
+		if (stop_peek(tid, &s)) {
+			stop_handle(tr, &s);
+			r = row_find(tr, tid);
+		} else if (now_ns() > deadline) {
+			return -ETIMEDOUT;
+		} else {
+			stop_pause(spins);
+		}
+	}
+	return r ? 0 : -ESRCH;
+}
+
+/* Why a thread could not be seized. 0: it is ours already. */
+static int seize_error(pid_t tid, int err)
+{
+	struct target_status st;
+	bool kernel_thread;
+
+	if (err != EPERM || status_read(tid, &st, &kernel_thread))
+		return -err;
+	if (st.tracer)
+		return st.tracer == gettid() ? 0 : -EBUSY;
+	return st.state == 'Z' || st.state == 'X' ? -ESRCH : -EPERM;
+}
+
+/* The row of a thread that is seized and on its way to its first stop. */
+static int row_seize(struct target_trace *tr, struct trace_process *p, pid_t tid, struct trace_row **out)
+{
+	struct trace_row *r = row_add(tr, p, tid);
+	int ret = 0;
+
+	if (!r)
+		return -ENOMEM;
+	if (ptrace(PTRACE_SEIZE, tid, 0, trace_options(p))) {
+		ret = seize_error(tid, errno);
+		r->set_options = true;
+	}
+	if (!ret && ptrace(PTRACE_INTERRUPT, tid, 0, 0))
+		ret = -errno;
+	if (ret)
+		row_remove(tr, r, false);
+	else
+		*out = r;
+	return ret;
+}
+
+/* Let the stopped ones of process p (NULL: of all) go. How many are left. */
+static u32 release_stopped(struct target_trace *tr, const struct trace_process *p, bool interrupt)
+{
+	struct trace_row *r, *next;
+	struct trace_stop s;
+	u32 left = 0;
+
+	for (r = tr->first; r; r = next) {
+		pid_t tid = r->th.tid;
+
+		next = r->next;
+		if (p && r->p != p)
+			continue;
+		if (interrupt && !stop_peek(tid, &s))
+			ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+		if (stop_peek(tid, &s))
+			stop_release(tr, &s);
+		left += row_find(tr, tid) == r;
+	}
+	/* By another id than in the table: after an exec, or a new thread. */
+	while (!p && stop_next(tr, &s) && stop_release(tr, &s))
+		;
+	return left;
+}
+
+/*
+ * Only a stopped thread can be let go, so those that run are interrupted (which makes epoll_wait and its like fail with
+ * EINTR, signal(7)).
+ */
+static void rows_release(struct target_trace *tr, const struct trace_process *p)
+{
+	u64 deadline = now_ns() + STOP_MS * 1000000ull;
+	u32 left = release_stopped(tr, p, true);
+
+	for (unsigned spins = 0; (left || (!p && tr->first)) && now_ns() < deadline; spins++) {
+		stop_pause(spins);
+		left = release_stopped(tr, p, false);
+	}
 }
 
 int target_trace_arm(struct target_trace *tr, struct target *t, pid_t tid)
 {
-	return -ENOSYS;
+	struct trace_row *r = row_find(tr, tid);
+	struct trace_process *p;
+	int ret;
+
+	if (r && (r->syscalls || r->fresh)) {
+		r->armed = true;
+		return 0;
+	}
+	p = trace_process_get(tr, t);
+	if (!p)
+		return -ENOMEM;
+	if (r && ptrace(PTRACE_INTERRUPT, tid, 0, 0)) { /* no longer: another thread's execve took its id */
+		row_remove(tr, r, true);
+		r = NULL;
+	}
+	if (!r) {
+		ret = row_seize(tr, p, tid, &r);
+		if (ret)
+			return ret;
+	}
+	r->fresh = r->armed = tr->opening = true;
+	ret = row_settle(tr, r, now_ns() + STOP_MS * 1000000ull);
+	tr->opening = false;
+	if (ret == -ETIMEDOUT)
+		r->armed = false;
+	return ret;
 }
 
 void target_trace_own(struct target_trace *tr, struct target *t, u64 ip)
 {
+	struct trace_process *p = trace_process_get(tr, t);
+
+	if (p)
+		p->own_ip = ip;
+}
+
+/*
+ * A thread that is ours already. Either it stands in a stop that was waited for: the child of -c, which has just been
+ * started, no call is under way; or its stop is still to come.
+ */
+static void row_take(struct target_trace *tr, struct trace_row *r)
+{
+	struct trace_stop s;
+
+	r->set_options = true;
+	if (stop_peek(r->th.tid, &s))
+		return;
+	if (ptrace(PTRACE_SETOPTIONS, r->th.tid, 0, trace_options(r->p))) {
+		ptrace(PTRACE_INTERRUPT, r->th.tid, 0, 0);
+		return;
+	}
+	r->fresh = false;
+	r->syscalls = true;
+	ptrace(PTRACE_SYSCALL, r->th.tid, 0, 0);
+}
+
+/* One thread that was listed. 1: it is a new one. */
+static int all_thread(struct target_trace *tr, struct trace_process *p, pid_t tid)
+{
+	struct trace_row *r = row_find(tr, tid);
+	int ret;
+
+	if (r)
+		return 0;
+	r = row_add(tr, p, tid);
+	if (!r)
+		return -ENOMEM;
+	r->armed = true;
+	if (!ptrace(PTRACE_SEIZE, tid, 0, trace_options(p))) {
+		ptrace(PTRACE_INTERRUPT, tid, 0, 0); /* an error: it ends */
+		return 1;
+	}
+	ret = seize_error(tid, errno);
+	if (!ret) {
+		row_take(tr, r);
+		return 1;
+	}
+	row_remove(tr, r, false);
+	return ret == -ESRCH ? 0 : ret;
+}
+
+/* Seize until a list of the threads has none that is new: by then each new one is seized by the kernel. */
+static int all_threads(struct target_trace *tr, struct trace_process *p)
+{
+	int ret, added = 1;
+
+	while (added) {
+		pid_t *v;
+		size_t n;
+
+		ret = target_threads(p->t, &v, &n);
+		if (ret)
+			return ret;
+		added = 0;
+		for (size_t i = 0; ret >= 0 && i < n; i++) {
+			ret = all_thread(tr, p, v[i]);
+			added += ret > 0;
+		}
+		free(v);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Each thread that was on its way to a stop has had it, unless it takes too long. */
+static void all_settle(struct target_trace *tr, struct trace_process *p)
+{
+	u64 deadline = now_ns() + ALL_MS * 1000000ull;
+	struct trace_row *r = tr->first;
+
+	tr->opening = true;
+	while (r) {
+		/* What ends is found again from the start; what is settled costs nothing. */
+		if (r->p == p && r->fresh && row_settle(tr, r, deadline) == -ESRCH)
+			r = tr->first;
+		else
+			r = r->next;
+	}
+	tr->opening = false;
+}
+
+static int all_fail(struct target *t, int ret, struct diag *diag)
+{
+	struct target_status st;
+
+	if (ret == -EBUSY && !target_status(t, &st) && st.tracer)
+		return diag_fail(diag, EBUSY, "process %d (%s) is being traced by process %d (%s)", t->pid, t->comm,
+				 st.tracer, st.tracer_comm);
+	return diag_fail(diag, -ret, "process %d (%s): cannot trace its system calls: %s", t->pid, t->comm,
+			 ret == -ENOSYS ? "the kernel has no PTRACE_GET_SYSCALL_INFO (Linux 5.3)" : strerror(-ret));
+}
+
+/* On a process of our own, which costs less than to find out in somebody's. */
+static bool kernel_tells(struct target_trace *tr)
+{
+	struct __ptrace_syscall_info i;
+
+	for (struct trace_row *r = tr->first; r && !tr->checked; r = r->next)
+		tr->checked = ptrace(PTRACE_GET_SYSCALL_INFO, r->th.tid, sizeof(i), &i) >= 0 || errno != EIO;
+	return tr->checked || !tr->first;
+}
+
+int target_trace_all(struct target_trace *tr, struct target *t, struct diag *diag)
+{
+	struct trace_process *p = trace_process_get(tr, t);
+	int ret;
+
+	if (!p)
+		return diag_fail(diag, ENOMEM, "out of memory");
+	p->all = true;
+	ret = all_threads(tr, p);
+	if (!ret)
+		all_settle(tr, p);
+	if (!ret && !kernel_tells(tr))
+		ret = -ENOSYS;
+	if (ret) {
+		p->all = false;
+		rows_release(tr, p);
+		return all_fail(t, ret, diag);
+	}
+	return 0;
 }
 
 u32 target_trace_poll(struct target_trace *tr)
 {
-	return 0;
+	struct trace_stop s;
+	u32 n = 0;
+
+	while (n < POLL_MAX && stop_next(tr, &s) && stop_handle(tr, &s))
+		n++;
+	return n;
 }
 
 u32 target_trace_threads(const struct target_trace *tr)
 {
-	return 0;
+	return tr->nthreads;
 }
 
 bool target_exit_status(const struct target *t, int *status)
 {
-	return false;
+	if (t->ended)
+		*status = t->status;
+	return t->ended;
+}
+
+void target_trace_close(struct target_trace *tr)
+{
+	struct trace_process *p, *next;
+
+	if (!tr)
+		return;
+	rows_release(tr, NULL);
+	while (tr->first) /* it does not stop (it waits for a vfork, for a disk): our own end lets it go */
+		row_remove(tr, tr->first, true);
+	for (p = tr->processes; p; p = next) {
+		next = p->next;
+		free(p);
+	}
+	free(tr);
 }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trace_help.h"
+
+static void sink(void *arg, enum diag_level level, const char *text)
+{
+	print_message("%s", text);
+}
+static struct diag diag = {.sink = sink};
+
+static bool on_enter(void *arg, struct target_thread *th, const struct target_syscall *c)
+{
+	struct seen *s = arg;
+
+	if (c->nr < 0 || c->nr >= CALLS) {
+		s->unknown++;
+		return !s->stop;
+	}
+	s->enter[c->nr]++;
+	memcpy(s->args[c->nr], c->args, sizeof(c->args));
+	return !s->stop;
+}
+
+static bool on_leave(void *arg, struct target_thread *th, const struct target_syscall *c)
+{
+	struct seen *s = arg;
+
+	if (c->nr < 0 || c->nr >= CALLS) {
+		s->unknown++;
+		return !s->stop;
+	}
+	s->leave[c->nr]++;
+	s->ret[c->nr] = c->ret;
+	s->wrong += c->ret <= -512 && c->ret >= -516;
+	return !s->stop && !(s->stop_after && c->nr == s->stop_after);
+}
+
+static void on_ended(void *arg, struct target_thread *th)
+{
+	struct seen *s = arg;
+
+	s->ended++;
+	s->ended_tid = th->tid;
+}
+
+static void on_execed(void *arg, struct target_thread *th, pid_t former)
+{
+	struct seen *s = arg;
+
+	s->execed++;
+	s->former = former;
+}
+
+static const struct target_trace_ops ops = {on_enter, on_leave, on_ended, on_execed};
+
+void job_start(struct job *j, void (*work)(struct job *j))
+{
+	memset(j, 0, sizeof(*j));
+	j->sh = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(j->sh != MAP_FAILED);
+	assert_int_equal(pipe(j->go), 0);
+	j->pid = fork();
+	if (j->pid == 0) {
+		alarm(60);
+		work(j);
+		_exit(0);
+	}
+	while (!j->sh->ready)
+		usleep(100);
+	assert_int_equal(target_open(&j->t, j->pid, &diag), 0);
+	assert_int_equal(target_trace_open(&j->tr, &ops, &j->seen), 0);
+}
+
+void job_ready(struct job *j)
+{
+	j->sh->ready = 1;
+	while (!j->sh->go)
+		;
+}
+
+void job_go(struct job *j)
+{
+	j->sh->go = 1;
+}
+
+void job_trace_all(struct job *j)
+{
+	assert_int_equal(target_trace_all(j->tr, j->t, &diag), 0);
+}
+
+void job_trace_first(struct job *j)
+{
+	assert_int_equal(target_trace_arm(j->tr, j->t, j->pid), 0);
+}
+
+static bool serve_once(struct job *j, u64 deadline)
+{
+	if (!target_trace_poll(j->tr))
+		usleep(20);
+	return now_ns() < deadline;
+}
+
+int job_serve(struct job *j, u32 ms)
+{
+	u64 deadline = now_ns() + ms * 1000000ull;
+	int status;
+
+	while (serve_once(j, deadline))
+		if (target_exit_status(j->t, &status))
+			return status;
+	return -1;
+}
+
+void job_serve_until(struct job *j, volatile u32 *word, u32 value)
+{
+	u64 deadline = now_ns() + 10000000000ull;
+
+	while (*word < value)
+		assert_true(serve_once(j, deadline));
+}
+
+int job_end(struct job *j)
+{
+	int status;
+
+	target_trace_close(j->tr);
+	j->tr = NULL;
+	if (!target_exit_status(j->t, &status))
+		assert_int_equal(waitpid(j->pid, &status, 0), j->pid);
+	target_close(j->t);
+	munmap(j->sh, 4096);
+	close(j->go[0]);
+	close(j->go[1]);
+	return status;
+}
+
+void job_kill(struct job *j)
+{
+	kill(j->pid, SIGKILL);
+	job_end(j);
+}
