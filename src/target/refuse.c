@@ -313,35 +313,27 @@ int target_refuse_traced(struct target *t, struct diag *diag)
 	return diag_fail(diag, EBUSY, "process %d (%s) %s", p.pid, target_comm(t), why);
 }
 
-/* Is /proc of our own pid namespace? 0: yes; -ENOENT: there is none. */
-static int proc_check(pid_t *other)
+int refuse_proc(struct diag *diag)
 {
 	char link[32];
 	ssize_t n = readlink("/proc/self", link, sizeof(link) - 1);
 
 	if (n < 0)
-		return -ENOENT;
+		return diag_fail(diag, ENOENT, "/proc is not mounted: mount it (mount -t proc proc /proc)");
 	link[n] = 0;
-	*other = parse_tid(link);
-	return *other == getpid() ? 0 : -EXDEV;
+	if (parse_tid(link) != getpid())
+		return diag_fail(diag, EXDEV,
+				 "/proc shows the processes of another pid namespace: mount one of this "
+				 "namespace (mount -t proc proc /proc)");
+	return 0;
 }
 
 int refuse_unseen(pid_t pid, int err, struct diag *diag)
 {
 	char *mounts, hidepid[32];
 	bool there = pid > 0 && (!kill(pid, 0) || errno == EPERM), hidden = false;
-	pid_t other;
 
-	switch (proc_check(&other)) {
-	case -ENOENT: return diag_fail(diag, ENOENT, "/proc is not mounted: mount it (mount -t proc proc /proc)");
-	case -EXDEV:
-		return diag_fail(diag, EXDEV,
-				 "/proc shows the processes of another pid namespace: mount one of this "
-				 "namespace (mount -t proc proc /proc)");
-	}
-	if (!there)
-		return diag_fail(diag, ESRCH, "no process with pid %d", pid);
-	if (!target_proc_read(getpid(), "mounts", &mounts, NULL)) {
+	if (there && !target_proc_read(getpid(), "mounts", &mounts, NULL)) {
 		hidden = parse_hidepid(mounts, hidepid, sizeof(hidepid));
 		free(mounts);
 	}
@@ -350,7 +342,7 @@ int refuse_unseen(pid_t pid, int err, struct diag *diag)
 				 "process %d belongs to another user, and /proc hides it (hidepid=%s): run as root "
 				 "(sudo)",
 				 pid, hidepid);
-	if (err == ESRCH)
+	if (!there || err == ESRCH)
 		return diag_fail(diag, ESRCH, "no process with pid %d", pid);
 	return diag_fail(diag, err, "process %d: cannot read its status: %s", pid, strerror(err));
 }
