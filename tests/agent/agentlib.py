@@ -17,10 +17,21 @@ OWNER_DIED = 0x40000000
 MAGIC = 0x7079647472616365
 
 AGENT_SO, COUNTER_SO = os.environ.get("AGENT_SO"), os.environ.get("COUNTER_SO")
+MAIL = bool(os.environ.get("AGENT_MAIL"))  # events by mail, not through the sites
+
+
+class Mail(ctypes.Structure):
+    """struct wire_mail"""
+    _fields_ = [("wanted", ctypes.c_uint32), ("open", ctypes.c_uint32), ("asleep", ctypes.c_uint32),
+                ("answered", ctypes.c_uint32), ("spin", ctypes.c_uint32), ("pad", ctypes.c_uint32 * 11),
+                ("asked", ctypes.c_uint32), ("waits", ctypes.c_uint32), ("event", ctypes.c_uint32), ("tid", ctypes.c_uint32),
+                ("cpu", ctypes.c_uint32), ("pad2", ctypes.c_uint32), ("fid", ctypes.c_uint64), ("filters", ctypes.c_uint64),
+                ("file", ctypes.c_uint64), ("func", ctypes.c_uint64), ("line", ctypes.c_int64), ("function", ctypes.c_uint64),
+                ("own_ip", ctypes.c_uint64)]
 
 
 class Page(ctypes.Structure):
-    """struct wire_page, word for word."""
+    """struct wire_page, word for word; the mail is behind it, at a multiple of 64."""
     _fields_ = [("magic", ctypes.c_uint64), ("version", ctypes.c_uint32), ("size", ctypes.c_uint32),
                 ("strsize", ctypes.c_uint32), ("nfilters", ctypes.c_uint32), ("filters", ctypes.c_uint32),
                 ("nranges", ctypes.c_uint32), ("ranges", ctypes.c_uint32), ("nterms", ctypes.c_uint32),
@@ -34,7 +45,7 @@ class Page(ctypes.Structure):
 
 
 FUNCTION = struct.Struct("=IIIIiIQQ")
-RESERVE = 512  # for the header; it may grow
+RESERVE = 1024  # for the header; it may grow
 
 
 def term(field, op, value):
@@ -84,7 +95,7 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
         b = b"".join(what)
         file[at:at + len(b)] = b
     page = Page.from_buffer(file)
-    page.magic, page.version, page.size, page.strsize = MAGIC, 1, size, strsize
+    page.magic, page.version, page.size, page.strsize = MAGIC, 2, size, strsize
     page.nfilters, page.filters = len(filters), at_filters
     page.nranges, page.ranges = nranges, at_ranges
     page.nterms, page.terms = nterms, at_terms
@@ -95,6 +106,10 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
     return file, page
 
 
+def mail_of(file):
+    return Mail.from_buffer(file, (ctypes.sizeof(Page) + 63) & ~63)
+
+
 _counter = None
 
 
@@ -102,7 +117,21 @@ def counter():
     global _counter
     if _counter is None:
         _counter = ctypes.CDLL(COUNTER_SO)
+        _counter.counter_serve.argtypes = [ctypes.c_void_p]
     return _counter
+
+
+class Event(ctypes.Structure):
+    """struct counter_event"""
+    _fields_ = [("event", ctypes.c_uint32), ("fid", ctypes.c_uint32), ("line", ctypes.c_int64),
+                ("filters", ctypes.c_uint64), ("tid", ctypes.c_uint32), ("cpu", ctypes.c_uint32)]
+
+
+class Counter(ctypes.Structure):
+    """struct counter"""
+    _fields_ = [("counts", ctypes.c_uint64 * 65536 * 2), ("log", Event * 65536), ("nlog", ctypes.c_uint64),
+                ("bad", ctypes.c_uint64), ("hold_ms", ctypes.c_uint32), ("then", ctypes.c_uint32),
+                ("look", ctypes.c_uint32)]
 
 
 class Refused(Exception):
@@ -112,8 +141,9 @@ class Refused(Exception):
 class Agent:
     """One instance: a copy of the shared object, as each tracer brings its own."""
 
-    def __init__(self, filters, copy=False, hook=True, **kw):
+    def __init__(self, filters, copy=False, hook=True, mail=MAIL, **kw):
         self.file, self.page = build_page(filters, **kw)
+        self.mail, self.server = mail_of(self.file), None
         path = AGENT_SO
         if copy:
             fd, path = tempfile.mkstemp(suffix=".so")
@@ -133,7 +163,13 @@ class Agent:
                 if first != b"\xe9" and self.c.counter_patch(site, to):
                     raise OSError("cannot patch " + event)
             self.c.counter_reset()
-        self.counts_ = (ctypes.c_uint64 * 65536 * 2).in_dll(self.c, "counter_counts")
+        self.counter = Counter.from_address(ctypes.c_void_p.in_dll(self.c, "counter").value)
+        self.counts_ = self.counter.counts
+        if mail:
+            self.mail.wanted = self.mail.open = 1
+            self.counter.then = self.counter.hold_ms = 0
+            self.mail.spin, self.counter.look = 300, 1000
+            self.server = self.c.counter_serve(ctypes.addressof(self.page))
         self.init_ = self.lib.pydtrace_agent_init
         self.init_.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
         self.fini_ = self.lib.pydtrace_agent_fini
@@ -180,16 +216,13 @@ class Agent:
         c = self.counts()
         total = sum(e for e, _ in c.values()), sum(r for _, r in c.values())
         assert total == tuple(self.page.events), (total, tuple(self.page.events))
-        assert ctypes.c_uint64.in_dll(self.c, "counter_bad").value == 0
+        assert self.counter.bad == 0
         return total
 
     def log(self):
         """[(event, name, line)] in order."""
-        class Event(ctypes.Structure):
-            _fields_ = [("event", ctypes.c_uint32), ("fid", ctypes.c_uint32), ("line", ctypes.c_int64),
-                        ("filters", ctypes.c_uint64)]
-        n = ctypes.c_uint64.in_dll(self.c, "counter_nlog").value
-        log = (Event * 65536).in_dll(self.c, "counter_log")
         fns = self.functions()
-        return [("entry" if e.event == ENTRY else "return", fns[e.fid - 1]["name"], e.line)
-                for e in log[:min(n, 65536)]]
+        return [("entry" if e.event == ENTRY else "return", fns[e.fid - 1]["name"], e.line) for e in self.events()]
+
+    def events(self):
+        return self.counter.log[:min(self.counter.nlog, 65536)]

@@ -10,6 +10,7 @@ import cases_calls  # noqa: F401
 import cases_filters  # noqa: F401
 import cases_generators  # noqa: F401
 import cases_life  # noqa: F401
+import cases_mail  # noqa: F401
 import cases_memory  # noqa: F401
 import cases_sources  # noqa: F401
 import cases_tools  # noqa: F401
@@ -18,7 +19,8 @@ from caselib import CASES
 
 def main():
     if sys.argv[1:] == ["--list"]:
-        print(*CASES)
+        for name, f in CASES.items():
+            print(f.__module__, name)
         return
     for name in sys.argv[1:] or CASES:
         CASES[name]()

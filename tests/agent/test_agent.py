@@ -38,7 +38,7 @@ class Interpreter:
     def __str__(self):
         return f"{self.version}-{self.kind}"
 
-    def run(self, *args):
+    def run(self, *args, mail=False):
         d, argv = kit(), [self.path]
         if self.root != "/":
             inside = pathlib.Path(self.root, "tmp", d.name)
@@ -46,7 +46,7 @@ class Interpreter:
                 shutil.copytree(d, inside)
             d, argv = pathlib.Path("/tmp", d.name), ["chroot", self.root, self.path]
         env = dict(os.environ, AGENT_SO=str(d / "agent.so"), COUNTER_SO=str(d / "counter.so"),
-                   PYTHONDONTWRITEBYTECODE="1")
+                   PYTHONDONTWRITEBYTECODE="1", AGENT_MAIL="1" if mail else "")
         return subprocess.run(argv + [str(d / "cases.py"), *args], env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=300)
 
@@ -59,10 +59,20 @@ def interpreters():
     return [i for i in found if i.root == "/" or os.geteuid() == 0]
 
 
+def ways(interpreter):
+    """(case, by mail?): what is about events is the same whichever way they go."""
+    for line in interpreter.run("--list").stdout.splitlines():
+        module, case = line.split()
+        yield case, False
+        if module in ("cases_calls", "cases_generators", "cases_life"):
+            yield case, True
+
+
 def pytest_generate_tests(metafunc):
     if "case" in metafunc.fixturenames:
-        pairs = [(i, c) for i in interpreters() for c in i.run("--list").stdout.split()]
-        metafunc.parametrize("interpreter,case", pairs, ids=[f"{i}-{c}" for i, c in pairs])
+        rows = [(i, c, mail) for i in interpreters() for c, mail in ways(i)]
+        metafunc.parametrize("interpreter,case,mail", rows,
+                             ids=[f"{i}-{c}{'-mail' if mail else ''}" for i, c, mail in rows])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,8 +83,8 @@ def tidy():
         shutil.rmtree(pathlib.Path(i.root, "tmp", name), ignore_errors=True)
 
 
-def test_case(interpreter, case):
-    done = interpreter.run(case)
+def test_case(interpreter, case, mail):
+    done = interpreter.run(case, mail=mail)
     assert (done.returncode, done.stdout) == (0, f"ok {case}\n"), done.stdout
 
 
@@ -89,6 +99,15 @@ def test_needs_nothing():
     symbols = subprocess.run(["nm", "-D", AGENT], stdout=subprocess.PIPE, text=True, check=True).stdout
     assert sorted(s.split()[-1] for s in symbols.splitlines()) == [
         "pydtrace_agent_fini", "pydtrace_agent_init", "pydtrace_site_entry", "pydtrace_site_return"]
+
+
+def test_one_instruction_makes_all_system_calls():
+    """By its place who watches the program's system calls tells ours (wire_mail.own_ip)."""
+    code = subprocess.run(["objdump", "-d", AGENT], stdout=subprocess.PIPE, text=True, check=True).stdout
+    calls = [line for line in code.splitlines() if re.search(r"\t(syscall|sysenter|int +\$0x80)", line)]
+    assert len(calls) == 1
+    body = code.split("<agent_syscall>:\n")[1].split("\n\n")[0]
+    assert calls[0] in body
 
 
 def test_sites_begin_with_the_nop():
