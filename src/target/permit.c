@@ -80,6 +80,16 @@ static bool is_readable(pid_t pid)
 	return readlink(path, link, sizeof(link)) >= 0 || (errno != EACCES && errno != EPERM);
 }
 
+/* PTRACE_MODE_ATTACH, which a present tracer does not take away either. */
+static bool is_attachable(pid_t pid)
+{
+	int fd = mem_open(pid);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static uid_t owner_of(pid_t pid)
 {
 	char path[64];
@@ -184,6 +194,7 @@ void permit_find(struct permit *p, pid_t pid)
 	p->outside = is_outside(pid);
 	p->owner = owner_of(pid);
 	p->readable = is_readable(pid);
+	p->attachable = is_attachable(pid);
 	p->descendant = is_descendant(p->it.parent);
 	p->yama = permit_yama(YAMA_SCOPE);
 	label_read(p->label, sizeof(p->label));

@@ -161,12 +161,11 @@ static bool by_user(const struct permit *p, char *why, size_t size)
 static bool by_set_uid(const struct permit *p, char *why, size_t size)
 {
 	char user[64];
-	uid_t other = p->it.uid[1] != p->we.uid[0]   ? p->it.uid[1]
-		      : p->it.uid[2] != p->we.uid[0] ? p->it.uid[2]
-						     : p->it.uid[0];
+	bool ours = p->it.uid[1] == p->we.uid[0] && p->it.uid[2] == p->we.uid[0]; /* and started by another */
+	uid_t other = ours ? p->it.uid[0] : p->it.uid[1] != p->we.uid[0] ? p->it.uid[1] : p->it.uid[2];
 
-	snprintf(why, size, "runs a set-uid program, with the rights of %s, and " NEEDS ": %s",
-		 user_text(other, user, sizeof(user)), get_cap(p));
+	snprintf(why, size, "runs a set-uid program, %s %s, and " NEEDS ": %s",
+		 ours ? "started by" : "with the rights of", user_text(other, user, sizeof(user)), get_cap(p));
 	return is_checked(p) && !all_are(p->it.uid, p->we.uid[0]);
 }
 
@@ -281,21 +280,37 @@ bool refuse_reason(const struct permit *p, char *why, size_t size, bool *of_proc
 
 /* --- said ----------------------------------------------------------------------------------------- */
 
+/* Nothing that is known speaks against it: what may be behind it that cannot be seen from here? */
+static const char *guess(const struct permit *p)
+{
+	if (p->it_known && p->it.seccomp == 2)
+		return "a seccomp filter of its own?";
+	return p->attachable ? "is it traced from outside of this container?" : "a security module?";
+}
+
+static bool has_ended(pid_t pid)
+{
+	struct target_status st;
+	bool kernel_thread;
+	int ret = status_read(pid, &st, &kernel_thread);
+
+	return ret == -ESRCH || (!ret && (st.state == 'Z' || st.state == 'X'));
+}
+
 int target_refuse(pid_t pid, const char *comm, int err, struct diag *diag)
 {
 	struct permit p;
 	char why[400];
-	bool of_process;
+	bool of_process, known;
 
 	permit_find(&p, pid);
-	if (!p.it_known && kill(pid, 0) && errno == ESRCH)
+	known = refuse_reason(&p, why, sizeof(why), &of_process);
+	/* Last, as what has no memory left looks undumpable. */
+	if (has_ended(pid))
 		return diag_fail(diag, ESRCH, "process %d (%s) has ended", pid, comm);
-	if (!refuse_reason(&p, why, sizeof(why), &of_process))
-		return diag_fail(
-		    diag, err,
-		    "process %d (%s) may not be traced: permission denied by the kernel (%s; a security "
-		    "module?)",
-		    pid, comm, strerror(err));
+	if (!known)
+		return diag_fail(diag, err, "process %d (%s): the kernel denies tracing it: %s (%s)", pid, comm,
+				 strerror(err), guess(&p));
 	if (p.tracer)
 		err = EBUSY;
 	return of_process ? diag_fail(diag, err, "process %d (%s) %s", pid, comm, why)

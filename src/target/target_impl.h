@@ -50,6 +50,7 @@ struct permit {
 	bool outside;             /* it is in a user namespace that is not ours nor below it */
 	uid_t owner;              /* of its files in /proc: not its own user when it is undumpable */
 	bool readable;            /* we may look at it, if not trace it */
+	bool attachable;          /* the kernel would let us trace it, were it not traced */
 	bool descendant;          /* of ours */
 	int yama;                 /* kernel.yama.ptrace_scope; -1: there is none */
 	int probe;                /* tracing a child of our own: 0, or -errno */

@@ -144,6 +144,19 @@ def test_set_uid(anyones, target, script):
 
 
 @SCRIPTS
+def test_set_uid_for_its_owner(anyones, target, script):
+    program = anyones / "set-uid"
+    shutil.copy(PYTHON, program)
+    os.chown(program, THEM, -1)
+    program.chmod(0o4755)
+    # The program gives itself up to its owner but for the user who has started it.
+    it = target(as_user(US, THEM), python=program)
+    refused(rf"process PID \(set-uid\) runs a set-uid program, started by user {US}, and {NEEDS}: {SUDO}", as_user(THEM),
+            anyones, script, it)
+    it.end()
+
+
+@SCRIPTS
 def test_set_gid(anyones, target, script):
     program = anyones / "set-gid"
     shutil.copy(PYTHON, program)
@@ -236,6 +249,21 @@ def test_traced(anyones, target, strace):
     tracer = strace(it.pid)
     refused(rf"process PID \(python3\) is traced by strace \(pid {tracer}\); end that first", as_user(US), anyones,
             PYTHON_PROBE, it)
+    it.end()
+
+
+def test_traced_from_outside_of_the_container(anyones, target, strace):
+    """Inside nobody sees the tracer: it is in no pid namespace that is known there."""
+    it = target(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"])
+    inner = int(pathlib.Path(f"/proc/{it.pid}/task/{it.pid}/children").read_text())
+    strace(inner)
+    done = subprocess.run(["nsenter", "-t", str(inner), "-m", "-p", anyones / "pydtrace", "-x", "exec=vm", "-n", PYTHON_PROBE[1], "1"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.PATIENCE)
+    assert done.stderr == ("pydtrace: process 1 (python3): the kernel denies tracing it: Operation not permitted (is it "
+                           "traced from outside of this container?)\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pydtrace-" not in pathlib.Path(f"/proc/{inner}/maps").read_text()
+    it.work()
     it.end()
 
 

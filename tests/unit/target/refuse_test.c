@@ -90,6 +90,10 @@ static void users_and_groups(void **state)
 	assert_string_equal(WITH(p->it.uid[2] = THEM),
 			    "runs a set-uid program, with the rights of user 761235, and tracing it needs "
 			    "CAP_SYS_PTRACE: run as root (sudo)");
+	assert_string_equal(
+	    WITH(p->it.uid[0] = THEM),
+	    "runs a set-uid program, started by user 761235, and tracing it needs CAP_SYS_PTRACE: run "
+	    "as root (sudo)");
 	assert_string_equal(WITH(p->it.gid[1] = p->it.gid[2] = THEIR_GROUP),
 			    "runs a set-gid program, with the rights of group 761237, and tracing it needs "
 			    "CAP_SYS_PTRACE: run as root (sudo)");
@@ -210,6 +214,11 @@ static void parsers(void **state)
 	assert_false(parse_hidepid("", hidepid, sizeof(hidepid)));
 }
 
+static void sink(void *arg, enum diag_level level, const char *text)
+{
+	strcpy(arg, text);
+}
+
 /* The evidence itself, on a child of ours. */
 static pid_t child_start(bool undumpable)
 {
@@ -257,6 +266,43 @@ static void evidence(void **state)
 	assert_false(p.it_known);
 }
 
+/* A zombie's files belong to root, as those of an undumpable process do. */
+static void ended_is_not_undumpable(void **state)
+{
+	char told[256] = "";
+	struct diag diag = {.sink = sink, .arg = told};
+	pid_t pid = child_start(false);
+	char want[64];
+
+	kill(pid, SIGKILL);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+	snprintf(want, sizeof(want), "pydtrace: process %d (x) has ended\n", pid);
+	assert_int_equal(target_refuse(pid, "x", EPERM, &diag), -ESRCH);
+	assert_string_equal(told, want);
+	child_end(pid);
+	told[0] = 0;
+	assert_int_equal(target_refuse(pid, "x", EPERM, &diag), -ESRCH);
+	assert_string_equal(told, want);
+}
+
+static void unexplained(void **state)
+{
+	char told[256] = "";
+	struct diag diag = {.sink = sink, .arg = told};
+	pid_t pid = child_start(false);
+	struct permit p;
+
+	permit_find(&p, pid);
+	if (reason(&p)) { /* a container, or a security module */
+		child_end(pid);
+		skip();
+	}
+	assert_int_equal(target_refuse(pid, "x", EPERM, &diag), -EPERM);
+	assert_non_null(
+	    strstr(told, "the kernel denies tracing it: Operation not permitted (is it traced from outside"));
+	child_end(pid);
+}
+
 static void evidence_of_undumpable(void **state)
 {
 	pid_t pid = child_start(true);
@@ -281,6 +327,8 @@ int main(void)
 	    cmocka_unit_test(scope_file),
 	    cmocka_unit_test(parsers),
 	    cmocka_unit_test(evidence),
+	    cmocka_unit_test(ended_is_not_undumpable),
+	    cmocka_unit_test(unexplained),
 	    cmocka_unit_test(evidence_of_undumpable),
 	};
 
