@@ -32,6 +32,18 @@ int bpf_perf_open(struct perf_event_attr *attr, pid_t pid, int cpu)
 	return fd < 0 ? -errno : fd;
 }
 
+int bpf_perf_try(void)
+{
+	struct perf_event_attr attr = {
+	    .size = sizeof(attr), .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK, .disabled = 1};
+	int fd = bpf_perf_open(&attr, 0, -1);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
 int bpf_perf_connect(struct bpf_attachment *out, int prog)
 {
 	out->link = bpf_link_create(prog, out->perf, BPF_PERF_EVENT, NULL);

@@ -15,6 +15,17 @@
 
 /* All that exec/kernel needs, tried one by one. 0, or -EPERM, -EOPNOTSUPP with one line for each thing missing. */
 int bpf_caps_check(struct diag *diag);
+/*
+ * The same in silence, for who has another way: the first thing that is missing. Bit set `need`: what the programs are
+ * going to be attached to.
+ */
+enum bpf_need { BPF_NEED_UPROBES = 1, BPF_NEED_CLOCKS = 2 };
+struct bpf_lack {
+	char why[160]; /* a few words: "no CAP_BPF", "the kernel denies bpf(2) here (seccomp or lockdown)" */
+	char caps
+	    [64]; /* all the capabilities that are missing, "CAP_BPF and CAP_PERFMON"; "": that is not the reason */
+};
+int bpf_caps_lack(u32 need, struct bpf_lack *out); /* 0: nothing is missing; or -errno */
 /* Of the capabilities of bit set `need` (bit n: capability n) the ones that we have not, as "CAP_A and CAP_B". */
 const char *bpf_caps_missing(u64 need, char *buf, size_t size);
 

@@ -18,8 +18,8 @@ static const struct {
 } caps[] = {
     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
     {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
-    {CAP_PERFMON, "CAP_PERFMON"},
     {CAP_BPF, "CAP_BPF"},
+    {CAP_PERFMON, "CAP_PERFMON"},
     {CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE"},
 };
 
@@ -65,7 +65,7 @@ bool bpf_raise_memlock(void)
 
 int bpf_fail(struct diag *diag, int err, const char *what)
 {
-	return bpf_fail_need(diag, err, what, 1ull << CAP_PERFMON | 1ull << CAP_BPF);
+	return bpf_fail_need(diag, err, what, BPF_CAPS);
 }
 
 int bpf_fail_need(struct diag *diag, int err, const char *what, u64 need)

@@ -11,6 +11,8 @@
 
 #define INSN(...)   ((struct bpf_insn){__VA_ARGS__})
 #define MOV(dst, i) INSN(.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = dst, .imm = i)
+#define FRAME(dst)  INSN(.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = dst, .src_reg = BPF_REG_10)
+#define ADD(dst, i) INSN(.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = dst, .imm = i)
 #define CALL(f)     INSN(.code = BPF_JMP | BPF_CALL, .imm = f)
 #define EXIT()      INSN(.code = BPF_JMP | BPF_EXIT)
 
@@ -61,6 +63,15 @@ static int try_task_btf(void)
 	return done(try_load(insns, ARRAY_SIZE(insns)));
 }
 
+/* Lockdown for confidentiality takes the helper away (LOCKDOWN_BPF_READ_KERNEL), and with it a call's arguments. */
+static int try_read_kernel(void)
+{
+	struct bpf_insn insns[] = {FRAME(1),  ADD(1, -8), MOV(2, 8), MOV(3, 0), CALL(BPF_FUNC_probe_read_kernel),
+				   MOV(0, 0), EXIT()};
+
+	return done(try_load(insns, ARRAY_SIZE(insns)));
+}
+
 static int try_map(const struct asm_map *m)
 {
 	return done(bpf_map_make(m, NULL));
@@ -106,14 +117,33 @@ static const struct {
     {try_ring, "the BPF ring buffer", "Linux 5.8"},
     {try_task_storage, "BPF task storage", "Linux 5.11"},
     {try_task_btf, "type information of its own (BTF)", "CONFIG_DEBUG_INFO_BTF"},
+    {try_read_kernel, "reading of its memory by BPF programs", "Linux 5.5 without lockdown=confidentiality"},
 };
+
+int bpf_try(void)
+{
+	return try_map(&(struct asm_map){
+	    .name = "probe", .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1});
+}
+
+int bpf_feature_lack(const char **what)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+		int err = features[i].try();
+
+		*what = features[i].what;
+		if (err)
+			return err;
+	}
+	return 0;
+}
 
 int bpf_caps_check(struct diag *diag)
 {
 	char missing[64];
 	int ret = 0;
 
-	if (*bpf_caps_missing(1ull << CAP_BPF | 1ull << CAP_PERFMON, missing, sizeof(missing)))
+	if (*bpf_caps_missing(BPF_CAPS, missing, sizeof(missing)))
 		return diag_fail(diag, EPERM, "tracing in the kernel needs %s: run as root (sudo)", missing);
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
 		int err = features[i].try();

@@ -74,31 +74,47 @@ int python_child_attach(struct python_child *c, struct python **out, const struc
 	return ret;
 }
 
-int python_release(struct python_child *c)
+/* Make it stand still, if it does not: a launcher that is running. */
+static void child_halt(struct python_child *c)
 {
 	struct user_regs_struct regs;
-	int ret = 0;
+
+	if (c->held)
+		return;
+	ptrace(PTRACE_INTERRUPT, c->pid, 0, 0);
+	while (ptrace(PTRACE_GETREGS, c->pid, 0, &regs) && errno == ESRCH && !c->ended) {
+		int status;
+
+		if (waitpid(c->pid, &status, __WALL) == c->pid && !WIFSTOPPED(status)) {
+			c->ended = true;
+			c->status = status;
+		}
+	}
+}
+
+int python_hand_over(struct python_child *c)
+{
+	int ret;
 
 	if (!c->traced || c->ended)
 		return 0;
-	if (!c->held) {
-		/* A launcher that is running: it must stand still to be let go of. */
-		ptrace(PTRACE_INTERRUPT, c->pid, 0, 0);
-		while (!ret && ptrace(PTRACE_GETREGS, c->pid, 0, &regs) && errno == ESRCH && !c->ended) {
-			int status;
-
-			if (waitpid(c->pid, &status, __WALL) == c->pid && !WIFSTOPPED(status)) {
-				c->ended = true;
-				c->status = status;
-			}
-		}
-		if (c->ended)
-			return 0;
-	}
+	child_halt(c);
+	if (c->ended)
+		return 0;
 	ret = child_break_clear(c);
-	if (ptrace(PTRACE_DETACH, c->pid, 0, 0) && errno != ESRCH)
-		ret = -errno;
 	c->traced = c->held = false;
+	return ret;
+}
+
+int python_release(struct python_child *c)
+{
+	int ret;
+
+	if (!c->traced || c->ended)
+		return 0;
+	ret = python_hand_over(c);
+	if (!c->ended && ptrace(PTRACE_DETACH, c->pid, 0, 0) && errno != ESRCH)
+		ret = -errno;
 	return ret;
 }
 
@@ -109,7 +125,6 @@ int python_child_wait(struct python_child *c, bool kill_it, int *status)
 	if (!c->ended && c->t && target_exit_status(c->t, &c->status))
 		c->ended = true; /* who traced its calls had to reap it */
 	while (!c->ended && c->pid > 0) {
-
 		if (kill_it)
 			kill(c->pid, SIGKILL);
 		if (waitpid(c->pid, &st, __WALL) < 0) {

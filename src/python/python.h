@@ -117,6 +117,11 @@ int python_child_attach(struct python_child *c, struct python **out, const struc
 			const struct python_attach_options *opt, struct diag *diag);
 /* Let it run, untraced. 0, also when it has ended already, or -errno. */
 int python_release(struct python_child *c);
+/*
+ * Give it to another who traces, in the same thread of ours, stopped under ptrace as it is and without anything of ours in
+ * it (target_trace_all()). 0 or -errno.
+ */
+int python_hand_over(struct python_child *c);
 /* After the child's end: its wait status; kills and reaps it when it has not ended yet and `kill_it`. */
 int python_child_wait(struct python_child *c, bool kill_it, int *status);
 

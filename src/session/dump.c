@@ -32,4 +32,5 @@ void session_explain(struct session *s)
 	for (size_t i = 0; s->cg.why && i < s->enablings.n; i++)
 		if (s->cg.why[i])
 			diag_report(s->diag, DIAG_NOTE, NOWHERE, "%s", s->cg.why[i]);
+	session_scope_explain(s);
 }

@@ -86,39 +86,16 @@ static int clause_enable(struct session *s, const struct session_clause *c)
 	return 0;
 }
 
-static bool reads(const struct d_node *n, enum d_builtin b)
+static bool reads_task(const struct d_node *n, const void *arg)
 {
-	if (!n)
-		return false;
-	if (n->op == D_BUILTIN && n->builtin == b)
-		return true;
-	for (u32 i = 0; i < n->narg; i++)
-		if (reads(n->arg[i], b))
-			return true;
-	return false;
-}
-
-static bool clause_reads(const struct d_clause *c, enum d_builtin b)
-{
-	bool yes = reads(c->pred, b);
-
-	for (u32 i = 0; i < c->nstmts && !yes; i++) {
-		const struct d_stmt *st = c->stmts[i];
-
-		yes = reads(st->expr, b) || reads(st->agg, b);
-		for (u32 n = 0; n < st->narg && !yes; n++)
-			yes = reads(st->arg[n], b);
-	}
-	return yes;
+	return n->op == D_BUILTIN && (n->builtin == D_BUILTIN_PPID || n->builtin == D_BUILTIN_VTIMESTAMP);
 }
 
 /* Where the kernel keeps what ppid and vtimestamp show: it takes time to find out, so ask only for scripts that read them. */
 static void task_layout(struct session *s, struct cg_options *opt)
 {
 	for (size_t i = 0; i < s->prog.clauses.n; i++) {
-		const struct d_clause *c = s->prog.clauses.v[i];
-
-		if (!clause_reads(c, D_BUILTIN_PPID) && !clause_reads(c, D_BUILTIN_VTIMESTAMP))
+		if (!session_clause_has(s->prog.clauses.v[i], reads_task, NULL))
 			continue;
 
 		const struct exec_task_layout l = exec_task_layout(s->exec);
@@ -168,6 +145,9 @@ int session_enable(struct session *s)
 		    .dynvarsize = (u32)opt[SESSION_DYNVARSIZE],
 		    .bufsize = ring_size(opt[SESSION_BUFSIZE]),
 		    .ncpus = exec_ncpus(s->exec),
+		    .executor = s->exec_why ? arena_printf(s->arena, "%s: %s", s->exec_ops->name, s->exec_why)
+					    : s->exec_ops->name,
+		    .gate = s->exec_why != NULL,
 		},
 	};
 	task_layout(s, &s->in.opt);

@@ -6,19 +6,11 @@
 
 #include "session/session_impl.h"
 
-/* Say what is missing before any process is touched. */
-static int exec_choose(struct session *s)
+static int check_asked(struct session *s)
 {
-	const char *name = s->cfg->opt.text[SESSION_EXEC];
-
-	s->exec_ops = name ? exec_by_name(name) : &exec_kernel;
-	if (!s->exec_ops)
-		return diag_fail(s->diag, EINVAL, "there is no executor '%s'", name);
-	if (s->cfg->mode != SESSION_TRACE || s->cfg->opt.text[SESSION_DUMP])
-		return 0;
-	if (!s->cfg->programs.n)
+	if (s->cfg->mode == SESSION_TRACE && !s->cfg->opt.text[SESSION_DUMP] && !s->cfg->programs.n)
 		return diag_fail(s->diag, EINVAL, "no probes specified");
-	return s->exec_ops->probe(s->diag);
+	return 0;
 }
 
 static int compile(struct session *s)
@@ -47,14 +39,20 @@ static int act(struct session *s)
 	}
 	if (s->cfg->opt.n[SESSION_VERBOSE])
 		session_explain(s);
-	return s->cfg->mode == SESSION_COMPILE ? 0 : session_trace(s);
+	if (s->cfg->mode == SESSION_COMPILE)
+		return 0;
+
+	int err = session_scope_check(s);
+
+	return err ? err : session_trace(s);
 }
 
 static int run(struct session *s)
 {
 	static int (*const stages[])(struct session *) = {
-	    exec_choose,          session_signals_block,  session_processes_open, session_sources_parse,
-	    session_child_follow, session_providers_open, session_plan_expand,    session_output_open,
+	    check_asked,           session_exec_force,   session_signals_block,  session_processes_open,
+	    session_sources_parse, session_child_follow, session_providers_open, session_plan_expand,
+	    session_exec_choose,   session_output_open,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
@@ -78,6 +76,7 @@ int session_run(struct session_config *cfg, struct diag *diag)
 	    .diag = diag,
 	    .arena = cfg->arena,
 	    .out = stdout,
+	    .exec_lack = bpf_caps_lack,
 	    .prog = {.arena = cfg->arena},
 	    .sigfd = -1,
 	    .signals = -1,

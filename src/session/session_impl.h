@@ -6,8 +6,10 @@
  *   source.c     texts of the script, C preprocessor            dump.c     -x dump, -S, -v
  *   providers.c  opened, and what they call                     signals.c  what ends a run
  *   plan.c       clauses -> probes, by group                    output.c   -o, and the last flush
- *   enable.c     probes -> enablings
- *   run.c        load, attach, the loop, and out again          records.c  the consumer, and what it asks
+ *   choose.c     who runs the programs: the kernel, or the vm   notice.c   what is said when it is the vm
+ *   enable.c     probes -> enablings                            walk.c     what is in a clause
+ *   run.c        load, attach, and out again                    records.c  the consumer, and what it asks
+ *   loop.c       while it runs (run_impl.h)
  */
 #ifndef PYDTRACE_SESSION_IMPL_H
 #define PYDTRACE_SESSION_IMPL_H
@@ -15,6 +17,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "bpf/bpf.h"
 #include "consumer/consumer.h"
 #include "provider/provider.h"
 #include "python/python.h"
@@ -46,14 +49,19 @@ struct session {
 	struct session_config *cfg;
 	struct diag *diag;
 	struct arena *arena;
-	const struct exec_ops *exec_ops;
 	FILE *out;
+
+	/* who runs the programs */
+	const struct exec_ops *exec_ops;
+	const char *exec_why;                             /* why it is not the kernel: "no CAP_BPF"; NULL: it is */
+	const char *exec_caps;                            /* the capabilities that would help; NULL: none would */
+	int (*exec_lack)(u32 need, struct bpf_lack *out); /* bpf_caps_lack() */
 
 	/* processes */
 	struct python_child *child;
 	struct target *child_target;
 	struct python_info child_python;
-	bool child_is_python, child_released;
+	bool child_is_python;
 	VEC(struct target *) grabbed;
 
 	/* the script */
@@ -80,8 +88,9 @@ struct session {
 	struct consumer *consumer;
 	struct cg_state *state;
 	int sigfd, signals, null; /* a signalfd; what polls readable after a signal; /dev/null. -1: none */
-	pthread_t signal_thread, main_thread;
-	bool signal_thread_runs, mask_set, printing;
+	pthread_t signal_thread;
+	bool signal_thread_runs, mask_set;
+	pid_t printer;  /* the thread of ours that may be stuck in a write; 0: none */
 	u32 interrupts; /* signals so far */
 	sigset_t old_mask;
 	int status;
@@ -91,6 +100,13 @@ struct session {
 int session_signals_block(struct session *s);
 void session_signals_stop(struct session *s); /* from here on they are only held back */
 void session_signals_close(struct session *s);
+/* Hold all signals back in this thread, for one that it is about to start; not the one that gets a printer out of a write. */
+void session_signals_hold(sigset_t *old, bool prints);
+
+/* An executor that the user names, and may it be used here? Before any process is touched. */
+int session_exec_force(struct session *s);
+/* Otherwise: the best that may be used, for the probes that were found. */
+int session_exec_choose(struct session *s);
 
 /* Grab what -p names and start what -c does. */
 int session_processes_open(struct session *s);
@@ -122,6 +138,17 @@ const struct provider_group *session_group(const struct session *s, const char *
 int session_list(struct session *s);     /* -l */
 int session_dump(struct session *s);     /* -x dump, -S */
 void session_explain(struct session *s); /* -v */
+
+/* Are there probes whose events are dear where the kernel does not run the programs (cg_group.by_thread)? */
+bool session_traces_threads(const struct session *s);
+/* Is there anything to see for them? 0 or -errno with a message. */
+int session_scope_check(struct session *s);
+void session_scope_note(struct session *s);    /* what is seen of them, in one line */
+void session_scope_explain(struct session *s); /* -v: what else is different */
+
+typedef bool session_is(const struct d_node *n, const void *arg);
+/* Is there a node in the clause, its predicate too, for which `is` says so? */
+bool session_clause_has(const struct d_clause *c, session_is *is, const void *arg);
 
 /* The consumer of the loaded programs, into s->consumer. */
 int session_consumer_open(struct session *s);

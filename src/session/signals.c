@@ -41,13 +41,25 @@ static void *signals_thread(void *arg)
 						    __ATOMIC_SEQ_CST);
 		if (n > 1) {
 			dup2(s->null, fileno(s->out));
-			if (__atomic_load_n(&s->printing, __ATOMIC_SEQ_CST)) /* and not taking an agent out */
-				pthread_kill(s->main_thread, WAKE);
+			pid_t printer = __atomic_load_n(&s->printer, __ATOMIC_SEQ_CST);
+
+			if (printer) /* and not taking an agent out */
+				tgkill(getpid(), printer, WAKE);
 		}
 		if (write(s->signals, &one, sizeof(one)) < 0)
 			break;
 	}
 	return NULL;
+}
+
+void session_signals_hold(sigset_t *old, bool prints)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	if (prints)
+		sigdelset(&all, WAKE);
+	pthread_sigmask(SIG_SETMASK, &all, old);
 }
 
 /* SIGHUP is left alone when somebody has set it to be ignored (nohup). */
@@ -66,7 +78,7 @@ static void signals_set(sigset_t *set)
 int session_signals_block(struct session *s)
 {
 	struct sigaction act = {.sa_handler = wake}; /* without SA_RESTART */
-	sigset_t set;
+	sigset_t set, old;
 	int err;
 
 	signals_set(&set);
@@ -75,7 +87,6 @@ int session_signals_block(struct session *s)
 	if (sigprocmask(SIG_BLOCK, &set, &s->old_mask))
 		return diag_fail(s->diag, errno, "cannot block signals: %s", strerror(errno));
 	s->mask_set = true;
-	s->main_thread = pthread_self();
 	s->sigfd = signalfd(-1, &set, SFD_CLOEXEC);
 	if (s->sigfd >= 0)
 		s->signals = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -83,7 +94,9 @@ int session_signals_block(struct session *s)
 		s->null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (s->null < 0)
 		return diag_fail(s->diag, errno, "cannot make a descriptor for signals: %s", strerror(errno));
+	session_signals_hold(&old, false);
 	err = pthread_create(&s->signal_thread, NULL, signals_thread, s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		return diag_fail(s->diag, err, "cannot start a thread: %s", strerror(err));
 	s->signal_thread_runs = true;

@@ -70,7 +70,7 @@ static int check_without_rights(void)
 {
 	if (bpf_caps_check(&diag) != -EPERM)
 		return 1;
-	return strcmp(said, "pydtrace: tracing in the kernel needs CAP_PERFMON and CAP_BPF: run as root (sudo)\n")
+	return strcmp(said, "pydtrace: tracing in the kernel needs CAP_BPF and CAP_PERFMON: run as root (sudo)\n")
 		   ? 2
 		   : 0;
 }
@@ -81,8 +81,8 @@ static int map_without_rights(void)
 
 	if (bpf_map_make(&m, &diag) != -EPERM)
 		return 1;
-	return strcmp(said, "pydtrace: cannot make the BPF map 'hash': permission denied: it needs CAP_PERFMON and "
-			    "CAP_BPF: run as root (sudo)\n") != 0;
+	return strcmp(said, "pydtrace: cannot make the BPF map 'hash': permission denied: it needs CAP_BPF and "
+			    "CAP_PERFMON: run as root (sudo)\n") != 0;
 }
 
 static void no_rights(void **state)

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the user is told where the kernel does not run the programs: which part of the system calls is seen, what that costs,
+ * and why it is so. Where none is seen, that is an error.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "session/session_impl.h"
+
+#define REMEDY "With root or setcap cap_bpf,cap_perfmon,cap_sys_ptrace=ep: by eBPF"
+
+bool session_traces_threads(const struct session *s)
+{
+	for (size_t i = 0; i < s->used.n; i++)
+		if (s->used.v[i]->by_thread)
+			return true;
+	return false;
+}
+
+static bool has_process(const struct session *s)
+{
+	bool python = false;
+
+	for (size_t i = 0; i < s->used.n; i++)
+		python |= s->used.v[i]->provider->needs_python;
+	return python || s->child || s->grabbed.n;
+}
+
+int session_scope_check(struct session *s)
+{
+	static const char remedy[] = "name a process with -p or -c";
+
+	if (!s->exec_why || !session_traces_threads(s) || has_process(s))
+		return 0;
+	if (s->exec_caps)
+		return diag_fail(s->diag, EPERM,
+				 "system calls of the whole system need %s: run as root (sudo), or %s",
+				 s->exec_caps, remedy);
+	return diag_fail(s->diag, EPERM, "system calls of the whole system need eBPF (%s): %s", s->exec_why,
+			 remedy);
+}
+
+/* --- where threads are traced ------------------------------------------------------------------------- */
+
+static bool is_gate_var(const struct session *s, const struct d_node *n)
+{
+	for (u32 i = 0; n->op == D_VAR && i < s->cg.ngate; i++)
+		if (s->cg.gate[i] == n->var)
+			return true;
+	return false;
+}
+
+/* Does it make a variable of the gate something that is not 0, as far as one can see? */
+static bool opens_gate(const struct d_node *n, const void *arg)
+{
+	if (n->op == D_ASSIGN && n->assign_op == D_CONST && n->arg[1]->op == D_CONST && !n->arg[1]->value)
+		return false;
+	return (n->op == D_ASSIGN || (n->op >= D_PREINC && n->op <= D_POSTDEC)) && is_gate_var(arg, n->arg[0]);
+}
+
+/* Is it the name of a Python function: copyinstr(arg1), or probefunc? */
+static bool is_function_name(const struct d_node *n)
+{
+	if (n->op == D_BUILTIN)
+		return n->builtin == D_BUILTIN_PROBEFUNC;
+	if (n->op != D_CALL || n->subr != D_SUBR_COPYINSTR || n->narg != 1)
+		return false;
+	n = n->arg[0];
+	while (n->op == D_CAST)
+		n = n->arg[0];
+	return n->op == D_BUILTIN && n->builtin == D_BUILTIN_ARG1;
+}
+
+/* The one function at which the clause can come true; NULL: there may be others. */
+static const char *function_by_predicate(struct session *s, const struct d_clause *c)
+{
+	struct d_node **conj;
+	u32 n = d_conjuncts(s->arena, c->pred, &conj);
+
+	for (u32 i = 0; i < n; i++) {
+		for (u32 side = 0; conj[i]->op == D_EQ && side < 2; side++) {
+			const struct d_node *text = conj[i]->arg[!side];
+
+			if (text->op == D_CONST && text->type->kind == D_STRING && *text->str &&
+			    is_function_name(conj[i]->arg[side]))
+				return text->str;
+		}
+	}
+	return NULL;
+}
+
+static const char *function_of(struct session *s, const struct d_clause *c)
+{
+	const char *name = function_by_predicate(s, c);
+
+	if (name)
+		return name;
+	name = c->descs[0].func;
+	for (u32 i = 0; i < c->ndescs; i++)
+		if (c->descs[i].by_id || glob_has_magic(c->descs[i].func) || strcmp(c->descs[i].func, name) != 0)
+			return NULL;
+	return *name ? name : NULL;
+}
+
+/* The Python function whose entry alone opens the gate; NULL: it is not that simple. */
+static const char *only_function(struct session *s)
+{
+	const char *name = NULL;
+
+	for (size_t i = 0; i < s->enablings.n; i++) {
+		const struct cg_enabling *e = &s->enablings.v[i];
+		const struct provider_group *g = s->used.v[e->group];
+		const char *own;
+
+		if (!session_clause_has(e->clause, opens_gate, s))
+			continue;
+		own = g->provider->needs_python && !strcmp(g->probes.v[0]->name, "function-entry")
+			  ? function_of(s, e->clause)
+			  : NULL;
+		if (!own || (name && strcmp(name, own) != 0))
+			return NULL;
+		name = own;
+	}
+	return name;
+}
+
+/* --- what is said ------------------------------------------------------------------------------------ */
+
+static const char *gated_where(struct session *s)
+{
+	const char *name = only_function(s), *vars = "";
+
+	if (name)
+		return arena_printf(s->arena, "only inside %s (exact; about 10 us each there)", name);
+	for (u32 i = 0; i < s->cg.ngate; i++)
+		vars = arena_printf(s->arena, "%s%sself->%s", vars, i ? " or " : "", s->cg.gate[i]->name);
+	return arena_printf(s->arena, "only in threads whose %s is set (exact; about 10 us each there)", vars);
+}
+
+static const char *ungated_where(struct session *s)
+{
+	const struct target *only = s->child_target ? s->child_target : s->grabbed.n ? s->grabbed.v[0] : NULL;
+
+	if (only && s->grabbed.n + (s->child != NULL) == 1)
+		return arena_printf(s->arena, "every call of process %d stops twice (as with strace)",
+				    target_pid(only));
+	return "every call of the traced processes stops twice (as with strace)";
+}
+
+void session_scope_note(struct session *s)
+{
+	if (!s->exec_why || !session_traces_threads(s) || s->cfg->opt.n[SESSION_QUIET])
+		return;
+	diag_report(s->diag, DIAG_NOTE, NOWHERE, "%s: system calls by ptrace, %s%s", s->exec_why,
+		    s->cg.prog_gate >= 0 ? gated_where(s) : ungated_where(s), s->exec_caps ? ". " REMEDY : "");
+}
+
+/* Is a probe of the provider enabled? */
+static bool is_used(const struct session *s, const struct provider *p)
+{
+	for (size_t i = 0; i < s->used.n; i++)
+		if (s->used.v[i]->provider == p)
+			return true;
+	return false;
+}
+
+void session_scope_explain(struct session *s)
+{
+	if (!s->exec_why)
+		return;
+	for (size_t i = 0; i < s->used.n; i++)
+		if (s->used.v[i]->kind == ASM_CLOCK)
+			diag_report(s->diag, DIAG_NOTE, NOWHERE,
+				    "%s: by the tracer's own clock, which interrupts nobody", s->used.v[i]->name);
+	for (size_t i = 0; i < s->providers.n; i++)
+		if (s->providers.v[i].ops->only_kernel && is_used(s, s->providers.v[i].ops))
+			diag_report(s->diag, DIAG_NOTE, NOWHERE, "without eBPF %s",
+				    s->providers.v[i].ops->only_kernel);
+}
