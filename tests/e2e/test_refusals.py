@@ -89,7 +89,7 @@ def refused(message, prefix, anyones, args, target, **popen):
     assert re.fullmatch("pydtrace: " + message.replace("PID", str(pid)) + "\n", done.stderr), done.stderr
     assert (done.returncode, done.stdout) == (1, "")
     assert what_there_is(pid) == before
-    assert status_of(pid)["State"][0] == "S"
+    harness.wait_for(lambda: status_of(pid)["State"][0] == "S", "the target to sleep")
     assert target.work() == {"calls": 1}
 
 
