@@ -21,6 +21,7 @@ struct vm_thread {
 	pid_t tid, own_tid; /* as we, and as its own pid namespace, name it */
 	u64 cookie;
 	u32 known, cpu; /* EXEC_CPU: what the event said itself */
+	bool matters;   /* what vm_gate_open() said last */
 };
 
 /* An agent whose events come by mail. */
@@ -91,7 +92,7 @@ bool vm_site_take(struct vm *vm, struct vm_site *s);
 
 /* vm_syscall.c */
 extern const struct target_trace_ops vm_trace_ops;
-/* Does some program look at the system calls of this thread now? */
+/* Does some program look at the system calls of this thread now? After a program has run in it: nothing else changes that. */
 bool vm_gate_open(struct vm *vm, struct vm_thread *th);
 
 /* vm_clock.c: fire what is due. How many that were. */

@@ -35,6 +35,7 @@ bool vm_gate_open(struct vm *vm, struct vm_thread *th)
 
 	if (vm->live->gate != VM_NO_PROG)
 		vm_run_in(vm, vm->live->gate, ctx, sizeof(ctx), th, &open);
+	th->matters = open;
 	return open;
 }
 
@@ -54,10 +55,11 @@ static bool call_run(struct vm *vm, enum vm_point point, struct target_thread *t
 
 	if (!th)
 		return true;
+	if (prog == VM_NO_PROG)
+		return th->matters || vm->live->gate == VM_NO_PROG;
 	th->known = 0;
 	ctx->args[1] = arg;
-	if (prog != VM_NO_PROG)
-		vm_run_in(vm, prog, ctx, sizeof(*ctx), th, NULL);
+	vm_run_in(vm, prog, ctx, sizeof(*ctx), th, NULL);
 	return vm_gate_open(vm, th);
 }
 
