@@ -64,8 +64,10 @@ static int seize_error(pid_t tid, int err)
 	struct target_status st;
 	bool kernel_thread;
 
-	if (err != EPERM || status_read(tid, &st, &kernel_thread))
+	if (err != EPERM)
 		return -err;
+	if (status_read(tid, &st, &kernel_thread))
+		return -ESRCH; /* it ended in between */
 	if (st.tracer)
 		return st.tracer == gettid() ? 0 : -EBUSY;
 	return st.state == 'Z' || st.state == 'X' ? -ESRCH : -EPERM;

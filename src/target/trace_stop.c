@@ -50,15 +50,22 @@ static bool is_cloned(pid_t tid)
 	       (st.tgid != tid || status_field(tid, "\nPPid:", 10) != (u64)getpid());
 }
 
+static bool has_process(struct target_trace *tr, pid_t pid)
+{
+	struct trace_row *r = tr->first;
+
+	while (r && !(r->p && r->p->t->pid == pid))
+		r = r->next;
+	return r;
+}
+
 /* Is it for us? If not, another child of ours hides what comes after it in the kernel's list. */
 static bool is_ours(struct target_trace *tr, const struct trace_stop *s)
 {
-	unsigned long former;
-
 	if (row_find(tr, s->tid))
 		return true;
 	if (!s->ended && s->code >> 8 == PTRACE_EVENT_EXEC)
-		return !ptrace(PTRACE_GETEVENTMSG, s->tid, 0, &former) && row_find(tr, (pid_t)former);
+		return has_process(tr, s->tid);
 	return is_cloned(s->tid);
 }
 
@@ -159,14 +166,17 @@ static void on_exec(struct target_trace *tr, struct trace_row *r, int code)
 }
 
 /*
- * The thread that called execve takes the process's id, and the first thread goes without a word
- * (fs/exec.c, de_thread()).
+ * The thread that called execve takes the process's id, and the first thread goes without a word (fs/exec.c,
+ * de_thread()). Until this stop was waited for the kernel refuses all requests, since they might mean the first thread
+ * (kernel/ptrace.c, looks_like_a_spurious_pid()); it stands for no signal, so nothing can be lost.
  */
 static struct trace_row *exec_row(struct target_trace *tr, struct trace_row *r, pid_t tid)
 {
 	unsigned long former;
 	struct trace_row *f;
+	siginfo_t si;
 
+	waitid(P_PID, (id_t)tid, &si, WSTOPPED | WNOHANG | __WALL | __WNOTHREAD);
 	if (ptrace(PTRACE_GETEVENTMSG, tid, 0, &former) || (pid_t)former == tid)
 		return r;
 	f = row_find(tr, (pid_t)former);

@@ -7,6 +7,27 @@ static void sink(void *arg, enum diag_level level, const char *text)
 }
 static struct diag diag = {.sink = sink};
 
+char told[512];
+
+static void quiet_sink(void *arg, enum diag_level level, const char *text)
+{
+	snprintf(told, sizeof(told), "%s", text);
+}
+struct diag quiet = {.sink = quiet_sink};
+
+pid_t tracer_of(pid_t pid)
+{
+	return (pid_t)status_field(pid, "\nTracerPid:", 10);
+}
+
+char state_of(pid_t pid)
+{
+	struct target_status st;
+	bool kernel_thread;
+
+	return status_read(pid, &st, &kernel_thread) ? '?' : st.state;
+}
+
 static bool on_enter(void *arg, struct target_thread *th, const struct target_syscall *c)
 {
 	struct seen *s = arg;
@@ -67,6 +88,11 @@ void job_start(struct job *j, void (*work)(struct job *j))
 	while (!j->sh->ready)
 		usleep(100);
 	assert_int_equal(target_open(&j->t, j->pid, &diag), 0);
+	job_open(j);
+}
+
+void job_open(struct job *j)
+{
 	assert_int_equal(target_trace_open(&j->tr, &ops, &j->seen), 0);
 }
 

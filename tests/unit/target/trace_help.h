@@ -51,11 +51,19 @@ struct job {
 	int go[2]; /* the workload reads from it: a byte each */
 };
 
+/* What was said by the diag `quiet`. */
+extern char told[512];
+extern struct diag quiet;
+
+pid_t tracer_of(pid_t pid);
+char state_of(pid_t pid);
 /* Fork a workload; with `hold` it waits for job_go() in a spin, so that it makes no call before. */
 void job_start(struct job *j, void (*work)(struct job *j));
 /* In the workload: ready, and spin until job_go(). */
 void job_ready(struct job *j);
 void job_go(struct job *j);
+/* A new trace, after the last one was closed. */
+void job_open(struct job *j);
 /* Open a trace; of all threads, or of the first one. */
 void job_trace_all(struct job *j);
 void job_trace_first(struct job *j);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Calls of real processes, counted by ptrace: threads that come and go, exec, exit. */
+/* Calls of real processes, counted by ptrace: threads that come and go, exec, exit, children. */
+#include <fcntl.h>
 #include <sched.h>
+#include <sys/prctl.h>
 
 #include "trace_help.h"
 
-enum { N = 2000 };
+enum { N = 2000, THREADS = 20 };
 
 static void make_calls(u32 n)
 {
@@ -18,6 +20,14 @@ static void one_thread(struct job *j)
 	make_calls(N);
 }
 
+static void assert_counted(struct job *j, u32 n)
+{
+	assert_int_equal(j->seen.enter[SYS_getppid], n);
+	assert_int_equal(j->seen.leave[SYS_getppid], n);
+	assert_int_equal(j->seen.wrong, 0);
+	assert_int_equal(j->seen.unknown, 0);
+}
+
 static void counts_all(void **state)
 {
 	struct job j;
@@ -27,8 +37,7 @@ static void counts_all(void **state)
 	assert_int_equal(target_trace_threads(j.tr), 1);
 	job_go(&j);
 	assert_int_equal(job_serve(&j, 10000), 0);
-	assert_int_equal(j.seen.enter[SYS_getppid], N);
-	assert_int_equal(j.seen.leave[SYS_getppid], N);
+	assert_counted(&j, N);
 	assert_int_equal(j.seen.ret[SYS_getppid], getpid());
 	assert_int_equal(j.seen.enter[SYS_exit_group], 1);
 	assert_int_equal(j.seen.leave[SYS_exit_group], 0);
@@ -46,17 +55,521 @@ static void counts_armed(void **state)
 	job_trace_first(&j);
 	job_go(&j);
 	assert_int_equal(job_serve(&j, 10000), 0);
-	assert_int_equal(j.seen.enter[SYS_getppid], N);
-	assert_int_equal(j.seen.leave[SYS_getppid], N);
+	assert_counted(&j, N);
 	job_end(&j);
 }
 
-int main(void)
+/* --- disarmed and armed again --- */
+
+static void in_steps(struct job *j)
+{
+	job_ready(j);
+	for (u32 step = 1; step <= 3; step++) {
+		while (j->sh->go < step)
+			;
+		make_calls(100);
+		syscall(SYS_getuid);
+		make_calls(1);
+		j->sh->done = step;
+	}
+}
+
+static void arms_again(void **state)
+{
+	struct job j;
+
+	job_start(&j, in_steps);
+	j.seen.stop_after = SYS_getuid;
+	job_trace_first(&j);
+	for (u32 step = 1; step <= 3; step++) {
+		job_trace_first(&j);
+		j.sh->go = step;
+		job_serve_until(&j, &j.sh->done, step);
+		assert_int_equal(j.seen.leave[SYS_getuid], step);
+	}
+	assert_int_equal(job_serve(&j, 10000), 0);
+	assert_counted(&j, 300);
+	assert_int_equal(j.seen.enter[SYS_exit_group], 0);
+	job_end(&j);
+}
+
+/* --- a call that is our own --- */
+
+/* A futex wait, and behind it the address that it returns to. */
+static long own_call(u32 volatile *word, u32 value, u64 *after)
+{
+	long ret;
+
+	__asm__ volatile("lea 1f(%%rip), %%r11\n\tmov %%r11, (%[after])\n\t"
+			 "xor %%r10d, %%r10d\n\tsyscall\n1:"
+			 : "=a"(ret)
+			 : "a"(SYS_futex), "D"(word), "S"(0 /* FUTEX_WAIT */), "d"(value), [after] "r"(after)
+			 : "rcx", "r10", "r11", "memory");
+	return ret;
+}
+
+static void sleeps_in_own(struct job *j)
+{
+	u64 after;
+
+	for (u32 step = 1; step <= 3; step++) {
+		j->sh->ready = step;
+		while (j->sh->go < step) {
+			own_call(&j->sh->go, step - 1, &after);
+			j->sh->count = after;
+		}
+		make_calls(10);
+		j->sh->done = step;
+	}
+}
+
+static void own_is_not_seen(void **state)
+{
+	struct job j;
+
+	job_start(&j, sleeps_in_own);
+	/* Once untraced, to learn the address. */
+	j.sh->go = 1;
+	syscall(SYS_futex, &j.sh->go, 1, 1, NULL);
+	while (j.sh->ready < 2)
+		usleep(100);
+	target_trace_own(j.tr, j.t, j.sh->count);
+	for (u32 step = 2; step <= 3; step++) {
+		while (j.sh->ready < step)
+			job_serve(&j, 1);
+		usleep(20000); /* it sleeps in its futex */
+		job_trace_first(&j);
+		assert_int_equal(job_serve(&j, 20), -1);
+		j.sh->go = step;
+		syscall(SYS_futex, &j.sh->go, 1, 1, NULL);
+		job_serve_until(&j, &j.sh->done, step);
+	}
+	assert_int_equal(job_serve(&j, 10000), 0);
+	assert_counted(&j, 20);
+	assert_int_equal(j.seen.enter[SYS_futex], 0);
+	assert_int_equal(j.seen.leave[SYS_futex], 0);
+	job_end(&j);
+}
+
+/* --- threads --- */
+
+static void *thread_calls(void *arg)
+{
+	make_calls(100);
+	return arg;
+}
+
+static void many_threads(struct job *j)
+{
+	pthread_t v[THREADS];
+
+	job_ready(j);
+	for (int round = 0; round < 5; round++) {
+		for (int i = 0; i < THREADS; i++)
+			pthread_create(&v[i], NULL, thread_calls, NULL);
+		for (int i = 0; i < THREADS; i++)
+			pthread_join(v[i], NULL);
+	}
+}
+
+static void counts_threads(void **state)
+{
+	struct job j;
+
+	job_start(&j, many_threads);
+	job_trace_all(&j);
+	job_go(&j);
+	assert_int_equal(job_serve(&j, 20000), 0);
+	assert_counted(&j, 5 * THREADS * 100);
+	assert_int_equal(j.seen.ended, 5 * THREADS + 1);
+	assert_int_equal(j.seen.enter[SYS_clone3] + j.seen.enter[SYS_clone], 5 * THREADS);
+	/* Once in the parent, and once where the new thread begins, as the kernel's tracepoint has it. */
+	assert_int_equal(j.seen.leave[SYS_clone3] + j.seen.leave[SYS_clone], 2 * 5 * THREADS);
+	assert_int_equal(j.seen.enter[SYS_exit], 5 * THREADS);
+	job_end(&j);
+}
+
+static void *thread_storm(void *arg)
+{
+	struct job *j = arg;
+
+	while (!j->sh->done) {
+		syscall(SYS_getppid);
+		__atomic_fetch_add(&j->sh->count, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static void *thread_breeder(void *arg)
+{
+	struct job *j = arg;
+	pthread_t t;
+
+	while (!j->sh->done) {
+		pthread_create(&t, NULL, thread_calls, NULL);
+		pthread_join(t, NULL);
+	}
+	return NULL;
+}
+
+static void storm(struct job *j)
+{
+	pthread_t v[6];
+
+	for (int i = 0; i < 6; i++)
+		pthread_create(&v[i], NULL, i < 3 ? thread_storm : thread_breeder, j);
+	j->sh->ready = 1;
+	for (int i = 0; i < 6; i++)
+		pthread_join(v[i], NULL);
+	j->sh->value = 77;
+	_exit(7);
+}
+
+/* Seized and let go in the middle of it, again and again; each call and each thread as ever. */
+static void comes_and_goes(void **state)
+{
+	struct job j;
+	int status;
+
+	job_start(&j, storm);
+	for (int round = 0; round < 40; round++) {
+		struct target_trace *tr = j.tr;
+
+		job_trace_all(&j);
+		assert_int_equal(job_serve(&j, 10), -1);
+		target_trace_close(tr);
+		assert_int_equal(tracer_of(j.pid), 0);
+		job_open(&j);
+	}
+	assert_int_equal(j.seen.wrong, 0);
+	job_trace_all(&j);
+	job_serve(&j, 5);
+	j.sh->done = 1;
+	status = job_serve(&j, 10000);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 7);
+	assert_int_equal(j.sh->value, 77);
+	job_end(&j);
+}
+
+/* --- exec --- */
+
+static void exec_self(void)
+{
+	execl("/bin/sh", "sh", "-c", "exit 5", NULL);
+	_exit(99);
+}
+
+static void main_execs(struct job *j)
+{
+	job_ready(j);
+	exec_self();
+}
+
+static void *thread_execs(void *arg)
+{
+	exec_self();
+	return NULL;
+}
+
+static void *sleeper(void *arg)
+{
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void other_execs(struct job *j)
+{
+	pthread_t t;
+
+	for (int i = 0; i < 3; i++)
+		pthread_create(&t, NULL, sleeper, NULL);
+	job_ready(j);
+	pthread_create(&t, NULL, thread_execs, NULL);
+	sleeper(NULL);
+}
+
+static void check_exec(void (*work)(struct job *), u32 ended)
+{
+	struct job j;
+	int status;
+
+	job_start(&j, work);
+	job_trace_all(&j);
+	job_go(&j);
+	status = job_serve(&j, 10000);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 5);
+	assert_int_equal(j.seen.execed, 1);
+	assert_int_equal(j.seen.enter[SYS_execve], 1);
+	assert_int_equal(j.seen.leave[SYS_execve], 1);
+	assert_int_equal(j.seen.ret[SYS_execve], 0);
+	assert_int_equal(j.seen.ended, ended);
+	assert_true(j.seen.enter[SYS_exit_group] == 1);
+	if (ended == 1)
+		assert_int_equal(j.seen.former, j.pid);
+	else
+		assert_int_not_equal(j.seen.former, j.pid);
+	assert_string_equal(target_comm(j.t), "sh");
+	assert_int_equal(target_trace_threads(j.tr), 0);
+	job_end(&j);
+}
+
+static void exec_of_main(void **state)
+{
+	check_exec(main_execs, 1);
+}
+
+static void exec_of_another(void **state)
+{
+	check_exec(other_execs, 5);
+}
+
+/* Only the thread that calls execve is known, then only the first one. */
+static void *thread_execs_later(void *arg)
+{
+	struct job *j = arg;
+
+	j->sh->value = (u32)gettid();
+	while (!j->sh->go)
+		;
+	exec_self();
+	return NULL;
+}
+
+static void other_execs_later(struct job *j)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, thread_execs_later, j);
+	while (!j->sh->value)
+		;
+	j->sh->ready = 1;
+	sleeper(NULL);
+}
+
+static void exec_of_one_armed(void **state)
+{
+	struct job j;
+
+	job_start(&j, other_execs_later);
+	assert_int_equal(target_trace_arm(j.tr, j.t, (pid_t)j.sh->value), 0);
+	job_go(&j);
+	assert_int_equal(job_serve(&j, 10000), 5 << 8);
+	assert_int_equal(j.seen.former, j.sh->value);
+	assert_int_equal(j.seen.leave[SYS_execve], 1);
+	assert_int_equal(j.seen.ended, 1);
+	job_end(&j);
+}
+
+/* --- ends --- */
+
+static void *thread_exits(void *arg)
+{
+	struct job *j = arg;
+
+	while (!j->sh->done)
+		;
+	exit(3);
+}
+
+static void exits_elsewhere(struct job *j)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, thread_exits, j);
+	pthread_create(&t, NULL, sleeper, j);
+	job_ready(j);
+	pthread_exit(NULL); /* the first thread is a zombie for a while */
+}
+
+static void exit_of_a_process(void **state)
+{
+	struct job j;
+
+	job_start(&j, exits_elsewhere);
+	job_go(&j);
+	while (state_of(j.pid) != 'Z')
+		usleep(1000);
+	job_trace_all(&j);
+	j.sh->done = 1;
+	while (target_trace_threads(j.tr))
+		job_serve(&j, 1);
+	assert_int_equal(j.seen.ended, 2);
+	assert_int_equal(j.seen.enter[SYS_exit_group], 1);
+	assert_int_equal(job_end(&j), 3 << 8);
+}
+
+static void kill_while_stopped(void **state)
+{
+	for (int round = 0; round < 10; round++) {
+		struct job j;
+		int status;
+
+		job_start(&j, storm);
+		job_trace_all(&j);
+		job_serve(&j, 3);
+		usleep(2000); /* by now all stand in stops */
+		kill(j.pid, SIGKILL);
+		status = job_serve(&j, 5000);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGKILL);
+		assert_int_equal(target_trace_threads(j.tr), 0);
+		assert_int_equal(j.seen.wrong, 0);
+		job_end(&j);
+	}
+}
+
+/* --- children --- */
+
+static void has_children(struct job *j)
+{
+	int status = 0;
+	pid_t pid;
+
+	job_ready(j);
+	pid = fork();
+	if (!pid) {
+		make_calls(50);
+		_exit(tracer_of(getpid()) != 0);
+	}
+	waitpid(pid, &status, 0);
+	j->sh->value |= (u32)status;
+	pid = vfork();
+	if (!pid) {
+		execl("/bin/sh", "sh", "-c", "grep -q '^TracerPid:.*\\b0$' /proc/self/status", NULL);
+		_exit(9);
+	}
+	waitpid(pid, &status, 0);
+	j->sh->value |= (u32)status;
+	/* Neither a thread nor a fork. */
+	pid = (pid_t)syscall(SYS_clone, SIGURG, 0, 0, 0, 0);
+	if (!pid) {
+		make_calls(50);
+		usleep(20000);
+		_exit(tracer_of(getpid()) != 0);
+	}
+	waitpid(pid, &status, __WALL);
+	j->sh->value |= (u32)status;
+	make_calls(10);
+}
+
+static void children_are_left_alone(void **state)
+{
+	struct job j;
+
+	job_start(&j, has_children);
+	job_trace_all(&j);
+	job_go(&j);
+	assert_int_equal(job_serve(&j, 10000), 0);
+	assert_int_equal(j.sh->value, 0);
+	assert_counted(&j, 10);
+	assert_int_equal(j.seen.enter[SYS_vfork], 1);
+	assert_int_equal(j.seen.leave[SYS_vfork], 1);
+	assert_int_equal(j.seen.ended, 1);
+	job_end(&j);
+}
+
+static void waits_for_vfork(struct job *j)
+{
+	job_ready(j);
+	if (!vfork()) {
+		j->sh->value = 1;
+		while (!j->sh->done)
+			usleep(1000);
+		_exit(0);
+	}
+	make_calls(10);
+}
+
+/* The parent cannot be stopped while its child has its memory. */
+static void vfork_holds_nothing_up(void **state)
+{
+	struct job j;
+	u64 begin;
+
+	job_start(&j, waits_for_vfork);
+	job_go(&j);
+	while (!j.sh->value)
+		usleep(100);
+	begin = now_ns();
+	assert_int_equal(target_trace_arm(j.tr, j.t, j.pid), -ETIMEDOUT);
+	assert_int_equal(target_trace_arm(j.tr, j.t, j.pid), 0); /* it is on its way */
+	assert_true(now_ns() - begin < 3000000000ull);
+	j.sh->done = 1;
+	assert_int_equal(job_serve(&j, 5000), 0);
+	assert_counted(&j, 10);
+	job_end(&j);
+}
+
+/* --- a child that is held already --- */
+
+static void adopts_a_held_child(void **state)
+{
+	struct job j;
+	int status;
+
+	job_start(&j, one_thread);
+	assert_int_equal(ptrace(PTRACE_SEIZE, j.pid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL), 0);
+	assert_int_equal(ptrace(PTRACE_INTERRUPT, j.pid, 0, 0), 0);
+	assert_int_equal(waitpid(j.pid, &status, __WALL), j.pid);
+	job_go(&j);
+	job_trace_all(&j);
+	assert_int_equal(job_serve(&j, 10000), 0);
+	assert_counted(&j, N);
+	job_end(&j);
+}
+
+static void says_who_traces(void **state)
+{
+	struct job j;
+	struct target_trace *other;
+	pid_t pid;
+	int status;
+
+	job_start(&j, one_thread);
+	pid = fork();
+	if (!pid) {
+		ptrace(PTRACE_SEIZE, j.pid, 0, 0);
+		j.sh->value = 1;
+		pause();
+	}
+	while (!j.sh->value)
+		usleep(100);
+	assert_int_equal(target_trace_arm(j.tr, j.t, j.pid), -EBUSY);
+	assert_int_equal(target_trace_all(j.tr, j.t, &quiet), -EBUSY);
+	assert_non_null(strstr(told, "is being traced by process"));
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	assert_int_equal(target_trace_threads(j.tr), 0);
+	job_kill(&j);
+	assert_int_equal(target_trace_open(&other, NULL, NULL), 0);
+	target_trace_close(other);
+	target_trace_close(NULL);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(counts_all),
 	    cmocka_unit_test(counts_armed),
+	    cmocka_unit_test(arms_again),
+	    cmocka_unit_test(own_is_not_seen),
+	    cmocka_unit_test(counts_threads),
+	    cmocka_unit_test(comes_and_goes),
+	    cmocka_unit_test(exec_of_main),
+	    cmocka_unit_test(exec_of_another),
+	    cmocka_unit_test(exec_of_one_armed),
+	    cmocka_unit_test(exit_of_a_process),
+	    cmocka_unit_test(kill_while_stopped),
+	    cmocka_unit_test(children_are_left_alone),
+	    cmocka_unit_test(vfork_holds_nothing_up),
+	    cmocka_unit_test(adopts_a_held_child),
+	    cmocka_unit_test(says_who_traces),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
