@@ -16,59 +16,12 @@
 
 #define NEEDS "tracing it needs CAP_SYS_PTRACE"
 
-/* capabilities(7); the place is the number (include/uapi/linux/capability.h). */
-static const char *const cap_names[] = {
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-};
-_Static_assert(ARRAY_SIZE(cap_names) == 41, "a name is missing");
-
 /* --- words ---------------------------------------------------------------------------------------- */
 
-/* What gives CAP_SYS_PTRACE to who has not got it. */
+/* How to get CAP_SYS_PTRACE: goes on from "run ". */
 static const char *get_cap(const struct permit *p)
 {
-	return p->we.uid[1] ? "run as root (sudo)"
-			    : "run with that capability (in a container: --cap-add=SYS_PTRACE)";
+	return p->we.uid[1] ? "as root (sudo)" : "with that capability (in a container: --cap-add=SYS_PTRACE)";
 }
 
 static const char *user_text(uid_t uid, char *buf, size_t size)
@@ -152,9 +105,8 @@ static bool by_user(const struct permit *p, char *why, size_t size)
 {
 	char user[64];
 
-	snprintf(why, size, "belongs to %s, and " NEEDS ": %s%s", user_text(p->it.uid[1], user, sizeof(user)),
-		 p->we.uid[1] ? "run as that user or as root (sudo)" : "run as that user or with that capability",
-		 p->we.uid[1] ? "" : " (in a container: --cap-add=SYS_PTRACE)");
+	snprintf(why, size, "belongs to %s, and " NEEDS ": run as that user or %s",
+		 user_text(p->it.uid[1], user, sizeof(user)), get_cap(p));
 	return is_checked(p) && p->it.uid[0] != p->we.uid[0] && p->it.uid[1] != p->we.uid[0];
 }
 
@@ -164,7 +116,7 @@ static bool by_set_uid(const struct permit *p, char *why, size_t size)
 	bool ours = p->it.uid[1] == p->we.uid[0] && p->it.uid[2] == p->we.uid[0]; /* and started by another */
 	uid_t other = ours ? p->it.uid[0] : p->it.uid[1] != p->we.uid[0] ? p->it.uid[1] : p->it.uid[2];
 
-	snprintf(why, size, "runs a set-uid program, %s %s, and " NEEDS ": %s",
+	snprintf(why, size, "runs a set-uid program, %s %s, and " NEEDS ": run %s",
 		 ours ? "started by" : "with the rights of", user_text(other, user, sizeof(user)), get_cap(p));
 	return is_checked(p) && !all_are(p->it.uid, p->we.uid[0]);
 }
@@ -176,7 +128,7 @@ static bool by_group(const struct permit *p, char *why, size_t size)
 	gid_t other = p->it.gid[1] != p->we.gid[0] ? p->it.gid[1] : p->it.gid[2];
 
 	if (set_gid)
-		snprintf(why, size, "runs a set-gid program, with the rights of %s, and " NEEDS ": %s",
+		snprintf(why, size, "runs a set-gid program, with the rights of %s, and " NEEDS ": run %s",
 			 group_text(other, its, sizeof(its)), get_cap(p));
 	else
 		snprintf(why, size, "runs as %s, pydtrace as %s, and then " NEEDS ": run in its group (sg) or %s",
@@ -187,17 +139,14 @@ static bool by_group(const struct permit *p, char *why, size_t size)
 
 static bool by_capabilities(const struct permit *p, char *why, size_t size)
 {
-	u64 more = p->it.permitted & ~p->we.permitted;
+	u64 more = p->it.permitted & ~p->we.effective;
 	unsigned n = (unsigned)__builtin_popcountll(more), bit = more ? (unsigned)__builtin_ctzll(more) : 0;
 	char name[32], rest[32] = "";
 
-	if (bit < ARRAY_SIZE(cap_names))
-		snprintf(name, sizeof(name), "CAP_%s", cap_names[bit]);
-	else
-		snprintf(name, sizeof(name), "number %u", bit);
+	capability_text(bit, name, sizeof(name));
 	if (n > 1)
 		snprintf(rest, sizeof(rest), " and %u more", n - 1);
-	snprintf(why, size, "has capabilities that pydtrace has not (%s%s), and then " NEEDS ": %s", name, rest,
+	snprintf(why, size, "has capabilities that pydtrace has not (%s%s), and then " NEEDS ": run %s", name, rest,
 		 get_cap(p));
 	return is_checked(p) && more;
 }
@@ -206,7 +155,7 @@ static bool by_undumpable(const struct permit *p, char *why, size_t size)
 {
 	snprintf(why, size,
 		 "is undumpable (it said so by prctl, has changed its user, or its program may not be read), and "
-		 "then " NEEDS ": %s",
+		 "then " NEEDS ": run %s",
 		 get_cap(p));
 	/* To root its own files tell nothing; but then, without a security module, nothing else forbids to look. */
 	return is_checked(p) && (p->owner != p->it.uid[1] || (!p->owner && !p->readable && !*p->label));
@@ -215,7 +164,7 @@ static bool by_undumpable(const struct permit *p, char *why, size_t size)
 static bool by_yama_admin(const struct permit *p, char *why, size_t size)
 {
 	snprintf(why, size,
-		 "kernel.yama.ptrace_scope is 2, and then tracing needs CAP_SYS_PTRACE: %s, or set it to 0 "
+		 "kernel.yama.ptrace_scope is 2, and then tracing needs CAP_SYS_PTRACE: run %s, or set it to 0 "
 		 "(sysctl kernel.yama.ptrace_scope=0)",
 		 get_cap(p));
 	return !p->ptrace_cap && p->yama == 2;
@@ -223,11 +172,11 @@ static bool by_yama_admin(const struct permit *p, char *why, size_t size)
 
 static bool by_yama(const struct permit *p, char *why, size_t size)
 {
-	snprintf(
-	    why, size,
-	    "may not be traced, as kernel.yama.ptrace_scope is 1: start the program with -c, or %s, or set it to 0 "
-	    "(sysctl kernel.yama.ptrace_scope=0)",
-	    p->we.uid[1] ? "run as root (sudo)" : "run with CAP_SYS_PTRACE");
+	snprintf(why, size,
+		 "may not be traced, as kernel.yama.ptrace_scope is 1: start the program with -c, or run %s, or "
+		 "set it to 0 "
+		 "(sysctl kernel.yama.ptrace_scope=0)",
+		 p->we.uid[1] ? "as root (sudo)" : "with CAP_SYS_PTRACE");
 	return is_checked(p) && p->yama == 1 && p->readable && !p->descendant;
 }
 

@@ -172,7 +172,7 @@ def test_set_gid(anyones, target, script):
 def test_other_group(anyones, target, script):
     it = target(as_user(US, THEM))
     refused(rf"process PID \(python3\) runs as group {THEM}, pydtrace as group {US}, and then {NEEDS}: run in its group "
-            rf"\(sg\) or {SUDO}", as_user(US), anyones, script, it)
+            r"\(sg\) or as root \(sudo\)", as_user(US), anyones, script, it)
     it.end()
 
 
