@@ -309,6 +309,7 @@ struct agent {
 	void *deciding;                 /* thread state that is inside a decision */
 	bool inert;
 	struct wire_mail *mail; /* events go there; NULL: to the sites */
+	int mail_luck;          /* with looking for an answer before sleeping */
 	uint32_t tid_at;        /* of a thread's ID, from the thread pointer; 0: not known */
 	void *const *stack_end; /* __libc_stack_end; NULL: there is none */
 };

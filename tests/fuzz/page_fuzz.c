@@ -20,6 +20,7 @@ static const struct wire_page plan = {.magic = WIRE_MAGIC,
 				      .size = PAGE,
 				      .max_functions = 8,
 				      .functions = 1024,
+				      .state = WIRE_ACTIVE,
 				      .nfunctions = 3,
 				      .strings = 4096,
 				      .strings_end = PAGE};
@@ -71,6 +72,30 @@ static void use_page(struct python *p, struct fuzz_in *in)
 		abort();
 }
 
+/* Mail that the target makes up. What is taken can be used, and what is not is done with: else nobody could sleep. */
+static void use_mail(struct python *p, struct fuzz_in *in)
+{
+	struct python_mail m;
+	u32 seen, *bell;
+
+	python_mail_open(p, fuzz_take(in, 1) & 1);
+	for (int i = 0; i < 4; i++) {
+		fuzz_damage(in, &p->page->mail, sizeof(p->page->mail));
+		if (python_mail_take(p, &m)) {
+			if (m.event >= WIRE_NEVENTS || !p->open)
+				abort();
+			python_function(p, (u32)m.fid);
+			python_mail_answer(p);
+		}
+		bell = python_mail_bell(p, &seen);
+		if (*bell != seen || python_mail_take(p, &m))
+			abort();
+	}
+	python_mail_open(p, false);
+	if (p->page->mail.open)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct diag quiet = {fuzz_hush};
@@ -108,6 +133,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		for (int n = ndamage >> 2; n > 0; n--)
 			fuzz_damage(&in, p.page, n & 1 ? sizeof(plan) : p.map_size);
 		use_page(&p, &in);
+		use_mail(&p, &in);
 		python_refuse_busy(&p, &quiet);
 	}
 	python_handshake_undo(&p);
