@@ -16,7 +16,7 @@ int session_exec_force(struct session *s)
 {
 	const char *name = s->cfg->opt.text[SESSION_EXEC];
 
-	if (!name || s->exec_ops)
+	if (!name)
 		return 0;
 	s->exec_ops = exec_by_name(name);
 	if (!s->exec_ops)
@@ -51,10 +51,10 @@ static bool is_shortage(int err)
 int session_exec_choose(struct session *s)
 {
 	struct bpf_lack lack;
-	int err = session_exec_force(s); /* the script may have named one, too */
+	int err;
 
-	if (err || s->exec_ops)
-		return err;
+	if (s->exec_ops)
+		return 0;
 	s->exec_ops = &exec_kernel;
 	if (!traces(s))
 		return 0;

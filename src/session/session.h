@@ -40,7 +40,8 @@ enum session_option_kind {
 	X(DUMP, "dump", OPTION_CHOICE, 0, 0, 0, "tree ir insns: print this stage of the compiler, and stop")       \
 	X(DYNVARSIZE, "dynvarsize", OPTION_SIZE, 1 << 20, 4096, 1 << 30,                                           \
 	  "bytes for associative arrays, and for thread-local variables")                                          \
-	X(EXEC, "exec", OPTION_CHOICE, 0, 0, 0, "kernel vm: where clauses run")                                    \
+	X(EXEC, "exec", OPTION_CHOICE, 0, 0, 0,                                                                    \
+	  "kernel vm: who runs the clauses: eBPF, or the tracer (where eBPF may not be used)")                     \
 	X(FLOWINDENT, "flowindent", OPTION_FLAG, 0, 0, 1, "indent by entry and return (-F)")                       \
 	X(INCDIR, "incdir", OPTION_CPP, 0, 0, 0, "-I")                                                             \
 	X(QUIET, "quiet", OPTION_FLAG, 0, 0, 1, "print only what the script prints (-q)")                          \

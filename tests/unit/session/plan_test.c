@@ -4,61 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "session/session_impl.h"
-
-struct world {
-	struct session_config cfg;
-	struct session s;
-	struct diag diag;
-	char last[1024];
-};
-
-static void keep(void *arg, enum diag_level level, const char *text)
-{
-	struct world *w = arg;
-
-	snprintf(w->last, sizeof(w->last), "%s", text);
-}
-
-static struct world *world_new(const char *text)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	struct arena *a = arena_new();
-
-	w->diag = (struct diag){.sink = keep, .arg = w};
-	session_config_init(&w->cfg, a);
-	*vec_push(a, &w->cfg.args) = "pydtrace";
-	*vec_push(a, &w->cfg.programs) = (struct session_program){.text = text, .bare = D_DESC_NAME};
-	w->s = (struct session){.cfg = &w->cfg,
-				.diag = &w->diag,
-				.arena = a,
-				.prog = {.arena = a},
-				.exec_ops = &exec_kernel,
-				.signals = -1};
-	return w;
-}
-
-static void world_free(struct world *w)
-{
-	session_providers_close(&w->s);
-	exec_close(w->s.exec);
-	arena_free(w->s.arena);
-	free(w);
-}
-
-static int expand(struct world *w)
-{
-	int err = session_sources_parse(&w->s);
-
-	if (!err)
-		err = session_providers_open(&w->s);
-	return err ? err : session_plan_expand(&w->s);
-}
+#include "world.h"
 
 static void descriptions_match(void **state)
 {
@@ -84,7 +34,7 @@ static void descriptions_match(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct world *w = world_new(cases[i].text);
 
-		assert_int_equal(expand(w), 0);
+		assert_int_equal(world_expand(w), 0);
 		assert_int_equal(w->s.texts.v[0].matches, cases[i].matches);
 		assert_int_equal(w->s.clauses.v[0].matches.n, cases[i].groups);
 		world_free(w);
@@ -112,7 +62,7 @@ static void nothing_matches(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct world *w = world_new(cases[i].text);
 
-		assert_true(expand(w) < 0);
+		assert_true(world_expand(w) < 0);
 		assert_int_equal(strncmp(w->last, cases[i].message, strlen(cases[i].message)), 0);
 		world_free(w);
 	}
@@ -138,7 +88,7 @@ static void rates(void **state)
 		struct world *w = world_new(text);
 
 		assert_int_equal(session_option_set(&w->cfg, "zdefs", NULL, NOWHERE, &w->diag), 0);
-		assert_int_equal(expand(w), 0);
+		assert_int_equal(world_expand(w), 0);
 		assert_int_equal(w->s.texts.v[0].matches, cases[i].matches);
 		world_free(w);
 	}
@@ -149,13 +99,13 @@ static void by_number(void **state)
 	struct world *w = world_new("2");
 
 	w->cfg.programs.v[0].by_id = true;
-	assert_int_equal(expand(w), 0);
+	assert_int_equal(world_expand(w), 0);
 	assert_int_equal(w->s.texts.v[0].matches, 1);
 	assert_string_equal(w->s.clauses.v[0].matches.v[0].group->name, "END");
 	world_free(w);
 	w = world_new("999999");
 	w->cfg.programs.v[0].by_id = true;
-	assert_true(expand(w) < 0);
+	assert_true(world_expand(w) < 0);
 	assert_non_null(strstr(w->last, "probe description 999999 does not match any probes"));
 	world_free(w);
 }
@@ -165,7 +115,7 @@ static void zdefs_permits_nothing(void **state)
 	struct world *w = world_new("syscall::nosuch:entry");
 
 	assert_int_equal(session_option_set(&w->cfg, "zdefs", NULL, NOWHERE, &w->diag), 0);
-	assert_int_equal(expand(w), 0);
+	assert_int_equal(world_expand(w), 0);
 	assert_int_equal(w->s.texts.v[0].matches, 0);
 	world_free(w);
 }
@@ -175,7 +125,7 @@ static void numbers_of_probes(void **state)
 {
 	struct world *w = world_new("BEGIN");
 
-	assert_int_equal(expand(w), 0);
+	assert_int_equal(world_expand(w), 0);
 	assert_string_equal(w->s.probes.v[0]->name, "BEGIN");
 	assert_string_equal(w->s.probes.v[1]->name, "END");
 	assert_string_equal(w->s.probes.v[2]->name, "ERROR");
@@ -195,7 +145,7 @@ static void enablings_are_in_script_order(void **state)
 		      "syscall:::entry { @ = count(); }");
 	struct session *s = &w->s;
 
-	assert_int_equal(expand(w), 0);
+	assert_int_equal(world_expand(w), 0);
 	assert_int_equal(session_plan_resolve(s), 0);
 	assert_int_equal(session_enable(s), 0);
 	assert_int_equal(s->in.nenablings, 4);
