@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The agent: what lives in the traced process. Everything here runs with the interpreter's lock held, allocates
- * nothing and makes no system call in steady state, and has no C library: what it needs of one is in lib.c.
+ * nothing and makes no system call in steady state but those of mail.c, and has no C library: what it needs of one is
+ * in lib.c.
  */
 #ifndef PYDTRACE_AGENT_IMPL_H
 #define PYDTRACE_AGENT_IMPL_H

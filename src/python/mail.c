@@ -76,7 +76,7 @@ void python_mail_open(struct python *p, bool open)
 {
 	struct wire_mail *m;
 
-	if (!p->page)
+	if (!p->page || (open && p->open))
 		return;
 	m = &p->page->mail;
 	p->open = open;

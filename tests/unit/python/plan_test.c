@@ -30,6 +30,7 @@ static void empty_plan(void **state)
 	assert_int_equal(w->strsize, 64);
 	assert_int_equal(w->nfilters, 0);
 	assert_int_equal(w->state, WIRE_NEW);
+	assert_int_equal(w->mail.wanted, 0);
 	assert_int_equal(w->size % 4096, 0);
 	assert_true(w->functions >= size && w->functions % 8 == 0);
 	assert_true(w->strings >= w->functions + w->max_functions * sizeof(struct wire_function));
