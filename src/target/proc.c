@@ -168,8 +168,8 @@ int target_reopen(struct target *t)
 
 	if (fd < 0)
 		return fd;
-	close(t->mem);
-	t->mem = fd;
+	dup3(fd, t->mem, O_CLOEXEC); /* at once: another thread may be reading */
+	close(fd);
 	read_comm(t->pid, t->comm);
 	return 0;
 }

@@ -152,7 +152,10 @@ struct target_trace_ops {
 };
 /* 0, or -ENOMEM. ops->ended and execed may be NULL. */
 int target_trace_open(struct target_trace **out, const struct target_trace_ops *ops, void *arg);
-/* Let all threads go, as they are: running ones run, stopped ones stay stopped. NULL is allowed. */
+/*
+ * Let all threads go, as they are: running ones run, stopped ones stay stopped. NULL is allowed. One that cannot be stopped
+ * within 2 s (it waits for a vfork, for a disk) is let go by the end of our thread.
+ */
 void target_trace_close(struct target_trace *tr);
 /*
  * See every call of every thread of t, also of those that start later. A process that this thread of ours holds by ptrace
@@ -167,7 +170,7 @@ int target_trace_all(struct target_trace *tr, struct target *t, struct diag *dia
 int target_trace_arm(struct target_trace *tr, struct target *t, pid_t tid);
 /* Calls made by the instruction that ends at `ip` are never reported: our own, in the agent. 0: none. */
 void target_trace_own(struct target_trace *tr, struct target *t, u64 ip);
-/* Deal with whatever has stopped; never waits. How many stops those were, 0 for none. */
+/* Deal with what has stopped, but not for long; never waits. How many stops those were; 0: there are no more. */
 u32 target_trace_poll(struct target_trace *tr);
 /*
  * Sleeps until something may have stopped are the caller's: a stop, and an end, sends SIGCHLD to this process. How many

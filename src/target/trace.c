@@ -103,6 +103,7 @@ static u32 release_stopped(struct target_trace *tr, const struct trace_process *
 
 	for (r = tr->first; r; r = next) {
 		pid_t tid = r->th.tid;
+		u32 before = tr->nthreads;
 
 		next = r->next;
 		if (p && r->p != p)
@@ -111,7 +112,11 @@ static u32 release_stopped(struct target_trace *tr, const struct trace_process *
 			ptrace(PTRACE_INTERRUPT, tid, 0, 0);
 		if (stop_peek(tid, &s))
 			stop_release(tr, &s);
-		left += row_find(tr, tid) == r;
+		if (before - tr->nthreads ==
+		    2) /* an exec: the first thread is gone, and who took its place is let go */
+			next = tr->first;
+		else
+			left += before == tr->nthreads;
 	}
 	/* By another id than in the table: after an exec, or a new thread. */
 	while (!p && stop_next(tr, &s) && stop_release(tr, &s))
@@ -161,7 +166,7 @@ int target_trace_arm(struct target_trace *tr, struct target *t, pid_t tid)
 	tr->opening = false;
 	if (ret == -ETIMEDOUT)
 		r->armed = false;
-	return ret;
+	return !ret && tr->blind ? -ENOSYS : ret;
 }
 
 void target_trace_own(struct target_trace *tr, struct target *t, u64 ip)
@@ -189,6 +194,7 @@ static void row_take(struct target_trace *tr, struct trace_row *r)
 	}
 	r->fresh = false;
 	r->syscalls = true;
+	stop_check(tr, r->th.tid);
 	ptrace(PTRACE_SYSCALL, r->th.tid, 0, 0);
 }
 
@@ -249,11 +255,12 @@ static void all_settle(struct target_trace *tr, struct trace_process *p)
 
 	tr->opening = true;
 	while (r) {
-		/* What ends is found again from the start; what is settled costs nothing. */
-		if (r->p == p && r->fresh && row_settle(tr, r, deadline) == -ESRCH)
-			r = tr->first;
-		else
+		if (r->p != p || !r->fresh)
 			r = r->next;
+		else if (row_settle(tr, r, deadline) == -ETIMEDOUT)
+			break;
+		else
+			r = tr->first; /* this one and others may be gone */
 	}
 	tr->opening = false;
 }
@@ -269,16 +276,6 @@ static int all_fail(struct target *t, int ret, struct diag *diag)
 			 ret == -ENOSYS ? "the kernel has no PTRACE_GET_SYSCALL_INFO (Linux 5.3)" : strerror(-ret));
 }
 
-/* On a process of our own, which costs less than to find out in somebody's. */
-static bool kernel_tells(struct target_trace *tr)
-{
-	struct __ptrace_syscall_info i;
-
-	for (struct trace_row *r = tr->first; r && !tr->checked; r = r->next)
-		tr->checked = ptrace(PTRACE_GET_SYSCALL_INFO, r->th.tid, sizeof(i), &i) >= 0 || errno != EIO;
-	return tr->checked || !tr->first;
-}
-
 int target_trace_all(struct target_trace *tr, struct target *t, struct diag *diag)
 {
 	struct trace_process *p = trace_process_get(tr, t);
@@ -290,7 +287,7 @@ int target_trace_all(struct target_trace *tr, struct target *t, struct diag *dia
 	ret = all_threads(tr, p);
 	if (!ret)
 		all_settle(tr, p);
-	if (!ret && !kernel_tells(tr))
+	if (!ret && tr->blind)
 		ret = -ENOSYS;
 	if (ret) {
 		p->all = false;

@@ -90,9 +90,12 @@ static bool is_again(const struct trace_call *call, const struct __ptrace_syscal
 /* A new call at this place: what is still on the stack for the same place was left by siglongjmp(). */
 static void drop_left(struct trace_row *r, u64 ip, u64 sp)
 {
+	size_t kept = 0;
+
 	for (size_t n = 0; n < r->ncalls; n++)
-		if (r->calls[n].state == CALL_LIVE || (r->calls[n].c.ip == ip && r->calls[n].c.sp == sp))
-			r->ncalls = n;
+		if (r->calls[n].state != CALL_LIVE && (r->calls[n].c.ip != ip || r->calls[n].c.sp != sp))
+			r->calls[kept++] = r->calls[n];
+	r->ncalls = kept;
 }
 
 static void call_entry(struct target_trace *tr, struct trace_row *r, const struct __ptrace_syscall_info *i)

@@ -59,8 +59,8 @@ struct target_trace {
 	struct trace_process *processes;
 	u32 nthreads;
 	u32 turn;
-	bool checked; /* the kernel has PTRACE_GET_SYSCALL_INFO */
-	bool opening; /* within target_trace_all() or _arm(): nothing is reported */
+	bool checked, blind; /* checked: is the kernel blind, without PTRACE_GET_SYSCALL_INFO (Linux 5.3)? */
+	bool opening;        /* within target_trace_all() or _arm(): nothing is reported */
 };
 
 /* A stop or an end that waitid() showed; its code is still in the kernel. */
@@ -92,6 +92,8 @@ bool stop_peek(pid_t tid, struct trace_stop *out);
 bool stop_next(struct target_trace *tr, struct trace_stop *out);
 /* Deal with it. False: it is none of ours. */
 bool stop_handle(struct target_trace *tr, const struct trace_stop *s);
+/* The thread stands in a stop: find out whether the kernel tells of calls. */
+void stop_check(struct target_trace *tr, pid_t tid);
 /* Let the thread go, or take note of its end; its row is gone then. False: it is none of ours. */
 bool stop_release(struct target_trace *tr, const struct trace_stop *s);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which thread has stopped, and what each kind of stop asks for. */
+#include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -245,10 +246,20 @@ bool stop_release(struct target_trace *tr, const struct trace_stop *s)
 	return true;
 }
 
+void stop_check(struct target_trace *tr, pid_t tid)
+{
+	struct __ptrace_syscall_info i;
+
+	if (!tr->checked)
+		tr->blind = ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(i), &i) < 0 && errno == EIO;
+	tr->checked = true;
+}
+
 /* The first stop of a thread that was seized or is armed again. */
 static void stop_first(struct target_trace *tr, struct trace_row *r, bool between_calls)
 {
 	r->fresh = false;
+	stop_check(tr, r->th.tid);
 	if (r->set_options)
 		ptrace(PTRACE_SETOPTIONS, r->th.tid, 0, trace_options(r->p));
 	r->set_options = false;

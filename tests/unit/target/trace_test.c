@@ -252,12 +252,88 @@ static void comes_and_goes(void **state)
 	job_end(&j);
 }
 
+/* Each thread has its turn, however quick the others are. */
+static void *thread_counts(void *arg)
+{
+	volatile u32 *count = arg;
+
+	for (;;) {
+		syscall(SYS_getppid);
+		++*count;
+	}
+	return NULL;
+}
+
+static volatile u32 *counters(struct job *j)
+{
+	return (volatile u32 *)(j->sh + 1);
+}
+
+static void races(struct job *j)
+{
+	pthread_t t;
+
+	for (int i = 0; i < 8; i++)
+		pthread_create(&t, NULL, thread_counts, (void *)(uintptr_t)&counters(j)[i]);
+	job_ready(j);
+	for (;;)
+		pause();
+}
+
+static void nobody_starves(void **state)
+{
+	struct job j;
+
+	job_start(&j, races);
+	job_trace_all(&j);
+	for (int i = 0; i < 8; i++)
+		counters(&j)[i] = 0;
+	job_serve(&j, 1000);
+	for (int i = 0; i < 8; i++)
+		assert_true(counters(&j)[i] > 20);
+	job_kill(&j);
+}
+
+/* Children of ours that are nothing to the trace, a zombie and a stopped one, stand before it in the kernel's list. */
+static void others_do_not_matter(void **state)
+{
+	struct job j;
+	siginfo_t si;
+	pid_t zombie = fork(), stopped;
+
+	if (!zombie)
+		_exit(0);
+	stopped = fork();
+	if (!stopped)
+		for (;;)
+			pause();
+	kill(stopped, SIGSTOP);
+	job_start(&j, one_thread);
+	job_trace_all(&j);
+	job_go(&j);
+	assert_int_equal(job_serve(&j, 10000), 0);
+	assert_counted(&j, N);
+	assert_int_equal(waitid(P_PID, (id_t)stopped, &si, WSTOPPED | WNOHANG), 0);
+	assert_int_equal(si.si_pid, stopped);
+	kill(stopped, SIGKILL);
+	assert_int_equal(waitpid(stopped, NULL, 0), stopped);
+	assert_int_equal(waitpid(zombie, NULL, 0), zombie);
+	job_end(&j);
+}
+
 /* --- exec --- */
 
 static void exec_self(void)
 {
 	execl("/bin/sh", "sh", "-c", "exit 5", NULL);
 	_exit(99);
+}
+
+static void *thread_storm_forever(void *arg)
+{
+	for (;;)
+		make_calls(1);
+	return NULL;
 }
 
 static void main_execs(struct job *j)
@@ -361,6 +437,81 @@ static void exec_of_one_armed(void **state)
 	assert_int_equal(j.seen.leave[SYS_execve], 1);
 	assert_int_equal(j.seen.ended, 1);
 	job_end(&j);
+}
+
+/* This program again and again, each time from another thread than the first. */
+static void exec_again(int left)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", left);
+	execl("/proc/self/exe", "trace_test", "--exec", text, NULL);
+	_exit(99);
+}
+
+static int left_execs;
+
+static void *thread_execs_again(void *arg)
+{
+	exec_again(left_execs - 1);
+	return NULL;
+}
+
+static int execed(int left)
+{
+	pthread_t t;
+
+	if (!left)
+		return 5;
+	left_execs = left;
+	for (int i = 0; i < 3; i++)
+		pthread_create(&t, NULL, i & 1 ? thread_storm_forever : sleeper, NULL);
+	pthread_create(&t, NULL, thread_execs_again, NULL);
+	sleeper(NULL);
+	return 1;
+}
+
+static void execs_often(struct job *j)
+{
+	job_ready(j);
+	exec_again(j->sh->value ? (int)j->sh->value : 100);
+}
+
+static void exec_again_and_again(void **state)
+{
+	struct job j;
+
+	job_start(&j, execs_often);
+	job_trace_all(&j);
+	job_go(&j);
+	assert_int_equal(job_serve(&j, 20000), 5 << 8);
+	assert_int_equal(j.seen.execed, 101);
+	assert_int_equal(j.seen.leave[SYS_execve], 101);
+	assert_int_equal(target_trace_threads(j.tr), 0);
+	assert_int_equal(j.seen.wrong, 0);
+	job_end(&j);
+}
+
+/* Seized and let go at any moment of it. */
+static void exec_comes_and_goes(void **state)
+{
+	struct job j;
+	int status = -1;
+
+	job_start(&j, execs_often);
+	j.sh->value = 400;
+	job_go(&j);
+	while (status == -1 && state_of(j.pid) != 'Z') {
+		target_trace_all(j.tr, j.t, &quiet); /* it may just end */
+		status = job_serve(&j, (u32)rand() % 8);
+		if (status == -1) {
+			target_trace_close(j.tr);
+			if (state_of(j.pid) != 'Z')
+				assert_int_equal(tracer_of(j.pid), 0);
+			job_open(&j);
+		}
+	}
+	assert_int_equal(job_end(&j), 5 << 8);
 }
 
 /* --- ends --- */
@@ -558,9 +709,13 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(own_is_not_seen),
 	    cmocka_unit_test(counts_threads),
 	    cmocka_unit_test(comes_and_goes),
+	    cmocka_unit_test(nobody_starves),
+	    cmocka_unit_test(others_do_not_matter),
 	    cmocka_unit_test(exec_of_main),
 	    cmocka_unit_test(exec_of_another),
 	    cmocka_unit_test(exec_of_one_armed),
+	    cmocka_unit_test(exec_again_and_again),
+	    cmocka_unit_test(exec_comes_and_goes),
 	    cmocka_unit_test(exit_of_a_process),
 	    cmocka_unit_test(kill_while_stopped),
 	    cmocka_unit_test(children_are_left_alone),
@@ -569,6 +724,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(says_who_traces),
 	};
 
+	if (argc > 2 && !strcmp(argv[1], "--exec"))
+		return execed(atoi(argv[2]));
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
