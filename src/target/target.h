@@ -131,7 +131,11 @@ struct target_thread { /* a thread that is seized */
 	void *data; /* the user's; NULL at first */
 };
 struct target_syscall {
-	s64 nr; /* as the kernel numbers it, also of a restarted one; -1 where a leave() came without an enter() and it is not known */
+	/*
+	 * As the kernel numbers it, also of a restarted one. In a leave() -1 where it is not known, for there was no enter(),
+	 * and at the end of rt_sigreturn, where the kernel's tracepoint has -1, too.
+	 */
+	s64 nr;
 	u64 args[6], ip, sp; /* as they were at the entry; ip is behind the instruction */
 	s64 ret;             /* leave() only: -errno when it failed, as the kernel returns it */
 };

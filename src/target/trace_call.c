@@ -181,6 +181,9 @@ static void call_exit(struct target_trace *tr, struct trace_row *r, const struct
 	}
 	call = *top;
 	r->ncalls--;
+	if (handler_ends)
+		call.c.nr =
+		    -1; /* so does the kernel tell it (restore_sigcontext()), and all who see its tracepoint */
 	call_end(tr, r, &call, i->exit.rval);
 	if (handler_ends)
 		call_restored(tr, r, i->instruction_pointer, i->stack_pointer, i->exit.rval);
