@@ -279,7 +279,7 @@ def anyones(tmp_path_factory):
 
 
 def test_no_permission(kernel, anyones):
-    done = subprocess.run([anyones, "-n", "BEGIN { exit(0); }"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    done = subprocess.run([anyones, "-x", "exec=kernel", "-n", "BEGIN { exit(0); }"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           preexec_fn=as_nobody, cwd="/")
     assert re.fullmatch(r"pydtrace: tracing in the kernel needs (CAP_PERFMON and CAP_BPF|CAP_BPF and CAP_PERFMON): run as root \(sudo\)\n", done.stderr), done.stderr
     assert done.returncode == 1
