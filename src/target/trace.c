@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The system calls of other processes, by ptrace: which threads are seized, and how they are let go. */
+/* The system calls of other processes, by ptrace: which threads are seized and armed. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "target/trace_impl.h"
 
 enum {
-	STOP_MS = 2000, /* how long a stop is waited for that we asked for */
-	ALL_MS = 200,   /* the same at the start of all; those that are late are met by target_trace_poll() */
-	POLL_MAX = 256  /* stops that one target_trace_poll() deals with */
+	ALL_MS = 200,  /* of waiting for the first stops of all; who is late is met by target_trace_poll() */
+	POLL_MAX = 256 /* stops that one target_trace_poll() deals with */
 };
 
 int target_trace_open(struct target_trace **out, const struct target_trace_ops *ops, void *arg)
@@ -30,13 +27,6 @@ int target_trace_open(struct target_trace **out, const struct target_trace_ops *
 unsigned long trace_options(const struct trace_process *p)
 {
 	return PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | (p->all ? PTRACE_O_TRACECLONE : 0);
-}
-
-/* Spin for a while, since a stop takes microseconds; then sleep. */
-static void stop_pause(unsigned spins)
-{
-	if (spins > 100)
-		usleep(spins > 500 ? 1000 : 50);
 }
 
 /* Until the row has met a stop. 0, -ESRCH: it has ended (the row is gone), -ETIMEDOUT. */
@@ -92,51 +82,6 @@ static int row_seize(struct target_trace *tr, struct trace_process *p, pid_t tid
 	else
 		*out = r;
 	return ret;
-}
-
-/* Let the stopped ones of process p (NULL: of all) go. How many are left. */
-static u32 release_stopped(struct target_trace *tr, const struct trace_process *p, bool interrupt)
-{
-	struct trace_row *r, *next;
-	struct trace_stop s;
-	u32 left = 0;
-
-	for (r = tr->first; r; r = next) {
-		pid_t tid = r->th.tid;
-		u32 before = tr->nthreads;
-
-		next = r->next;
-		if (p && r->p != p)
-			continue;
-		if (interrupt && !stop_peek(tid, &s))
-			ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-		if (stop_peek(tid, &s))
-			stop_release(tr, &s);
-		if (before - tr->nthreads ==
-		    2) /* an exec: the first thread is gone, and who took its place is let go */
-			next = tr->first;
-		else
-			left += before == tr->nthreads;
-	}
-	/* By another id than in the table: after an exec, or a new thread. */
-	while (!p && stop_next(tr, &s) && stop_release(tr, &s))
-		;
-	return left;
-}
-
-/*
- * Only a stopped thread can be let go, so those that run are interrupted (which makes epoll_wait and its like fail with
- * EINTR, signal(7)).
- */
-static void rows_release(struct target_trace *tr, const struct trace_process *p)
-{
-	u64 deadline = now_ns() + STOP_MS * 1000000ull;
-	u32 left = release_stopped(tr, p, true);
-
-	for (unsigned spins = 0; (left || (!p && tr->first)) && now_ns() < deadline; spins++) {
-		stop_pause(spins);
-		left = release_stopped(tr, p, false);
-	}
 }
 
 int target_trace_arm(struct target_trace *tr, struct target *t, pid_t tid)
@@ -317,20 +262,4 @@ bool target_exit_status(const struct target *t, int *status)
 	if (t->ended)
 		*status = t->status;
 	return t->ended;
-}
-
-void target_trace_close(struct target_trace *tr)
-{
-	struct trace_process *p, *next;
-
-	if (!tr)
-		return;
-	rows_release(tr, NULL);
-	while (tr->first) /* it does not stop (it waits for a vfork, for a disk): our own end lets it go */
-		row_remove(tr, tr->first, true);
-	for (p = tr->processes; p; p = next) {
-		next = p->next;
-		free(p);
-	}
-	free(tr);
 }

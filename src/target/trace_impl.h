@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The table of threads that are seized. trace.c opens, arms and closes; trace_table.c finds a row; trace_stop.c has a
- * handler for each kind of stop; trace_call.c makes calls that begin and end of the stops at the kernel's entry and exit.
+ * The table of threads that are seized. trace.c opens and arms, trace_close.c lets go; trace_table.c finds a row;
+ * trace_stop.c has a handler for each kind of stop; trace_call.c makes calls that begin and end of the stops at the
+ * kernel's entry and exit.
  */
 #ifndef PYDTRACE_TARGET_TRACE_IMPL_H
 #define PYDTRACE_TARGET_TRACE_IMPL_H
@@ -26,7 +27,8 @@ struct trace_call {
 enum {
 	TRACE_CALLS =
 	    8, /* of one thread, each but the last below a signal's handler; more: the oldest is given up */
-	TRACE_BUCKETS = 1024 /* a power of two */
+	TRACE_BUCKETS = 1024,
+	STOP_MS = 2000 /* how long a stop is waited for that we asked for */
 };
 
 struct trace_process {
@@ -96,6 +98,12 @@ bool stop_handle(struct target_trace *tr, const struct trace_stop *s);
 void stop_check(struct target_trace *tr, pid_t tid);
 /* Let the thread go, or take note of its end; its row is gone then. False: it is none of ours. */
 bool stop_release(struct target_trace *tr, const struct trace_stop *s);
+
+/* trace_close.c */
+/* Let the threads of process p (NULL: all) go. Those that do not stop in time stay in the table. */
+void rows_release(struct target_trace *tr, const struct trace_process *p);
+/* Between two looks at what does not stop at once: the spins-th. */
+void stop_pause(unsigned spins);
 
 /* trace_call.c */
 /* A stop at a call's entry or exit. */

@@ -164,3 +164,51 @@ void job_kill(struct job *j)
 	kill(j->pid, SIGKILL);
 	job_end(j);
 }
+
+void make_calls(u32 n)
+{
+	while (n--)
+		syscall(SYS_getppid);
+}
+
+void *thread_calls(void *arg)
+{
+	make_calls(100);
+	return arg;
+}
+
+static void *thread_storm(void *arg)
+{
+	struct job *j = arg;
+
+	while (!j->sh->done) {
+		syscall(SYS_getppid);
+		__atomic_fetch_add(&j->sh->count, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static void *thread_breeder(void *arg)
+{
+	struct job *j = arg;
+	pthread_t t;
+
+	while (!j->sh->done) {
+		pthread_create(&t, NULL, thread_calls, NULL);
+		pthread_join(t, NULL);
+	}
+	return NULL;
+}
+
+void storm(struct job *j)
+{
+	pthread_t v[6];
+
+	for (int i = 0; i < 6; i++)
+		pthread_create(&v[i], NULL, i < 3 ? thread_storm : thread_breeder, j);
+	j->sh->ready = 1;
+	for (int i = 0; i < 6; i++)
+		pthread_join(v[i], NULL);
+	j->sh->value = 77;
+	_exit(7);
+}

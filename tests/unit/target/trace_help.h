@@ -75,4 +75,11 @@ void job_serve_until(struct job *j, volatile u32 *word, u32 value);
 int job_end(struct job *j);
 void job_kill(struct job *j);
 
+/* So many getppid(). */
+void make_calls(u32 n);
+/* A thread that makes 100 of them. */
+void *thread_calls(void *arg);
+/* A workload: threads that make calls and threads that start threads, until `done`; then value is 77, and it exits with 7. */
+void storm(struct job *j);
+
 #endif

@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Calls of real processes, counted by ptrace: threads that come and go, exec, exit, children. */
-#include <fcntl.h>
-#include <sched.h>
-#include <sys/prctl.h>
-
+/* Calls of real processes, counted by ptrace: armed, of all threads, those that come and go; children are left alone. */
 #include "trace_help.h"
 
 enum { N = 2000, THREADS = 20 };
-
-static void make_calls(u32 n)
-{
-	while (n--)
-		syscall(SYS_getppid);
-}
 
 static void one_thread(struct job *j)
 {
@@ -153,12 +143,6 @@ static void own_is_not_seen(void **state)
 
 /* --- threads --- */
 
-static void *thread_calls(void *arg)
-{
-	make_calls(100);
-	return arg;
-}
-
 static void many_threads(struct job *j)
 {
 	pthread_t v[THREADS];
@@ -187,42 +171,6 @@ static void counts_threads(void **state)
 	assert_int_equal(j.seen.leave[SYS_clone3] + j.seen.leave[SYS_clone], 2 * 5 * THREADS);
 	assert_int_equal(j.seen.enter[SYS_exit], 5 * THREADS);
 	job_end(&j);
-}
-
-static void *thread_storm(void *arg)
-{
-	struct job *j = arg;
-
-	while (!j->sh->done) {
-		syscall(SYS_getppid);
-		__atomic_fetch_add(&j->sh->count, 1, __ATOMIC_RELAXED);
-	}
-	return NULL;
-}
-
-static void *thread_breeder(void *arg)
-{
-	struct job *j = arg;
-	pthread_t t;
-
-	while (!j->sh->done) {
-		pthread_create(&t, NULL, thread_calls, NULL);
-		pthread_join(t, NULL);
-	}
-	return NULL;
-}
-
-static void storm(struct job *j)
-{
-	pthread_t v[6];
-
-	for (int i = 0; i < 6; i++)
-		pthread_create(&v[i], NULL, i < 3 ? thread_storm : thread_breeder, j);
-	j->sh->ready = 1;
-	for (int i = 0; i < 6; i++)
-		pthread_join(v[i], NULL);
-	j->sh->value = 77;
-	_exit(7);
 }
 
 /* Seized and let go in the middle of it, again and again; each call and each thread as ever. */
@@ -319,257 +267,6 @@ static void others_do_not_matter(void **state)
 	assert_int_equal(waitpid(stopped, NULL, 0), stopped);
 	assert_int_equal(waitpid(zombie, NULL, 0), zombie);
 	job_end(&j);
-}
-
-/* --- exec --- */
-
-static void exec_self(void)
-{
-	execl("/bin/sh", "sh", "-c", "exit 5", NULL);
-	_exit(99);
-}
-
-static void *thread_storm_forever(void *arg)
-{
-	for (;;)
-		make_calls(1);
-	return NULL;
-}
-
-static void main_execs(struct job *j)
-{
-	job_ready(j);
-	exec_self();
-}
-
-static void *thread_execs(void *arg)
-{
-	exec_self();
-	return NULL;
-}
-
-static void *sleeper(void *arg)
-{
-	for (;;)
-		pause();
-	return NULL;
-}
-
-static void other_execs(struct job *j)
-{
-	pthread_t t;
-
-	for (int i = 0; i < 3; i++)
-		pthread_create(&t, NULL, sleeper, NULL);
-	job_ready(j);
-	pthread_create(&t, NULL, thread_execs, NULL);
-	sleeper(NULL);
-}
-
-static void check_exec(void (*work)(struct job *), u32 ended)
-{
-	struct job j;
-	int status;
-
-	job_start(&j, work);
-	job_trace_all(&j);
-	job_go(&j);
-	status = job_serve(&j, 10000);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 5);
-	assert_int_equal(j.seen.execed, 1);
-	assert_int_equal(j.seen.enter[SYS_execve], 1);
-	assert_int_equal(j.seen.leave[SYS_execve], 1);
-	assert_int_equal(j.seen.ret[SYS_execve], 0);
-	assert_int_equal(j.seen.ended, ended);
-	assert_true(j.seen.enter[SYS_exit_group] == 1);
-	if (ended == 1)
-		assert_int_equal(j.seen.former, j.pid);
-	else
-		assert_int_not_equal(j.seen.former, j.pid);
-	assert_string_equal(target_comm(j.t), "sh");
-	assert_int_equal(target_trace_threads(j.tr), 0);
-	job_end(&j);
-}
-
-static void exec_of_main(void **state)
-{
-	check_exec(main_execs, 1);
-}
-
-static void exec_of_another(void **state)
-{
-	check_exec(other_execs, 5);
-}
-
-/* Only the thread that calls execve is known, then only the first one. */
-static void *thread_execs_later(void *arg)
-{
-	struct job *j = arg;
-
-	j->sh->value = (u32)gettid();
-	while (!j->sh->go)
-		;
-	exec_self();
-	return NULL;
-}
-
-static void other_execs_later(struct job *j)
-{
-	pthread_t t;
-
-	pthread_create(&t, NULL, thread_execs_later, j);
-	while (!j->sh->value)
-		;
-	j->sh->ready = 1;
-	sleeper(NULL);
-}
-
-static void exec_of_one_armed(void **state)
-{
-	struct job j;
-
-	job_start(&j, other_execs_later);
-	assert_int_equal(target_trace_arm(j.tr, j.t, (pid_t)j.sh->value), 0);
-	job_go(&j);
-	assert_int_equal(job_serve(&j, 10000), 5 << 8);
-	assert_int_equal(j.seen.former, j.sh->value);
-	assert_int_equal(j.seen.leave[SYS_execve], 1);
-	assert_int_equal(j.seen.ended, 1);
-	job_end(&j);
-}
-
-/* This program again and again, each time from another thread than the first. */
-static void exec_again(int left)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", left);
-	execl("/proc/self/exe", "trace_test", "--exec", text, NULL);
-	_exit(99);
-}
-
-static int left_execs;
-
-static void *thread_execs_again(void *arg)
-{
-	exec_again(left_execs - 1);
-	return NULL;
-}
-
-static int execed(int left)
-{
-	pthread_t t;
-
-	if (!left)
-		return 5;
-	left_execs = left;
-	for (int i = 0; i < 3; i++)
-		pthread_create(&t, NULL, i & 1 ? thread_storm_forever : sleeper, NULL);
-	pthread_create(&t, NULL, thread_execs_again, NULL);
-	sleeper(NULL);
-	return 1;
-}
-
-static void execs_often(struct job *j)
-{
-	job_ready(j);
-	exec_again(j->sh->value ? (int)j->sh->value : 100);
-}
-
-static void exec_again_and_again(void **state)
-{
-	struct job j;
-
-	job_start(&j, execs_often);
-	job_trace_all(&j);
-	job_go(&j);
-	assert_int_equal(job_serve(&j, 20000), 5 << 8);
-	assert_int_equal(j.seen.execed, 101);
-	assert_int_equal(j.seen.leave[SYS_execve], 101);
-	assert_int_equal(target_trace_threads(j.tr), 0);
-	assert_int_equal(j.seen.wrong, 0);
-	job_end(&j);
-}
-
-/* Seized and let go at any moment of it. */
-static void exec_comes_and_goes(void **state)
-{
-	struct job j;
-	int status = -1;
-
-	job_start(&j, execs_often);
-	j.sh->value = 400;
-	job_go(&j);
-	while (status == -1 && state_of(j.pid) != 'Z') {
-		target_trace_all(j.tr, j.t, &quiet); /* it may just end */
-		status = job_serve(&j, (u32)rand() % 8);
-		if (status == -1) {
-			target_trace_close(j.tr);
-			if (state_of(j.pid) != 'Z')
-				assert_int_equal(tracer_of(j.pid), 0);
-			job_open(&j);
-		}
-	}
-	assert_int_equal(job_end(&j), 5 << 8);
-}
-
-/* --- ends --- */
-
-static void *thread_exits(void *arg)
-{
-	struct job *j = arg;
-
-	while (!j->sh->done)
-		;
-	exit(3);
-}
-
-static void exits_elsewhere(struct job *j)
-{
-	pthread_t t;
-
-	pthread_create(&t, NULL, thread_exits, j);
-	pthread_create(&t, NULL, sleeper, j);
-	job_ready(j);
-	pthread_exit(NULL); /* the first thread is a zombie for a while */
-}
-
-static void exit_of_a_process(void **state)
-{
-	struct job j;
-
-	job_start(&j, exits_elsewhere);
-	job_go(&j);
-	while (state_of(j.pid) != 'Z')
-		usleep(1000);
-	job_trace_all(&j);
-	j.sh->done = 1;
-	while (target_trace_threads(j.tr))
-		job_serve(&j, 1);
-	assert_int_equal(j.seen.ended, 2);
-	assert_int_equal(j.seen.enter[SYS_exit_group], 1);
-	assert_int_equal(job_end(&j), 3 << 8);
-}
-
-static void kill_while_stopped(void **state)
-{
-	for (int round = 0; round < 10; round++) {
-		struct job j;
-		int status;
-
-		job_start(&j, storm);
-		job_trace_all(&j);
-		job_serve(&j, 3);
-		usleep(2000); /* by now all stand in stops */
-		kill(j.pid, SIGKILL);
-		status = job_serve(&j, 5000);
-		assert_true(WIFSIGNALED(status));
-		assert_int_equal(WTERMSIG(status), SIGKILL);
-		assert_int_equal(target_trace_threads(j.tr), 0);
-		assert_int_equal(j.seen.wrong, 0);
-		job_end(&j);
-	}
 }
 
 /* --- children --- */
@@ -711,21 +408,12 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(comes_and_goes),
 	    cmocka_unit_test(nobody_starves),
 	    cmocka_unit_test(others_do_not_matter),
-	    cmocka_unit_test(exec_of_main),
-	    cmocka_unit_test(exec_of_another),
-	    cmocka_unit_test(exec_of_one_armed),
-	    cmocka_unit_test(exec_again_and_again),
-	    cmocka_unit_test(exec_comes_and_goes),
-	    cmocka_unit_test(exit_of_a_process),
-	    cmocka_unit_test(kill_while_stopped),
 	    cmocka_unit_test(children_are_left_alone),
 	    cmocka_unit_test(vfork_holds_nothing_up),
 	    cmocka_unit_test(adopts_a_held_child),
 	    cmocka_unit_test(says_who_traces),
 	};
 
-	if (argc > 2 && !strcmp(argv[1], "--exec"))
-		return execed(atoi(argv[2]));
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);

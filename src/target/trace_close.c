@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The end of a trace: all threads are let go as they are. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "target/trace_impl.h"
+
+/* Spin for a while, since a stop takes microseconds; then sleep. */
+void stop_pause(unsigned spins)
+{
+	if (spins > 100)
+		usleep(spins > 500 ? 1000 : 50);
+}
+
+/* Let the stopped ones of process p (NULL: of all) go. How many are left. */
+static u32 release_stopped(struct target_trace *tr, const struct trace_process *p, bool interrupt)
+{
+	struct trace_row *r, *next;
+	struct trace_stop s;
+	u32 left = 0;
+
+	for (r = tr->first; r; r = next) {
+		pid_t tid = r->th.tid;
+		u32 before = tr->nthreads;
+
+		next = r->next;
+		if (p && r->p != p)
+			continue;
+		if (interrupt && !stop_peek(tid, &s))
+			ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+		if (stop_peek(tid, &s))
+			stop_release(tr, &s);
+		/* After an exec, the first thread is gone, and who took its place is let go. */
+		if (before - tr->nthreads == 2)
+			next = tr->first;
+		else
+			left += before == tr->nthreads;
+	}
+	/* By another id than in the table: after an exec, or a new thread. */
+	while (!p && stop_next(tr, &s) && stop_release(tr, &s))
+		;
+	return left;
+}
+
+/*
+ * Only a stopped thread can be let go, so those that run are interrupted (which makes epoll_wait and its like fail with
+ * EINTR, signal(7)).
+ */
+void rows_release(struct target_trace *tr, const struct trace_process *p)
+{
+	u64 deadline = now_ns() + STOP_MS * 1000000ull;
+	u32 left = release_stopped(tr, p, true);
+
+	for (unsigned spins = 0; (left || (!p && tr->first)) && now_ns() < deadline; spins++) {
+		stop_pause(spins);
+		left = release_stopped(tr, p, false);
+	}
+}
+
+void target_trace_close(struct target_trace *tr)
+{
+	struct trace_process *p, *next;
+
+	if (!tr)
+		return;
+	rows_release(tr, NULL);
+	while (tr->first) /* it does not stop (it waits for a vfork, for a disk): our own end lets it go */
+		row_remove(tr, tr->first, true);
+	for (p = tr->processes; p; p = next) {
+		next = p->next;
+		free(p);
+	}
+	free(tr);
+}
