@@ -251,13 +251,74 @@ static void kill_while_stopped(void **state)
 	}
 }
 
+/* --- the tracer is killed --- */
+
+/* All calls of the process, until we are killed; the trace ends and begins again meanwhile. */
+static void tracer_run(struct job *j)
+{
+	for (u32 n = 0;; n++) {
+		if (n % 500 == 0) {
+			target_trace_close(j->tr);
+			job_open(j);
+			if (target_trace_all(j->tr, j->t, &quiet))
+				usleep(100);
+		}
+		if (!target_trace_poll(j->tr))
+			usleep(10);
+	}
+}
+
+static void kill_tracers(struct job *j, u32 kills)
+{
+	for (; kills && state_of(j->pid) != 'Z'; kills--) {
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (!pid) {
+			tracer_run(j);
+			_exit(1);
+		}
+		usleep((u32)rand() % 20000);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		if (state_of(j->pid) != 'Z')
+			assert_int_equal(tracer_of(j->pid), 0);
+	}
+}
+
+static void tracer_dies_in_execs(void **state)
+{
+	struct job j;
+
+	job_start(&j, execs_often);
+	j.sh->value = 1000;
+	job_go(&j);
+	kill_tracers(&j, 100);
+	assert_int_equal(job_end(&j), 5 << 8);
+}
+
+static void tracer_dies_among_threads(void **state)
+{
+	struct job j;
+
+	job_start(&j, storm);
+	kill_tracers(&j, 100);
+	j.sh->done = 1;
+	assert_int_equal(job_end(&j), 7 << 8);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(exec_of_main),        cmocka_unit_test(exec_of_another),
-	    cmocka_unit_test(exec_of_one_armed),   cmocka_unit_test(exec_again_and_again),
-	    cmocka_unit_test(exec_comes_and_goes), cmocka_unit_test(exit_of_a_process),
+	    cmocka_unit_test(exec_of_main),
+	    cmocka_unit_test(exec_of_another),
+	    cmocka_unit_test(exec_of_one_armed),
+	    cmocka_unit_test(exec_again_and_again),
+	    cmocka_unit_test(exec_comes_and_goes),
+	    cmocka_unit_test(exit_of_a_process),
 	    cmocka_unit_test(kill_while_stopped),
+	    cmocka_unit_test(tracer_dies_in_execs),
+	    cmocka_unit_test(tracer_dies_among_threads),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "--exec"))
