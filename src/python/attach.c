@@ -176,6 +176,9 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	size_t page_size;
 	int ret = python_refuse_state(t, diag), lock = -1;
 
+	/* Who hands events over is served by ptrace, too, in every thread. */
+	if (!ret && opt && opt->mail)
+		ret = target_refuse_traced(t, diag);
 	if (!ret)
 		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
 	if (ret)

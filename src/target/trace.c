@@ -111,7 +111,7 @@ int target_trace_arm(struct target_trace *tr, struct target *t, pid_t tid)
 	tr->opening = false;
 	if (ret == -ETIMEDOUT)
 		r->armed = false;
-	return !ret && tr->blind ? -ENOSYS : ret;
+	return !ret && tr->blind ? -EOPNOTSUPP : ret;
 }
 
 void target_trace_own(struct target_trace *tr, struct target *t, u64 ip)
@@ -212,13 +212,19 @@ static void all_settle(struct target_trace *tr, struct trace_process *p)
 
 static int all_fail(struct target *t, int ret, struct diag *diag)
 {
-	struct target_status st;
-
-	if (ret == -EBUSY && !target_status(t, &st) && st.tracer)
-		return diag_fail(diag, EBUSY, "process %d (%s) is being traced by process %d (%s)", t->pid, t->comm,
-				 st.tracer, st.tracer_comm);
-	return diag_fail(diag, -ret, "process %d (%s): cannot trace its system calls: %s", t->pid, t->comm,
-			 ret == -ENOSYS ? "the kernel has no PTRACE_GET_SYSCALL_INFO (Linux 5.3)" : strerror(-ret));
+	switch (-ret) {
+	case EOPNOTSUPP:
+		return diag_fail(
+		    diag, EOPNOTSUPP,
+		    "cannot trace system calls: the kernel has no PTRACE_GET_SYSCALL_INFO (Linux 5.3)");
+	case EPERM:
+	case EACCES:
+	case EBUSY:
+	case ENOSYS: return target_refuse(t->pid, t->comm, -ret, diag);
+	default:
+		return diag_fail(diag, -ret, "process %d (%s): cannot trace its system calls: %s", t->pid, t->comm,
+				 strerror(-ret));
+	}
 }
 
 int target_trace_all(struct target_trace *tr, struct target *t, struct diag *diag)
@@ -233,7 +239,7 @@ int target_trace_all(struct target_trace *tr, struct target *t, struct diag *dia
 	if (!ret)
 		all_settle(tr, p);
 	if (!ret && tr->blind)
-		ret = -ENOSYS;
+		ret = -EOPNOTSUPP;
 	if (ret) {
 		p->all = false;
 		rows_release(tr, p);

@@ -244,11 +244,21 @@ def strace():
         process.communicate()
 
 
-def test_traced(anyones, target, strace):
+@SCRIPTS
+def test_traced(anyones, target, strace, script):
     it = target(as_user(US))
     tracer = strace(it.pid)
-    refused(rf"process PID \(python3\) is traced by strace \(pid {tracer}\); end that first", as_user(US), anyones,
-            PYTHON_PROBE, it)
+    refused(rf"process PID \(python3\) is traced by strace \(pid {tracer}\); end that first", as_user(US), anyones, script, it)
+    it.end()
+
+
+@SCRIPTS
+def test_thread_traced(anyones, target, strace, script):
+    it = target(as_user(US), before="threading.Thread(target=lambda: signal.sigwait([signal.SIGUSR1]), daemon=True).start()")
+    tid = max(int(task.name) for task in pathlib.Path(f"/proc/{it.pid}/task").iterdir())
+    tracer = strace(tid)
+    refused(rf"process PID \(python3\) has a thread, {tid}, that is traced by strace \(pid {tracer}\); end that first",
+            as_user(US), anyones, script, it)
     it.end()
 
 
@@ -282,11 +292,12 @@ DENIED = ("ptrace is denied here by a seccomp filter: run the container with --c
           "seccomp=unconfined")
 
 
+@SCRIPTS
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS, errno.EACCES])
 @pytest.mark.parametrize("prefix", [as_user(US), NO_CAPABILITIES, []], ids=["user", "root without", "root"])
-def test_ptrace_denied(anyones, target, prefix, error):
+def test_ptrace_denied(anyones, target, script, prefix, error):
     it = target(prefix)
-    refused(DENIED, prefix, anyones, PYTHON_PROBE, it, preexec_fn=seccomp.deny(["bpf", "perf_event_open", "ptrace"], error))
+    refused(DENIED, prefix, anyones, script, it, preexec_fn=seccomp.deny(["bpf", "perf_event_open", "ptrace"], error))
     it.end()
 
 
@@ -347,3 +358,12 @@ def test_another_pid_namespace(anyones, target):
     assert (done.stderr, done.returncode) == ("pydtrace: no process with pid 4000000\n", 1)
     it.work()
     it.end()
+
+
+def test_itself(anyones):
+    """A shell that becomes pydtrace."""
+    done = subprocess.run(["sh", "-c", f'exec {anyones}/pydtrace -x exec=vm -p $$ -n "syscall:::entry {{ n++; }}"'],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=harness.PATIENCE)
+    assert re.fullmatch(r"pydtrace: process \d+ \(pydtrace\) is pydtrace itself: it cannot trace itself\n", done.stderr), done.stderr
+    assert done.returncode == 1
