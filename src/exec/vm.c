@@ -154,12 +154,12 @@ static int vm_run(struct exec *e, u32 prog, const void *ctx, u32 size, struct ex
 	return vm_run_program(vm_of(e), prog, ctx, size, t, read, arg, NULL);
 }
 
-/* This very thread. */
+/* Our first thread, whichever fires: BEGIN and a tick are in one thread, as in the kernel executor. */
 static struct exec_thread self(void)
 {
 	struct exec_thread t = {
 	    .pid = getpid(),
-	    .tid = gettid(),
+	    .tid = getpid(),
 	    .ppid = getppid(),
 	    .uid = getuid(),
 	    .gid = getgid(),
