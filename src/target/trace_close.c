@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The end of a trace: all threads are let go as they are. */
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,8 +9,10 @@
 /* Spin for a while, since a stop takes microseconds; then sleep. */
 void stop_pause(unsigned spins)
 {
-	if (spins > 100)
-		usleep(spins > 500 ? 1000 : 50);
+	if (spins > 300)
+		usleep(spins > 600 ? 1000 : 50);
+	else if (spins > 30)
+		sched_yield(); /* it may need this processor */
 }
 
 /* Let the stopped ones of process p (NULL: of all) go. How many are left. */
