@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import subprocess
 
 import pytest
 
@@ -32,6 +33,25 @@ def kernel():
         cannot("no tracing in the kernel: " + said.stderr.strip())
 
 
+@pytest.fixture(params=["kernel", "vm"])
+def executor(request):
+    """Who runs the clauses. A test that uses it runs with each, and its `pydtrace` is told; for one alone, see only()."""
+    if request.param == "kernel":
+        request.getfixturevalue("kernel")
+    return request.param
+
+
+def only(name):
+    """A module that is about one executor: `executor = only("vm")`."""
+    @pytest.fixture(name="executor", params=[name])
+    def executor(request):
+        if name == "kernel":
+            request.getfixturevalue("kernel")
+        return name
+
+    return executor
+
+
 @pytest.fixture
 def start():
     """start(argv) -> Target. Whatever is started is ended with the test."""
@@ -47,14 +67,23 @@ def start():
 
 
 @pytest.fixture
-def pydtrace():
+def pydtrace(request):
     """pydtrace(args ...) -> Tracer. Whatever is started is ended with the test."""
     started = []
+    forced = ["-x", "exec=" + request.getfixturevalue("executor")] if "executor" in request.fixturenames else []
 
     def pydtrace(*args, **options):
-        started.append(harness.Tracer(*args, **options))
+        started.append(harness.Tracer(*forced, *args, **options))
         return started[-1]
 
     yield pydtrace
     for tracer in started:
         tracer.kill()
+
+
+@pytest.fixture(scope="session")
+def catch(tmp_path_factory):
+    """workloads/catch.c, compiled."""
+    library = tmp_path_factory.mktemp("catch") / "catch.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, harness.WORKLOADS / "catch.c"], check=True)
+    return str(library)

@@ -84,13 +84,13 @@ class Target:
         assert line, f"the target has ended with status {self.process.wait()}"
         return json.loads(line)
 
-    def tell(self):
-        self.process.stdin.write("\n")
+    def tell(self, what=""):
+        self.process.stdin.write(what + "\n")
         self.process.stdin.flush()
 
-    def work(self):
+    def work(self, what=""):
         """Let it work; the truth."""
-        self.tell()
+        self.tell(what)
         return self.hear()
 
     def end(self):
@@ -113,6 +113,12 @@ class Tracer:
         self.files = [tempfile.TemporaryFile("w+") for _ in range(2)]
         self.process = subprocess.Popen([str(PYDTRACE), *map(str, args)], stdin=stdin, stdout=self.files[0],
                                         stderr=self.files[1], env=env, cwd=cwd, preexec_fn=preexec_fn)
+
+    def wait_said(self, text):
+        """Until `text` is in the output, which says that the probes are on where BEGIN prints it: also with -q."""
+        wait_for(lambda: text in self.out or self.process.poll() is not None, f"the tracer to say {text!r}")
+        assert text in self.out, self.err
+        return self
 
     def read(self, n):
         with os.fdopen(os.dup(self.files[n].fileno()), "rb") as f:

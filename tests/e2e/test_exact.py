@@ -9,7 +9,7 @@ import pytest
 
 import harness
 
-pytestmark = pytest.mark.usefixtures("kernel")
+pytestmark = pytest.mark.usefixtures("executor")
 
 # Those that state a truth; the others in the folder are modules, or for other tests.
 WORKLOADS = sorted(path.stem for path in harness.WORKLOADS.glob("*.py")
@@ -92,3 +92,33 @@ def test_again_and_again(interpreter, start, pydtrace):
         target.work()  # untraced
     target.process.stdin.close()
     assert target.process.wait(harness.PATIENCE) == 0
+
+
+@pytest.mark.parametrize("how", ["restart", "again"])
+def test_restarts(start, pydtrace, catch, executor, how):
+    """A call that a signal breaks off. Without eBPF it is what the program sees: one call, or one that failed with EINTR and
+    another; the kernel's tracepoints see each attempt, and the kernel's own word for a broken one (512, ERESTARTSYS)."""
+    target = start(harness.interpreters()[0].argv("restarts.py", catch, how))
+    tracer = pydtrace("-n", """
+        python$1:::function-entry /copyinstr(arg1) == "target"/ { self->t = 1; calls++; }
+        python$1:::function-return /copyinstr(arg1) == "target"/ { self->t = 0; }
+        syscall::read:entry /self->t && arg0 == $2/ { entries++; bytes += arg2; }
+        syscall::read:return /self->t && errno/ { @errors[errno] = count(); }
+        syscall::read:return /self->t && !errno/ { returns++; got += arg1; }
+        END
+        {
+            printf("calls: %d\\nentries: %d\\nbytes: %d\\nreturns: %d\\ngot: %d\\n", calls, entries, bytes, returns, got);
+            printa("errno %d %@d\\n", @errors);
+        }""", target.pid, target.ready["fd"]).wait_matched()
+    truth = target.work()
+    tracer.stop()
+    assert tracer.status == 0, tracer.err
+    calls, broken = truth["calls"], truth["breaks"]
+    if executor == "vm" and how == "restart":
+        broken = 0
+    said = {name: tracer.number(name) for name in ("calls", "entries", "bytes", "returns", "got")}
+    assert said == {"calls": calls, "entries": calls + broken, "bytes": 100 * (calls + broken), "returns": calls,
+                    "got": 4 * calls}, tracer.out
+    assert re.findall(r"errno (\d+) (\d+)$", tracer.out, re.M) == \
+        ([("4" if executor == "vm" else "512", str(broken))] if broken else []), tracer.out
+    target.end()

@@ -18,13 +18,6 @@ def said_in(text, what):
     return found[1].split() if found else []
 
 
-@pytest.fixture(params=["vm", "kernel"])
-def executor(request):
-    if request.param == "kernel":
-        request.getfixturevalue("kernel")
-    return request.param
-
-
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_prints(script, executor):
     path = LANG / f"{script}.d"

@@ -4,7 +4,7 @@ import pytest
 
 import harness
 
-pytestmark = pytest.mark.usefixtures("kernel")
+pytestmark = pytest.mark.usefixtures("executor")
 
 COUNT = "{ @[probemod, probefunc] = count(); } END { printa(\"%s`%s %@d\\n\", @); }"
 

@@ -11,7 +11,7 @@ import pytest
 
 import harness
 
-pytestmark = pytest.mark.usefixtures("kernel")
+pytestmark = pytest.mark.usefixtures("executor")
 
 
 def seen_from_outside(pid):
@@ -57,6 +57,7 @@ def test_undisturbed(interpreter, start, pydtrace):
     end(target)
 
 
+@pytest.mark.parametrize("executor", ["kernel"], indirect=True)  # test_killed.py is for the other
 def test_tracer_killed(interpreter, start, pydtrace):
     """kill -9 of the tracer at any moment: the target goes on, can be attached to again, and is soon left alone."""
     target = start(interpreter.argv("busy.py"))
@@ -103,7 +104,7 @@ def test_second_tracer(interpreter, start, pydtrace):
     target.end()
 
 
-def test_two_signals_at_once(kernel, start, pydtrace):
+def test_two_signals_at_once(start, pydtrace):
     """timeout(1) signals the command and then its group: that is one Ctrl-C, and the results are printed."""
     target = start(harness.interpreters()[0].argv("busy.py"))
     tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()

@@ -10,7 +10,7 @@ import pytest
 
 import harness
 
-pytestmark = pytest.mark.usefixtures("kernel")
+pytestmark = pytest.mark.usefixtures("executor")
 
 REQUESTS = 200
 PER_REQUEST = {"getppid": 3, "openat": 1, "read": 1, "close": 1}  # as service.py says
