@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of a tracer without eBPF, at 300 random instants over all interpreters: no target is lost, stopped, or wrong."""
+import json
+import os
 import pathlib
 import random
 import re
+import shlex
 import signal
+import subprocess
 import time
 
 import pytest
@@ -16,6 +20,7 @@ executor = only("vm")
 
 KILLS = 300
 INTERPRETERS = harness.interpreters()
+ONE_OF_EACH = {i.minor: i for i in INTERPRETERS if i.root == "/"}
 # How many fall to each, exactly KILLS in the sum.
 SHARE = [KILLS // len(INTERPRETERS) + (i < KILLS % len(INTERPRETERS)) for i in range(len(INTERPRETERS))]
 assert sum(SHARE) == KILLS
@@ -34,6 +39,14 @@ def state_of(pid):
         status = (task / "status").read_text(encoding="utf-8")
         said.append((re.search(r"^State:\t(.)", status, re.M)[1], re.search(r"^TracerPid:\t(\d+)", status, re.M)[1]))
     return said
+
+
+def ended(pid):
+    """Whoever has inherited it may take its time to reap it."""
+    try:
+        return "\nState:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return True
 
 
 def goes_on(target):
@@ -79,3 +92,30 @@ def test_killed(which, start, pydtrace):
     goes_on(target)
     target.process.stdin.close()
     assert target.process.wait(harness.PATIENCE) == 0
+
+
+@pytest.mark.parametrize("script", [
+    pytest.param(["-s", harness.SCRIPTS / "s4pyfunc_target.d"], id="gated"),
+    pytest.param(["-n", UNGATED.replace("$1", "$target").replace("$$2", "$$1")], id="ungated"),
+])
+def test_command_killed(pydtrace, script):
+    """What -c has started goes on without its tracer."""
+    for interpreter in ONE_OF_EACH.values():
+        tracer = pydtrace(*script, "-c", shlex.join(interpreter.argv("toil.py")), "target", stdin=subprocess.PIPE)
+        tracer.wait_said('{"function": "target"}\n')
+        child = int(pathlib.Path(f"/proc/{tracer.process.pid}/task/{tracer.process.pid}/children").read_text(encoding="utf-8"))
+        tracer.process.kill()
+        tracer.process.wait()
+
+        def progress():
+            asked = tracer.out.count("\n")
+            os.write(tracer.process.stdin.fileno(), b"\n")
+            harness.wait_for(lambda: tracer.out.count("\n") > asked, "an answer")
+            return json.loads(tracer.out.splitlines()[-1])
+
+        before = progress()
+        harness.wait_for(lambda: all(n > b for n, b in zip(progress()["turns"], before["turns"])), "the child to go on")
+        assert progress()["wrong"] == []
+        assert {s for s in state_of(child) if s[0] in "tTZX" or s[1] != "0"} == set()
+        tracer.process.stdin.close()
+        harness.wait_for(lambda: ended(child), "it to end with its input")

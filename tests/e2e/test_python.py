@@ -2,8 +2,6 @@
 """The python provider: what a description matches, what the arguments are, what is never touched."""
 import pytest
 
-import harness
-
 pytestmark = pytest.mark.usefixtures("executor")
 
 COUNT = "{ @[probemod, probefunc] = count(); } END { printa(\"%s`%s %@d\\n\", @); }"

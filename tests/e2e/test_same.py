@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same script prints the same, to the byte, whoever runs it: scripts/same/*.d, on workloads/steps.py.
 
-The first comments of a script may be `flags: ...`, and `status: N` if it calls exit() itself; `lines: N` is how many it prints at least. Only
-the number of a CPU may differ, which stands in the first column when there is no -q.
+The first comments of a script may be `flags: ...`, and `status: N` if it calls exit() itself; `lines: N` is how many it
+prints at least. Only the number of a CPU may differ, which stands in the first column when there is no -q.
 """
 import re
 

@@ -42,22 +42,23 @@ class Place:
     def said(self, how, *flags, workload="link_actions.py"):
         """What place.py prints: truth, status, out, err, after."""
         argv = [*self.prefix, self.driver, "-B", str(self.folder / "place.py"), self.python, workload, how, *flags]
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/",
-                              env={**os.environ, "PYDTRACE": str(self.tracer), **self.env}, check=False,
-                              timeout=2 * harness.PATIENCE, **self.popen)
+        done = self.start(argv, {"PYDTRACE": str(self.tracer)})
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 
     def run(self, *args):
         """pydtrace there, from start to end."""
-        return subprocess.run([*self.prefix, str(self.tracer), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, cwd="/", timeout=harness.PATIENCE, check=False,
-                              env={**os.environ, **self.env}, **self.popen)
+        return self.start([*self.prefix, str(self.tracer), *args], {})
+
+    def start(self, argv, env):
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              cwd="/", timeout=2 * harness.PATIENCE, check=False, env={**os.environ, **env, **self.env},
+                              **self.popen)
 
 
 @pytest.fixture(scope="module")
 def readable():
-    """A folder with all that a place needs, for every user to read: pydtrace, what it is linked with, place.py, the workloads."""
+    """A folder with all that a place needs, for every user to read: pydtrace and its libraries, place.py, the workloads."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pydtrace-", dir="/tmp"))
     inner = folder / "tests/e2e"
     inner.mkdir(parents=True)
@@ -81,9 +82,10 @@ def readable():
 
 def container(root, readable, python, driver):
     """A root that is not ours, with a /proc of its own, where the kernel refuses eBPF as container engines make it do."""
-    return Place([*BWRAP, "--cap-drop", "ALL", "--bind", root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind",
-                  str(readable), "/mnt", "--"], python, driver, pathlib.Path("/mnt/tests/e2e"), "/mnt/pydtrace",
-                 {"LD_LIBRARY_PATH": "/mnt/libraries"} if root != "/" else {}, **EPERM)
+    mounts = ["--bind", root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", str(readable), "/mnt"]
+    env = {"LD_LIBRARY_PATH": "/mnt/libraries"} if root != "/" else {}
+    return Place([*BWRAP, "--cap-drop", "ALL", *mounts, "--"], python, driver, pathlib.Path("/mnt/tests/e2e"), "/mnt/pydtrace",
+                 env, **EPERM)
 
 
 PLACES = ["no capabilities", "another user", "container", "user namespace"]
@@ -164,15 +166,17 @@ def test_all_calls(place):
     command = "/usr/bin/python3 -Sc 'import os; [os.getppid() for _ in range(500)]; os.system(\"true\")'"
     done = place.run("-n", 'syscall::getppid:entry { @["calls"] = count(); }', "-c", command)
     assert done.returncode == 0
-    assert re.match(rf"pydtrace: {place.why}: system calls by ptrace, every call of process \d+ stops twice .*\n", done.stderr), done.stderr
+    cost = rf"pydtrace: {place.why}: system calls by ptrace, every call of process \d+ stops twice .*\n"
+    assert re.match(cost, done.stderr), done.stderr
     assert re.findall(r"calls +(\d+)", done.stdout) == ["500"], done.stdout + done.stderr
 
 
 def test_nothing_to_trace(place):
-    """System calls of the whole system are the kernel's to see: that is said, with the capability's name and what can be done."""
+    """System calls of the whole system are the kernel's to see: that is said, with the capability's name and the remedy."""
     done = place.run("-n", "syscall:::entry { @ = count(); }")
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.fullmatch(r"pydtrace: system calls of the whole system need .*CAP_BPF.* name a process with -p or -c\n", done.stderr), done.stderr
+    refusal = r"pydtrace: system calls of the whole system need .*CAP_BPF.* name a process with -p or -c\n"
+    assert re.fullmatch(refusal, done.stderr), done.stderr
 
 
 def test_quiet(place):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Works, and says what signals it got meanwhile, with all that the kernel tells of each. Needs catch.c, compiled, as its argument."""
+"""Works, and says what signals it got meanwhile, with all that the kernel tells of each. Its argument is catch.c, compiled."""
 import ctypes
 import os
 import signal
