@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/prctl.h>
+
 #include "trace_help.h"
 
 static void sink(void *arg, enum diag_level level, const char *text)
@@ -81,6 +83,7 @@ void job_start(struct job *j, void (*work)(struct job *j))
 	assert_int_equal(pipe(j->go), 0);
 	j->pid = fork();
 	if (j->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing that holds its output open */
 		alarm(60);
 		work(j);
 		_exit(0);
