@@ -11,9 +11,9 @@
 
 #include "asm/asm.h"
 
-/* --- what this kernel, with our credentials, can do (features.c, caps.c) --------------------------------------- */
+/* --- what this kernel, with our credentials, can do (lack.c, features.c, caps.c) --------------------------------------- */
 
-/* All that exec/kernel needs, tried one by one. 0, or -EPERM, -EOPNOTSUPP with one line for each thing missing. */
+/* All that exec/kernel needs, tried one by one. 0, or -EPERM, -EOPNOTSUPP with one line for the first thing that is missing. */
 int bpf_caps_check(struct diag *diag);
 /*
  * The same in silence, for who has another way: the first thing that is missing. Bit set `need`: what the programs are

@@ -27,7 +27,7 @@ int bpf_fail_need(struct diag *diag, int err, const char *what, u64 need);
 bool bpf_raise_memlock(void);
 
 /* features.c: the first thing that BPF cannot be used without and that this kernel does not give us. 0 or -errno. */
-int bpf_feature_lack(const char **what);
+int bpf_feature_lack(const char **what, const char **remedy);
 /* Make a map of 8 bytes, the least that bpf(2) can be asked for. 0 or -errno. */
 int bpf_try(void);
 

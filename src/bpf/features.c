@@ -126,43 +126,15 @@ int bpf_try(void)
 	    .name = "probe", .type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1});
 }
 
-int bpf_feature_lack(const char **what)
+int bpf_feature_lack(const char **what, const char **remedy)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
 		int err = features[i].try();
 
 		*what = features[i].what;
+		*remedy = features[i].remedy;
 		if (err)
 			return err;
 	}
 	return 0;
-}
-
-int bpf_caps_check(struct diag *diag)
-{
-	char missing[64];
-	int ret = 0;
-
-	if (*bpf_caps_missing(BPF_CAPS, missing, sizeof(missing)))
-		return diag_fail(diag, EPERM, "tracing in the kernel needs %s: run as root (sudo)", missing);
-	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
-		int err = features[i].try();
-
-		switch (err) {
-		case 0: break;
-		case -EMFILE:
-		case -ENFILE:
-		case -ENOMEM: return bpf_fail(diag, -err, "cannot use BPF");
-		case -EPERM:
-		case -EACCES:
-			return diag_fail(diag, EPERM,
-					 "the kernel refuses %s, although the capabilities are there: a container, "
-					 "a user namespace, a security module or kernel lockdown forbids it",
-					 features[i].what);
-		default:
-			ret = diag_fail(diag, EOPNOTSUPP, "this kernel has not %s: needed is %s", features[i].what,
-					features[i].remedy);
-		}
-	}
-	return ret;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Why BPF cannot be used, in a few words and without a message: for a caller that has another way. Capabilities alone do not
+ * Why BPF cannot be used: in a few words and without a message, for a caller that has another way, or as an error. Capabilities alone do not
  * tell: a seccomp filter, a security module or lockdown may stand before the call, and in a user namespace they are of
  * no use to it.
  */
@@ -68,14 +68,14 @@ static int lack_perf(struct bpf_lack *out)
 
 int bpf_caps_lack(u32 need, struct bpf_lack *out)
 {
-	const char *what = "";
+	const char *what = "", *remedy = "";
 	int err;
 
 	*out = (struct bpf_lack){0};
 	err = lack_capability(out);
 	if (err)
 		return err;
-	err = bpf_feature_lack(&what);
+	err = bpf_feature_lack(&what, &remedy);
 	if (err) {
 		explain(out, err, what);
 		return err;
@@ -83,4 +83,26 @@ int bpf_caps_lack(u32 need, struct bpf_lack *out)
 	if (need & BPF_NEED_CLOCKS || (need & BPF_NEED_UPROBES && !bpf_uprobe_is_multi()))
 		return lack_perf(out);
 	return 0;
+}
+
+int bpf_caps_check(struct diag *diag)
+{
+	struct bpf_lack lack = {0};
+	const char *what = "", *remedy = "";
+	int err;
+
+	if (lack_capability(&lack))
+		return diag_fail(diag, EPERM, "tracing in the kernel needs %s: run as root (sudo)", lack.caps);
+	err = bpf_feature_lack(&what, &remedy);
+	switch (err) {
+	case 0: return 0;
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM: return bpf_fail(diag, -err, "cannot use BPF");
+	case -EPERM:
+	case -EACCES:
+		explain(&lack, err, what);
+		return diag_fail(diag, EPERM, "no tracing in the kernel: %s", lack.why);
+	default: return diag_fail(diag, EOPNOTSUPP, "this kernel has not %s: needed is %s", what, remedy);
+	}
 }

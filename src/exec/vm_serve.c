@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -37,18 +38,10 @@ struct waitv {
 /* The word of the loop that runs, for the signal handler. */
 static u32 *the_wake;
 
-static void word_change(u32 *word)
-{
-	__atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
+/* In the thread that serves, as no other takes signals: it is out of its sleep, or will not fall asleep. */
 static void on_child(int signo)
 {
-	int saved = errno;
-
-	word_change(the_wake);
-	errno = saved;
+	__atomic_add_fetch(the_wake, 1, __ATOMIC_SEQ_CST);
 }
 
 void vm_serve_end(struct exec *e)
@@ -56,7 +49,8 @@ void vm_serve_end(struct exec *e)
 	struct vm_live *l = ((struct vm *)e)->live;
 
 	__atomic_store_n(&l->over, true, __ATOMIC_SEQ_CST);
-	word_change(&l->wake);
+	__atomic_add_fetch(&l->wake, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &l->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 /* --- sleep ------------------------------------------------------------------------------------------ */
@@ -130,10 +124,18 @@ static u32 serve_once(struct vm *vm, u64 now)
 	return n;
 }
 
+/* How many we may run on. */
+static int cpus(void)
+{
+	cpu_set_t own;
+
+	return sched_getaffinity(0, sizeof(own), &own) ? 1 : CPU_COUNT(&own);
+}
+
 static void serve(struct vm *vm)
 {
 	struct vm_live *l = vm->live;
-	bool alone = sysconf(_SC_NPROCESSORS_ONLN) < 2;
+	bool alone = cpus() < 2;
 	int luck = LUCK;
 	u64 idle = now_ns(), now;
 

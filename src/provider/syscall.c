@@ -92,6 +92,12 @@ static void entry_args(struct asm_buf *b, void *data, u32 mask, s16 off, asm_lab
 }
 
 /*
+ * What a call ends with, at the tracepoint, that a signal breaks off and that may be made again (include/linux/errno.h). No
+ * program ever sees these: to it the call was interrupted.
+ */
+enum { ERESTARTSYS = 512, ERESTART_RESTARTBLOCK = 516 };
+
+/*
  * The kernel returns -errno when a call fails. As in the Dynamic Tracing Guide, arg0 and arg1 are then -1 and errno is
  * positive; otherwise they are the result, and errno is 0.
  */
@@ -106,6 +112,9 @@ static void return_args(struct asm_buf *b, void *data, u32 mask, s16 off, asm_la
 	asm_branch_imm(b, BPF_JSLT, BPF_REG_0, -4095, no_error); /* MAX_ERRNO: beyond it are addresses */
 	asm_alu(b, BPF_SUB, BPF_REG_1, BPF_REG_0);
 	asm_mov_imm(b, BPF_REG_0, -1);
+	asm_branch_imm(b, BPF_JLT, BPF_REG_1, ERESTARTSYS, no_error);
+	asm_branch_imm(b, BPF_JGT, BPF_REG_1, ERESTART_RESTARTBLOCK, no_error);
+	asm_mov_imm(b, BPF_REG_1, EINTR);
 	asm_label_here(b, no_error);
 	for (int n = 0; n < 2; n++)
 		if (mask & 1u << n)

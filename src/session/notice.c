@@ -143,17 +143,25 @@ static const char *ungated_where(struct session *s)
 	const struct target *only = s->child_target ? s->child_target : s->grabbed.n ? s->grabbed.v[0] : NULL;
 
 	if (only && s->grabbed.n + (s->child != NULL) == 1)
-		return arena_printf(s->arena, "every call of process %d stops twice (as with strace)",
+		return arena_printf(s->arena, "of process %d alone, which stops twice at each (as with strace)",
 				    target_pid(only));
-	return "every call of the traced processes stops twice (as with strace)";
+	return "of the traced processes alone, which stop twice at each (as with strace)";
 }
 
 void session_scope_note(struct session *s)
 {
-	if (!s->exec_why || !session_traces_threads(s) || s->cfg->opt.n[SESSION_QUIET])
+	if (!s->exec_why || s->cfg->opt.n[SESSION_QUIET])
 		return;
-	diag_report(s->diag, DIAG_NOTE, NOWHERE, "%s: system calls by ptrace, %s%s", s->exec_why,
-		    s->cg.prog_gate >= 0 ? gated_where(s) : ungated_where(s), s->exec_caps ? ". " REMEDY : "");
+	if (session_traces_threads(s))
+		diag_report(s->diag, DIAG_NOTE, NOWHERE, "%s: system calls by ptrace, %s%s", s->exec_why,
+			    s->cg.prog_gate >= 0 ? gated_where(s) : ungated_where(s),
+			    s->exec_caps ? ". " REMEDY : "");
+	for (size_t i = 0; i < s->used.n; i++)
+		if (s->used.v[i]->kind == ASM_CLOCK)
+			diag_report(
+			    s->diag, DIAG_NOTE, NOWHERE,
+			    "%s: %s by the tracer's own clock: it interrupts nobody, and sees only the tracer",
+			    s->exec_why, s->used.v[i]->name);
 }
 
 /* Is a probe of the provider enabled? */
@@ -169,10 +177,6 @@ void session_scope_explain(struct session *s)
 {
 	if (!s->exec_why)
 		return;
-	for (size_t i = 0; i < s->used.n; i++)
-		if (s->used.v[i]->kind == ASM_CLOCK)
-			diag_report(s->diag, DIAG_NOTE, NOWHERE,
-				    "%s: by the tracer's own clock, which interrupts nobody", s->used.v[i]->name);
 	for (size_t i = 0; i < s->providers.n; i++)
 		if (s->providers.v[i].ops->only_kernel && is_used(s, s->providers.v[i].ops))
 			diag_report(s->diag, DIAG_NOTE, NOWHERE, "without eBPF %s",

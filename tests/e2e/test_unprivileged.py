@@ -166,7 +166,7 @@ def test_all_calls(place):
     command = "/usr/bin/python3 -Sc 'import os; [os.getppid() for _ in range(500)]; os.system(\"true\")'"
     done = place.run("-n", 'syscall::getppid:entry { @["calls"] = count(); }', "-c", command)
     assert done.returncode == 0
-    cost = rf"pydtrace: {place.why}: system calls by ptrace, every call of process \d+ stops twice .*\n"
+    cost = rf"pydtrace: {place.why}: system calls by ptrace, of process \d+ alone, which stops twice at each .*\n"
     assert re.match(cost, done.stderr), done.stderr
     assert re.findall(r"calls +(\d+)", done.stdout) == ["500"], done.stdout + done.stderr
 

@@ -198,7 +198,7 @@ static void where_calls_are_seen(void **state)
 	    {BEGUN "{ self->t = 1; } syscall:::return /self->u/ { self->u = 1; }" CALLS, "", &no_cap,
 	     "no CAP_BPF: system calls by ptrace, only in threads whose self->t or self->u is set" EXACT TAIL},
 	    {BEGUN "{ self->t = 1; } syscall:::return { @[probefunc] = count(); }" CALLS, "", &no_cap,
-	     "no CAP_BPF: system calls by ptrace, every call of the traced processes stops twice (as with "
+	     "no CAP_BPF: system calls by ptrace, of the traced processes alone, which stop twice at each (as with "
 	     "strace)" TAIL},
 	};
 
@@ -226,10 +226,10 @@ static void one_process(void **state)
 	*vec_push(w->s.arena, &w->s.grabbed) = t;
 	assert_int_equal(session_scope_check(&w->s), 0);
 	session_scope_note(&w->s);
-	snprintf(
-	    want, sizeof(want),
-	    "pydtrace: no CAP_BPF: system calls by ptrace, every call of process %d stops twice (as with strace)%s",
-	    getpid(), TAIL);
+	snprintf(want, sizeof(want),
+		 "pydtrace: no CAP_BPF: system calls by ptrace, of process %d alone, which stops twice at each (as "
+		 "with strace)%s",
+		 getpid(), TAIL);
 	assert_string_equal(w->said, want);
 	target_close(t);
 	world_free(w);
@@ -245,7 +245,6 @@ static void who_runs_each(void **state)
 	    w->said, "pydtrace: clause 0 at syscall:::entry: vm: no CAP_BPF; a set of its probes; 1 conjunct left; "
 		     "self->t in thread slot\n"
 		     "pydtrace: clause 1 at profile-97: vm: no CAP_BPF; self->t in thread slot\n"
-		     "pydtrace: profile-97: by the tracer's own clock, which interrupts nobody\n"
 		     "pydtrace: without eBPF system calls of processes that are not being traced are not seen\n");
 	world_free(w);
 }

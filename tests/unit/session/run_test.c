@@ -155,7 +155,7 @@ static void every_call(void **state)
 {
 	assert_int_equal(run("syscall:::entry { @ = count(); }"), 0);
 	assert_string_equal(fake.log, "sys_enter add start matched serve over detach ");
-	assert_non_null(strstr(fake.w->said, "pydtrace: a test: system calls by ptrace, every call of process "));
+	assert_non_null(strstr(fake.w->said, "pydtrace: a test: system calls by ptrace, of process "));
 	finish();
 }
 
