@@ -110,6 +110,28 @@ def test_stopped_by_others(start, pydtrace, script):
     free(target.pid)
 
 
+@pytest.mark.parametrize("how", ["poll", "select", "sleep"])
+def test_sleeps(interpreter, start, pydtrace, how):
+    """A sleep that is stopped and continued is one call with one result, and no shorter; poll(2) goes on by another call."""
+    target = start(interpreter.argv("naps.py"))
+    results = 'syscall:::return /self->t/ { @[strjoin(probefunc, errno ? "-failed" : "-done")] = count(); }'
+    tracer = pydtrace(*GATED, "-n", results, target.pid, "target").wait_matched()
+    target.tell(how)
+    for _ in range(3):
+        sleeping = pathlib.Path(f"/proc/{target.pid}/wchan")
+        harness.wait_for(lambda: re.search("poll|select|nanosleep", sleeping.read_text(encoding="utf-8")), "it to sleep")
+        os.kill(target.pid, signal.SIGSTOP)
+        wait_for_stop(target.pid, os.WUNTRACED, os.WIFSTOPPED)
+        os.kill(target.pid, signal.SIGCONT)
+        wait_for_stop(target.pid, os.WCONTINUED, os.WIFCONTINUED)
+    nap = target.hear()
+    tracer.stop()
+    assert nap["nap"] <= nap["took"] < nap["nap"] + 1
+    table = tracer.table()
+    assert table.pop("getppid") == 2 and table.pop("getppid-done") == 2
+    assert len(table) == 2 and any(table == {call: 1, call + "-done": 1} for call in table), tracer.out  # the C library knows which
+
+
 @SCRIPTS
 def test_stopped_at_the_end(start, pydtrace, script):
     """Stopped by others while the tracer leaves, or dies: it stays stopped until it is continued."""
@@ -211,7 +233,7 @@ def test_undisturbed(interpreter, start, pydtrace):
     """As in test_safety.py, where every call of every thread stops: no sleep is cut short, no wait is broken off."""
     target = start(interpreter.argv("busy.py"))
     before = seen_from_outside(target.pid)
-    for _ in range(5):
+    for _ in range(3):
         tracer = pydtrace(*UNGATED, "-n", 'syscall::poll:return /++polls == 20/ { printf("twenty\\n"); }', target.pid, "target")
         tracer.wait_said("twenty\n")
         tracer.stop()

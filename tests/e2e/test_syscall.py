@@ -81,3 +81,20 @@ def test_exit(executor, start, pydtrace, at):
     assert (tracer.status, tracer.number("n")) == (5, 1), tracer.err
     target.process.stdin.close()
     assert target.process.wait(harness.PATIENCE) == 0
+
+
+def test_two_processes(executor, start, pydtrace):
+    """Two processes in one script: each call is its own process's, and each thread-local variable its own thread's."""
+    one, two = start(PYTHON.argv("asked.py")), start(PYTHON.argv("asked.py"))
+    tracer = pydtrace("-n", """
+        python$1:__main__:target:function-entry, python$2:__main__:target:function-entry { self->t = 1; }
+        python$1:__main__:target:function-return, python$2:__main__:target:function-return { self->t = 0; }
+        syscall::getppid:entry, syscall::getpgid:return /self->t/ { @[strjoin(pid == $1 ? "one" : "two", probename)] = count(); }
+        """, one.pid, two.pid).wait_matched()
+    one.tell("300")
+    two.tell("500")
+    one.hear()
+    two.hear()
+    tracer.stop()
+    assert tracer.status == 0, tracer.err
+    assert tracer.table() == {"oneentry": 300, "onereturn": 300, "twoentry": 500, "tworeturn": 500}, tracer.out
