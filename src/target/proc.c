@@ -140,7 +140,10 @@ int target_open(struct target **out, pid_t pid, struct diag *diag)
 		ret = diag_fail(diag, ESRCH, "%d is a thread of process %d (%s); give that pid", pid, st.tgid,
 				t->comm);
 	else if (st.state == 'Z' || st.state == 'X')
-		ret = diag_fail(diag, ESRCH, "process %d (%s) is a zombie: it has ended and waits for its parent",
+		ret = diag_fail(diag, ESRCH,
+				st.nthreads > 1
+				    ? "process %d (%s) cannot be looked into: its first thread has ended"
+				    : "process %d (%s) is a zombie: it has ended and waits for its parent",
 				pid, t->comm);
 	else if (kernel_thread)
 		ret = diag_fail(diag, ENOENT, "process %d (%s) is a kernel thread", pid, t->comm);

@@ -6,6 +6,8 @@
 
 #include "target/trace_impl.h"
 
+enum { ZOMBIE_SPINS = 320 }; /* well before the first long pause */
+
 /* Spin for a while, since a stop takes microseconds; then sleep. */
 void stop_pause(unsigned spins)
 {
@@ -45,6 +47,19 @@ static u32 release_stopped(struct target_trace *tr, const struct trace_process *
 	return left;
 }
 
+/* A first thread that has ended while others live stays until they have, and is not told of before: our end lets it go. */
+static void zombies_drop(struct target_trace *tr)
+{
+	for (struct trace_row *next, *r = tr->first; r; r = next) {
+		struct target_status st;
+		bool kernel_thread;
+
+		next = r->next;
+		if (!status_read(r->th.tid, &st, &kernel_thread) && st.state == 'Z' && st.nthreads > 1)
+			row_remove(tr, r, true);
+	}
+}
+
 /*
  * Only a stopped thread can be let go, so those that run are interrupted (which makes epoll_wait and its like fail with
  * EINTR, signal(7)).
@@ -56,6 +71,8 @@ void rows_release(struct target_trace *tr, const struct trace_process *p)
 
 	for (unsigned spins = 0; (left || (!p && tr->first)) && now_ns() < deadline; spins++) {
 		stop_pause(spins);
+		if (spins == ZOMBIE_SPINS && !p)
+			zombies_drop(tr);
 		left = release_stopped(tr, p, false);
 	}
 }
