@@ -119,6 +119,5 @@ def test_restarts(start, pydtrace, catch, executor, how):
     said = {name: tracer.number(name) for name in ("calls", "entries", "bytes", "returns", "got")}
     assert said == {"calls": calls, "entries": calls + broken, "bytes": 100 * (calls + broken), "returns": calls,
                     "got": 4 * calls}, tracer.out
-    assert re.findall(r"errno (\d+) (\d+)$", tracer.out, re.M) == \
-        ([("4", str(broken))] if broken else []), tracer.out
+    assert re.findall(r"errno (\d+) (\d+)$", tracer.out, re.M) == ([("4", str(broken))] if broken else []), tracer.out
     target.end()

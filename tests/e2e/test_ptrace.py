@@ -126,7 +126,7 @@ def test_sleeps(interpreter, start, pydtrace, how):
         wait_for_stop(target.pid, os.WCONTINUED, os.WIFCONTINUED)
     nap = target.hear()
     tracer.stop()
-    assert nap["nap"] <= nap["took"] < nap["nap"] + 1
+    assert nap["nap"] <= nap["took"] < nap["nap"] + 3
     table = tracer.table()
     assert table.pop("getppid") == 2 and table.pop("getppid-done") == 2
     assert len(table) == 2 and any(table == {call: 1, call + "-done": 1} for call in table), tracer.out  # the C library knows which
@@ -329,14 +329,15 @@ def test_tracer_sleeps(interpreter, start, pydtrace):
     begin = time.monotonic()
     truth = target.work()
     waited = time.monotonic() - begin
-    assert 1.5 < waited < 3
+    assert 1.5 < waited < 4
     begin = time.monotonic()
     target.work()
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 1.5
     tracer.process.send_signal(signal.SIGCONT)
     tracer.stop()
     assert truth["calls"] <= tracer.number("calls") < 3 * truth["calls"]
-    assert re.search(r"did not|gave up|lost|missed", tracer.err), tracer.err
+    said = f"pydtrace: warning: process {target.pid}: the tracer did not answer within 2 s; tracing of Python stopped there\n"
+    assert said in tracer.err
     target.process.stdin.close()
     assert target.process.wait(harness.PATIENCE) == 0
 

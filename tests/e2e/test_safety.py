@@ -14,6 +14,11 @@ import harness
 pytestmark = pytest.mark.usefixtures("executor")
 
 
+# The script of 2007, and a word when it has seen something.
+SEEING = ["-Fs", harness.S4PYFUNC, "-n",
+          'python$1:::function-entry /copyinstr(arg1) == $$2 && !seen/ { seen = 1; printf("seen\\n"); }']
+
+
 def seen_from_outside(pid):
     """What /proc tells of a process, as far as it must be the same before and after."""
     proc = pathlib.Path(f"/proc/{pid}")
@@ -48,8 +53,7 @@ def test_undisturbed(interpreter, start, pydtrace):
     target = start(interpreter.argv("busy.py"))
     before = seen_from_outside(target.pid)
     for _ in range(10):
-        tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
-        time.sleep(0.3)
+        tracer = pydtrace(*SEEING, target.pid, "target").wait_said("seen\n")
         tracer.stop()
         assert tracer.status == 0, tracer.err
         assert tracer.number("calls") > 0
@@ -68,8 +72,7 @@ def test_tracer_killed(interpreter, start, pydtrace):
         time.sleep(dice.uniform(0, 0.4))
         tracer.kill()
     time.sleep(6)  # a tracer that has not been heard of for 5 s is taken for dead, and the next one cleans up after it
-    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
-    time.sleep(0.3)
+    tracer = pydtrace(*SEEING, target.pid, "target").wait_said("seen\n")
     tracer.stop()
     assert tracer.status == 0 and tracer.number("calls") > 0, tracer.err
     assert seen_from_outside(target.pid)["fds"] == before["fds"]
@@ -79,8 +82,7 @@ def test_tracer_killed(interpreter, start, pydtrace):
 def test_target_killed(interpreter, start, pydtrace):
     """The target dies in the middle: what was seen so far is printed."""
     target = start(interpreter.argv("busy.py"))
-    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
-    time.sleep(0.3)
+    tracer = pydtrace(*SEEING, target.pid, "target").wait_said("seen\n")
     target.kill()
     tracer.wait()
     assert tracer.status == 0, tracer.err
@@ -107,8 +109,7 @@ def test_second_tracer(interpreter, start, pydtrace):
 def test_two_signals_at_once(start, pydtrace):
     """timeout(1) signals the command and then its group: that is one Ctrl-C, and the results are printed."""
     target = start(harness.interpreters()[0].argv("busy.py"))
-    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
-    time.sleep(0.3)
+    tracer = pydtrace(*SEEING, target.pid, "target").wait_said("seen\n")
     tracer.process.send_signal(signal.SIGINT)
     tracer.process.send_signal(signal.SIGINT)
     tracer.wait()
