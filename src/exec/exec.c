@@ -93,11 +93,6 @@ int exec_attach_site(struct exec *e, u32 prog, struct python *p, struct target *
 	return e->methods->attach_site(e, prog, p, t, ev, diag);
 }
 
-bool exec_wants_mail(const struct exec *e)
-{
-	return e->methods->serve != NULL;
-}
-
 int exec_add_process(struct exec *e, struct target *t)
 {
 	return e->methods->add_process ? e->methods->add_process(e, t) : 0;

@@ -57,7 +57,7 @@ int exec_fire(struct exec *e, u32 prog, const u64 *args, u32 nargs);
 
 /*
  * The vm only: run `prog` on `ctx` in thread `t`, whose user memory is read through `read` (NULL: this process's
- * own). This is how tests, and later an unprivileged tracer, bring events to the programs. The kernel: -EOPNOTSUPP.
+ * own). This is how tests bring events to the programs. The kernel: -EOPNOTSUPP.
  */
 int exec_run(struct exec *e, u32 prog, const void *ctx, u32 size, struct exec_thread *t,
 	     int (*read)(void *arg, void *dst, u64 addr, u32 n), void *arg);
@@ -76,8 +76,6 @@ int exec_attach_site(struct exec *e, u32 prog, struct python *p, struct target *
 /* On `cpu` (-1: each) each `ns`: profile-N. The kernel interrupts whatever runs there; the vm keeps the time itself. */
 int exec_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag);
 
-/* Does the agent hand its events over (python_attach_options.mail)? */
-bool exec_wants_mail(const struct exec *e);
 /* A process whose system calls are to be seen, where the kernel does not show all. Before exec_start(). */
 int exec_add_process(struct exec *e, struct target *t);
 /*
@@ -87,7 +85,8 @@ int exec_add_process(struct exec *e, struct target *t);
 void exec_set_gate(struct exec *e, u32 prog);
 /*
  * After all is attached: events come. Where exec_serves(), somebody must be in exec_serve() from now on: the thread that
- * has called exec_start(), which is the one that holds the processes (ptrace). 0 or -errno with a message.
+ * has called exec_start(), which is the one that holds the processes (ptrace); and agents are to hand their events over
+ * (python_attach_options.mail). 0 or -errno with a message.
  */
 int exec_start(struct exec *e, struct diag *diag);
 bool exec_serves(const struct exec *e);

@@ -22,15 +22,17 @@ static void look_status(struct exec_thread *t)
 {
 	char *text = thread_file(t, "status");
 
+	t->ppid = 0;
+	t->uid = t->gid = 0;
 	for (char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-		int n;
+		unsigned n;
 
-		if (sscanf(line, "PPid: %d", &n) == 1)
-			t->ppid = n;
-		else if (sscanf(line, "Uid: %d", &n) == 1)
-			t->uid = (uid_t)n;
-		else if (sscanf(line, "Gid: %d", &n) == 1)
-			t->gid = (gid_t)n;
+		if (sscanf(line, "PPid: %u", &n) == 1)
+			t->ppid = (pid_t)n;
+		else if (sscanf(line, "Uid: %u", &n) == 1)
+			t->uid = n;
+		else if (sscanf(line, "Gid: %u", &n) == 1)
+			t->gid = n;
 	}
 	free(text);
 }

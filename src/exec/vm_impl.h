@@ -4,7 +4,7 @@
  * vm checks while it runs: each access must lie in memory that the program may touch, calls nest and instructions
  * are counted, and a helper gets only maps of the image. A program that breaks a rule ends with -EFAULT.
  *
- *   vm.c          open, load, run                     vm_memory.c   what may be touched
+ *   vm.c          open, run, maps; vm_load.c load     vm_memory.c   what may be touched
  *   vm_insn.c     the interpreter                     vm_helpers.c  one row for each helper (vm_helpers_*.c)
  *   vm_maps.c     any map                             vm_array.c vm_hash.c vm_queue.c vm_ring.c
  *   vm_facts.c    what /proc knows of a thread        vm_live_impl.h  what brings events from other processes
@@ -107,6 +107,11 @@ struct vm {
 	} * stats;
 };
 
+static inline struct vm *vm_of(struct exec *e)
+{
+	return (struct vm *)e;
+}
+
 struct vm_run {
 	struct vm *vm;
 	const struct bpf_code *code;
@@ -134,6 +139,9 @@ int vm_run_program(struct vm *vm, u32 prog, const void *ctx, u32 size, struct ex
 const struct exec_thread *vm_fact(struct vm_run *r, u32 known);
 /* The time on a CPU, ns. */
 u64 vm_run_time(const struct exec_thread *t);
+/* vm_load.c: maps and programs of the image. 0 or -errno with a message. */
+int vm_load_image(struct exec *e, struct diag *diag);
+void vm_unload(struct vm *vm);
 /* Forget what the storage maps keep for a thread. */
 void vm_storage_drop(struct vm *vm, u64 cookie);
 

@@ -6,18 +6,12 @@
 
 #include "exec/vm_live_impl.h"
 
-static struct vm *vm_of(struct exec *e)
-{
-	return (struct vm *)e;
-}
-
 int vm_live_open(struct vm *vm)
 {
 	struct vm_live *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return -ENOMEM;
-	l->arena = arena_new();
 	l->gate = VM_NO_PROG;
 	for (size_t i = 0; i < VM_NPOINTS; i++)
 		l->point[i] = VM_NO_PROG;
@@ -27,8 +21,25 @@ int vm_live_open(struct vm *vm)
 
 void vm_live_close(struct vm *vm)
 {
-	arena_free(vm->live->arena);
+	free(vm->live->processes.v);
+	free(vm->live->sites.v);
+	free(vm->live->clocks.v);
 	free(vm->live);
+}
+
+/*
+ * Room for one more in a LIST, zeroed; NULL: no memory. Processes may be held already when things are attached, so nothing
+ * here aborts as an arena does.
+ */
+#define ONE_MORE(list) one_more((void **)&(list)->v, &(list)->n, sizeof(*(list)->v))
+static void *one_more(void **v, size_t *n, size_t size)
+{
+	void *bigger = reallocarray(*v, *n + 1, size);
+
+	if (!bigger)
+		return NULL;
+	*v = bigger;
+	return memset((char *)bigger + size * (*n)++, 0, size);
 }
 
 /* --- attach ----------------------------------------------------------------------------------------- */
@@ -62,7 +73,9 @@ int vm_attach_site(struct exec *e, u32 prog, struct python *p, struct target *t,
 		if (l->sites.v[i].python == p)
 			s = &l->sites.v[i];
 	if (!s) {
-		s = vec_push(l->arena, &l->sites);
+		s = ONE_MORE(&l->sites);
+		if (!s)
+			return diag_fail(diag, ENOMEM, "out of memory");
 		*s = (struct vm_site){.python = p, .process = t, .foreign_tids = vm_foreign_tids(t)};
 		for (size_t i = 0; i < WIRE_NEVENTS; i++)
 			s->prog[i] = VM_NO_PROG;
@@ -73,20 +86,26 @@ int vm_attach_site(struct exec *e, u32 prog, struct python *p, struct target *t,
 
 int vm_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag)
 {
-	struct vm_live *l = vm_of(e)->live;
+	struct vm_clock *c = ONE_MORE(&vm_of(e)->live->clocks);
 
-	*vec_push(l->arena, &l->clocks) = (struct vm_clock){.prog = prog, .cpu = cpu, .period = ns};
+	if (!c)
+		return diag_fail(diag, ENOMEM, "out of memory");
+	*c = (struct vm_clock){.prog = prog, .cpu = cpu, .period = ns};
 	return 0;
 }
 
 int vm_add_process(struct exec *e, struct target *t)
 {
 	struct vm_live *l = vm_of(e)->live;
+	struct target **one;
 
 	for (size_t i = 0; i < l->processes.n; i++)
 		if (target_pid(l->processes.v[i]) == target_pid(t))
 			return 0;
-	*vec_push(l->arena, &l->processes) = t;
+	one = ONE_MORE(&l->processes);
+	if (!one)
+		return -ENOMEM;
+	*one = t;
 	return 0;
 }
 
@@ -107,26 +126,27 @@ static int trace_start(struct vm *vm, struct diag *diag)
 		return diag_fail(diag, -err, "cannot trace system calls: %s", strerror(-err));
 	for (size_t i = 0; i < l->sites.n; i++)
 		target_trace_own(l->trace, l->sites.v[i].process, python_mail_own_ip(l->sites.v[i].python));
-	for (size_t i = 0; i < l->processes.n && l->gate == VM_NO_PROG && !err; i++)
+	for (size_t i = 0; i < l->processes.n && l->gate == VM_NO_PROG && !err; i++) {
 		err = target_trace_all(l->trace, l->processes.v[i], diag);
+		if (err == -ESRCH) /* it has just ended */
+			err = 0;
+	}
 	return err;
 }
 
+/* The mail first: tracing system calls may let a process run, and what has an event from then on waits for vm_serve(). */
 int vm_start(struct exec *e, struct diag *diag)
 {
 	struct vm *vm = vm_of(e);
 	struct vm_live *l = vm->live;
 	u64 now = now_ns();
-	int err = 0;
 
-	if (l->point[VM_SYS_ENTER] != VM_NO_PROG || l->point[VM_SYS_EXIT] != VM_NO_PROG)
-		err = trace_start(vm, diag);
-	if (err)
-		return err;
 	for (size_t i = 0; i < l->clocks.n; i++)
 		l->clocks.v[i].next = now + l->clocks.v[i].period;
 	for (size_t i = 0; i < l->sites.n; i++)
 		python_mail_open(l->sites.v[i].python, true);
+	if (l->point[VM_SYS_ENTER] != VM_NO_PROG || l->point[VM_SYS_EXIT] != VM_NO_PROG)
+		return trace_start(vm, diag);
 	return 0;
 }
 
@@ -144,6 +164,11 @@ void vm_detach(struct exec *e)
 	l->sites.n = l->clocks.n = l->processes.n = 0;
 	for (size_t i = 0; i < VM_NPOINTS; i++)
 		l->point[i] = VM_NO_PROG;
+}
+
+void vm_lose(struct vm *vm)
+{
+	__atomic_add_fetch(&vm->live->lost, 1, __ATOMIC_RELAXED);
 }
 
 u64 vm_lost(struct exec *e)

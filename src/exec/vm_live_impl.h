@@ -6,6 +6,7 @@
  *   vm_live.c     what is attached; start and detach      vm_threads.c  the threads that programs have met
  *   vm_site.c     an agent's event                        vm_syscall.c  a system call
  *   vm_clock.c    profile-N                               vm_serve.c    the loop, and its sleep
+ *   vm_bell.c     how an agent ends that sleep
  */
 #ifndef PYDTRACE_EXEC_VM_LIVE_IMPL_H
 #define PYDTRACE_EXEC_VM_LIVE_IMPL_H
@@ -22,6 +23,7 @@ struct vm_thread {
 	u64 cookie;
 	u32 known, cpu; /* EXEC_CPU: what the event said itself */
 	bool matters;   /* what vm_gate_open() said last */
+	bool traced;    /* target_trace knows of us, and says when it is over */
 };
 
 /* An agent whose events come by mail. */
@@ -43,18 +45,25 @@ enum vm_point { VM_SYS_ENTER, VM_SYS_EXIT, VM_PROCESS_EXIT, VM_NPOINTS };
 
 #define VM_THREAD_BUCKETS 256
 
+#define LIST(type)                                                                                                 \
+	struct {                                                                                                   \
+		type *v;                                                                                           \
+		size_t n;                                                                                          \
+	}
+
 struct vm_live {
-	struct arena *arena;
-	VEC(struct target *) processes;
-	VEC(struct vm_site) sites;
-	VEC(struct vm_clock) clocks;
+	LIST(struct target *) processes;
+	LIST(struct vm_site) sites;
+	LIST(struct vm_clock) clocks;
 	u32 point[VM_NPOINTS]; /* programs */
 	u32 gate;
 	struct target_trace *trace; /* NULL: system calls are not looked at */
 	struct vm_thread *threads[VM_THREAD_BUCKETS];
 	u64 next_cookie, next_reap;
 	u64 lost;
-	u32 wake;  /* a futex: changed, the loop does not sleep */
+	struct vm_bell *bell; /* NULL: no agent, or not serving */
+	pthread_t server;     /* while it is `serving` */
+	bool serving;
 	bool over; /* exec_serve_end() was called */
 };
 
@@ -69,9 +78,14 @@ int vm_add_process(struct exec *e, struct target *t);
 void vm_set_gate(struct exec *e, u32 prog);
 int vm_start(struct exec *e, struct diag *diag);
 u64 vm_lost(struct exec *e);
+void vm_lose(struct vm *vm); /* one event could not be brought to its program */
 void vm_detach(struct exec *e);
 /* Run a program in thread `th`, whose memory its process gives. */
 int vm_run_in(struct vm *vm, u32 prog, const void *ctx, u32 size, struct vm_thread *th, u64 *r0);
+
+/* vm_bell.c: from here on the calling thread is sent SIGCHLD when an agent rings. 0 or -errno. */
+int vm_bell_start(struct vm_live *l);
+void vm_bell_stop(struct vm_live *l);
 
 /* vm_serve.c */
 int vm_serve(struct exec *e);
@@ -82,7 +96,8 @@ struct vm_thread *vm_thread_get(struct vm *vm, struct target *process, pid_t tid
 struct vm_thread *vm_thread_named(struct vm *vm, const struct vm_site *s, pid_t own_tid);
 /* It has become what its process is called: exec. */
 void vm_thread_rename(struct vm *vm, struct vm_thread *th, pid_t tid);
-/* Forget those that have ended, once the time has come. */
+/* Forget one that is not traced any more, if it has ended; or all such, once the time has come. */
+void vm_thread_reap(struct vm *vm, struct vm_thread *th);
 void vm_threads_reap(struct vm *vm, u64 now);
 void vm_threads_free(struct vm *vm);
 bool vm_foreign_tids(struct target *t); /* is its pid namespace another than ours? */

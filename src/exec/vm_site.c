@@ -14,7 +14,7 @@ static void thread_arm(struct vm *vm, struct vm_thread *th)
 	int err = vm_gate_open(vm, th) ? target_trace_arm(vm->live->trace, th->process, th->tid) : 0;
 
 	if (err && err != -ESRCH)
-		vm->live->lost++;
+		vm_lose(vm);
 }
 
 bool vm_site_take(struct vm *vm, struct vm_site *s)
@@ -27,6 +27,8 @@ bool vm_site_take(struct vm *vm, struct vm_site *s)
 	if (!python_mail_take(s->python, &m))
 		return false;
 	th = s->prog[m.event] != VM_NO_PROG ? vm_thread_named(vm, s, m.tid) : NULL;
+	if (!th && s->prog[m.event] != VM_NO_PROG)
+		vm_lose(vm);
 	if (th) {
 		th->known = EXEC_CPU;
 		th->cpu = m.cpu;

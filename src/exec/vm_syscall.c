@@ -41,9 +41,14 @@ bool vm_gate_open(struct vm *vm, struct vm_thread *th)
 
 static struct vm_thread *thread_of(struct vm *vm, struct target_thread *th)
 {
-	if (!th->data)
-		th->data = vm_thread_get(vm, th->process, th->tid);
-	return th->data;
+	struct vm_thread *own = th->data;
+
+	if (!own) {
+		th->data = own = vm_thread_get(vm, th->process, th->tid);
+		if (own)
+			own->traced = true;
+	}
+	return own;
 }
 
 /* Run the program of a tracepoint, and say whether the thread's calls go on to matter. */
@@ -53,8 +58,10 @@ static bool call_run(struct vm *vm, enum vm_point point, struct target_thread *t
 	struct vm_thread *th = thread_of(vm, traced);
 	u32 prog = vm->live->point[point];
 
-	if (!th)
+	if (!th) {
+		vm_lose(vm);
 		return true;
+	}
 	if (prog == VM_NO_PROG)
 		return th->matters || vm->live->gate == VM_NO_PROG;
 	th->known = 0;
@@ -79,13 +86,15 @@ static bool call_leave(void *arg, struct target_thread *th, const struct target_
 	return call_run(arg, VM_SYS_EXIT, th, &ctx, (u64)c->ret);
 }
 
-/* Is it still there? vm_threads_reap() finds out. */
 static void call_ended(void *arg, struct target_thread *th)
 {
-	struct vm *vm = arg;
+	struct vm_thread *own = th->data;
 
 	th->data = NULL;
-	vm->live->next_reap = 0;
+	if (!own)
+		return;
+	own->traced = false;
+	vm_thread_reap(arg, own);
 }
 
 static void call_execed(void *arg, struct target_thread *th, pid_t former)

@@ -169,6 +169,13 @@ void vm_thread_rename(struct vm *vm, struct vm_thread *th, pid_t tid)
 	*bucket(vm->live, tid) = th;
 }
 
+/* A traced one may be without its number for a while: in the middle of an exec (vm_thread_rename()). */
+void vm_thread_reap(struct vm *vm, struct vm_thread *th)
+{
+	if (!th->traced && !thread_lives(th->process, th->tid))
+		thread_end(vm, th);
+}
+
 void vm_threads_reap(struct vm *vm, u64 now)
 {
 	struct vm_live *l = vm->live;
@@ -179,8 +186,7 @@ void vm_threads_reap(struct vm *vm, u64 now)
 	for (size_t b = 0; b < VM_THREAD_BUCKETS; b++) {
 		for (struct vm_thread *next, *th = l->threads[b]; th; th = next) {
 			next = th->next;
-			if (!thread_lives(th->process, th->tid))
-				thread_end(vm, th);
+			vm_thread_reap(vm, th);
 		}
 	}
 }

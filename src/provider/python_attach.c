@@ -31,7 +31,7 @@ void python_left_out(struct provider_run *r, struct strbuf *kept)
 static int proc_attach(struct provider_run *r, struct python_proc *p, struct exec *e)
 {
 	struct provider_env *env = r->env;
-	const struct python_attach_options opt = {.cancel_fd = env->cancel_fd, .mail = exec_wants_mail(e)};
+	const struct python_attach_options opt = {.cancel_fd = env->cancel_fd, .mail = exec_serves(e)};
 	struct strbuf kept = {0};
 	struct diag quiet = {.sink = python_keep_error, .arg = &kept}, *diag = p->named ? env->diag : &quiet;
 	struct python *python = NULL;
