@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -88,6 +89,14 @@ def container(root, readable, python, driver):
                  env, **EPERM)
 
 
+def usable(place):
+    """The place, or a skip with the reason why this machine has none such."""
+    tried = place.start([*place.prefix, "true"], {})
+    if tried.returncode:
+        cannot(f"cannot run anything by {shlex.join(place.prefix[:4])} ...: {tried.stderr.strip()}")
+    return place
+
+
 PLACES = ["no capabilities", "another user", "container", "user namespace"]
 
 
@@ -102,7 +111,7 @@ def place(request, readable):
     }[request.param]()
     if request.param == "user namespace":
         made.why += " outside of this user namespace"
-    return made
+    return usable(made)
 
 
 def exact(said):
@@ -139,7 +148,7 @@ def test_versions(version, how, readable):
         place = container(found[0].root, readable, found[0].path, found[0].path)
     else:
         cannot(f"Python {version} is not on this machine")
-    exact(place.said(how))
+    exact(usable(place).said(how))
 
 
 def test_verbose(place):
