@@ -17,6 +17,7 @@ int target_proc_read(pid_t pid, const char *name, char **out, size_t *size)
 	char *s = NULL;
 	int fd, ret = 0;
 
+	*out = NULL;
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -229,8 +230,7 @@ int target_maps_read(struct target *t, struct target_maps *out)
 			break;
 		out->n++;
 	}
-	if (ret != -ESRCH && ret != -EACCES && ret != -EPERM)
-		free(text);
+	free(text);
 	if (ret)
 		target_maps_free(out);
 	else if (!out->n) /* it has ended: an empty file */

@@ -21,7 +21,7 @@ pid_t target_pid(const struct target *t);
 int target_pidfd(const struct target *t);
 const char *target_comm(const struct target *t);
 
-/* A whole file of /proc/PID with a NUL after it; `size` may be NULL. The caller frees *out. */
+/* A whole file of /proc/PID with a NUL after it; `size` may be NULL. The caller frees *out; NULL on error. */
 int target_proc_read(pid_t pid, const char *name, char **out, size_t *size);
 
 /* /proc/PID/status, as far as we need it. */

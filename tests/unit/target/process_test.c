@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -191,13 +192,35 @@ static void refuses_with_a_line(void **state)
 	target_close(t);
 }
 
+/* No descriptor is left: an error like any other. */
+static void reads_without_descriptors(void **state)
+{
+	struct target_maps maps;
+	struct rlimit was, none;
+	struct target *t;
+	pid_t pid = child_start();
+	char *text;
+
+	assert_int_equal(target_open(&t, pid, &diag), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	text = (char *)1;
+	assert_int_equal(target_proc_read(pid, "maps", &text, NULL), -EMFILE);
+	assert_null(text);
+	assert_int_equal(target_maps_read(t, &maps), -EMFILE);
+	assert_null(maps.v);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	child_end(pid);
+	target_close(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(reads_and_writes),
-	    cmocka_unit_test(stops_and_lets_go),
-	    cmocka_unit_test(passes_signals_on),
-	    cmocka_unit_test(refuses_with_a_line),
+	    cmocka_unit_test(reads_and_writes),          cmocka_unit_test(stops_and_lets_go),
+	    cmocka_unit_test(passes_signals_on),         cmocka_unit_test(refuses_with_a_line),
+	    cmocka_unit_test(reads_without_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
