@@ -23,13 +23,13 @@
 
 enum { QUIET_MAX = 1000 }; /* stops at calls that nobody wants, for the sake of one that has begun */
 
-/* Numbers of calls that are special to us, for each of the kernel's tables. */
-struct abi {
+/* Numbers of calls that are special to us, for each of the kernel's tables; 64 bits and x32 are one architecture. */
+static const struct abi {
 	u32 arch;
 	s64 restart, sigreturn[2];
-};
-static const struct abi abis[] = {
-    {AUDIT_ARCH_X86_64, 219, {15, 0x40000000 + 513}},
+} abis[] = {
+    {AUDIT_ARCH_X86_64, 219, {15, 15}},
+    {AUDIT_ARCH_X86_64, 0x40000000 + 219, {0x40000000 + 513, 0x40000000 + 513}},
     {AUDIT_ARCH_I386, 0, {119, 173}},
 };
 
@@ -230,7 +230,8 @@ void call_look(struct target_trace *tr, struct trace_row *r)
 	};
 	if (!is_broken_off((s64)regs.rax)) {
 		/* An interrupt that is the second in a row finds the instruction to be executed again prepared. */
-		if ((regs.rax != regs.orig_rax && regs.rax != 219) || !at_syscall(r->th.tid, regs.rip)) {
+		if ((regs.rax != regs.orig_rax && !is_restart(AUDIT_ARCH_X86_64, (s64)regs.rax)) ||
+		    !at_syscall(r->th.tid, regs.rip)) {
 			if (!tr->opening)
 				call_end(tr, r, &call,
 					 (s64)regs.rax); /* just ended; or the start of a new thread */
