@@ -6,7 +6,7 @@
 
 #include "target/trace_impl.h"
 
-enum { ZOMBIE_SPINS = 320 }; /* well before the first long pause */
+enum { ABSENT_SPINS = 320 }; /* well before the first long pause */
 
 /* Spin for a while, since a stop takes microseconds; then sleep. */
 void stop_pause(unsigned spins)
@@ -47,15 +47,21 @@ static u32 release_stopped(struct target_trace *tr, const struct trace_process *
 	return left;
 }
 
-/* A first thread that has ended while others live stays until they have, and is not told of before: our end lets it go. */
-static void zombies_drop(struct target_trace *tr)
+/*
+ * First threads that cannot be waited for. One that has ended while others live stays until they have, and is not told
+ * of before: our end lets it go. One whose place was taken, in an execve, by a thread that is not ours is gone without a
+ * word (fs/exec.c, de_thread()).
+ */
+static void absent_drop(struct target_trace *tr)
 {
 	for (struct trace_row *next, *r = tr->first; r; r = next) {
 		struct target_status st;
 		bool kernel_thread;
 
 		next = r->next;
-		if (!status_read(r->th.tid, &st, &kernel_thread) && st.state == 'Z' && st.nthreads > 1)
+		if (!r->p || r->th.tid != r->p->t->pid || status_read(r->th.tid, &st, &kernel_thread))
+			continue;
+		if (st.tracer != gettid() || (st.state == 'Z' && st.nthreads > 1))
 			row_remove(tr, r, true);
 	}
 }
@@ -71,8 +77,8 @@ void rows_release(struct target_trace *tr, const struct trace_process *p)
 
 	for (unsigned spins = 0; (left || (!p && tr->first)) && now_ns() < deadline; spins++) {
 		stop_pause(spins);
-		if (spins == ZOMBIE_SPINS && !p)
-			zombies_drop(tr);
+		if (spins == ABSENT_SPINS && !p)
+			absent_drop(tr);
 		left = release_stopped(tr, p, false);
 	}
 }

@@ -118,6 +118,45 @@ static void exec_of_one_armed(void **state)
 	job_end(&j);
 }
 
+/* Only the first thread is known, and the one that takes its place is not ours: it is let go of at once. */
+static void *thread_execs_sleep(void *arg)
+{
+	struct job *j = arg;
+
+	while (!j->sh->go)
+		;
+	execl("/bin/sleep", "sleep", "5", NULL);
+	return NULL;
+}
+
+static void other_execs_sleep(struct job *j)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, thread_execs_sleep, j);
+	j->sh->ready = 1;
+	sleeper(NULL);
+}
+
+static void exec_of_one_unarmed(void **state)
+{
+	struct job j;
+	u64 begin;
+
+	job_start(&j, other_execs_sleep);
+	job_trace_first(&j);
+	job_go(&j);
+	for (begin = now_ns(); tracer_of(j.pid) && now_ns() - begin < 5000000000ull;)
+		job_serve(&j, 1);
+	assert_int_equal(tracer_of(j.pid), 0);
+	begin = now_ns();
+	target_trace_close(j.tr);
+	assert_true(now_ns() - begin < 1000000000);
+	assert_int_equal(j.seen.ended, 1);
+	job_open(&j);
+	job_kill(&j);
+}
+
 /* This program again and again, each time from another thread than the first. */
 static void exec_again(int left)
 {
@@ -310,15 +349,11 @@ static void tracer_dies_among_threads(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(exec_of_main),
-	    cmocka_unit_test(exec_of_another),
-	    cmocka_unit_test(exec_of_one_armed),
-	    cmocka_unit_test(exec_again_and_again),
-	    cmocka_unit_test(exec_comes_and_goes),
-	    cmocka_unit_test(exit_of_a_process),
-	    cmocka_unit_test(kill_while_stopped),
-	    cmocka_unit_test(tracer_dies_in_execs),
-	    cmocka_unit_test(tracer_dies_among_threads),
+	    cmocka_unit_test(exec_of_main),         cmocka_unit_test(exec_of_another),
+	    cmocka_unit_test(exec_of_one_armed),    cmocka_unit_test(exec_of_one_unarmed),
+	    cmocka_unit_test(exec_again_and_again), cmocka_unit_test(exec_comes_and_goes),
+	    cmocka_unit_test(exit_of_a_process),    cmocka_unit_test(kill_while_stopped),
+	    cmocka_unit_test(tracer_dies_in_execs), cmocka_unit_test(tracer_dies_among_threads),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "--exec"))
