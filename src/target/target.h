@@ -163,13 +163,16 @@ int target_trace_open(struct target_trace **out, const struct target_trace_ops *
 void target_trace_close(struct target_trace *tr);
 /*
  * See every call of every thread of t, also of those that start later. A process that this thread of ours holds by ptrace
- * already, in a stop (the child of -c), is taken over as it is and then runs. 0 or -errno with a message.
+ * already, in a stop (the child of -c), is taken over as it is and then runs. 0 or -errno with a message; -ESRCH without one:
+ * it has ended, and there is nothing to see any more. A thread that cannot be stopped now (it waits for a vfork) is not waited
+ * for: it will be before it runs in user mode again.
  */
 int target_trace_all(struct target_trace *tr, struct target *t, struct diag *diag);
 /*
  * See the calls of thread `tid` from here on; for one that runs in user mode, or is in a call whose instruction is the
- * process's own_ip. It goes on running. 0, also when it was armed; -ESRCH: it has ended; -EBUSY: another traces it;
- * -ETIMEDOUT; -EPERM. Never for a process that target_trace_all() was called for.
+ * process's own_ip. It goes on running. 0, also when it was armed, or cannot be stopped now (it waits for a vfork, its cgroup
+ * is frozen): it will be before it runs in user mode again; -ESRCH: it has ended; -EBUSY: another traces it; -EPERM. Never
+ * for a process that target_trace_all() was called for.
  */
 int target_trace_arm(struct target_trace *tr, struct target *t, pid_t tid);
 /* Calls made by the instruction that ends at `ip` are never reported: our own, in the agent. 0: none. */

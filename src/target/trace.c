@@ -8,7 +8,9 @@
 #include "target/trace_impl.h"
 
 enum {
-	ALL_MS = 200,  /* of waiting for the first stops of all; who is late is met by target_trace_poll() */
+	/* Of waiting for first stops. Who is late is met by target_trace_poll(), before it is in user mode again. */
+	ALL_MS = 20,
+	ARM_MS = 50,
 	POLL_MAX = 256 /* stops that one target_trace_poll() deals with */
 };
 
@@ -107,10 +109,10 @@ int target_trace_arm(struct target_trace *tr, struct target *t, pid_t tid)
 			return ret;
 	}
 	r->fresh = r->armed = tr->opening = true;
-	ret = row_settle(tr, r, now_ns() + STOP_MS * 1000000ull);
+	ret = row_settle(tr, r, now_ns() + ARM_MS * 1000000ull);
 	tr->opening = false;
 	if (ret == -ETIMEDOUT)
-		r->armed = false;
+		ret = 0;
 	return !ret && tr->blind ? -EOPNOTSUPP : ret;
 }
 
@@ -213,6 +215,7 @@ static void all_settle(struct target_trace *tr, struct trace_process *p)
 static int all_fail(struct target *t, int ret, struct diag *diag)
 {
 	switch (-ret) {
+	case ESRCH: return ret; /* processes end: no error to tell of */
 	case EOPNOTSUPP:
 		return diag_fail(
 		    diag, EOPNOTSUPP,
@@ -236,6 +239,8 @@ int target_trace_all(struct target_trace *tr, struct target *t, struct diag *dia
 		return diag_fail(diag, ENOMEM, "out of memory");
 	p->all = true;
 	ret = all_threads(tr, p);
+	if (!ret && !trace_has_process(tr, t->pid))
+		ret = -ESRCH; /* a zombie */
 	if (!ret)
 		all_settle(tr, p);
 	if (!ret && tr->blind)

@@ -28,7 +28,7 @@ enum {
 	TRACE_CALLS =
 	    8, /* of one thread, each but the last below a signal's handler; more: the oldest is given up */
 	TRACE_BUCKETS = 1024,
-	STOP_MS = 2000 /* how long a stop is waited for that we asked for */
+	STOP_MS = 2000 /* how long the end of a trace waits for stops */
 };
 
 struct trace_process {
@@ -86,6 +86,8 @@ void row_remove(struct target_trace *tr, struct trace_row *r, bool told);
 struct trace_process *trace_process_get(struct target_trace *tr, struct target *t);
 /* The process with that pid for which target_trace_all() was called, or NULL. */
 struct trace_process *trace_process_all(struct target_trace *tr, pid_t pid);
+/* Is a thread of the process in the table? */
+bool trace_has_process(struct target_trace *tr, pid_t pid);
 
 /* trace_stop.c */
 /* Has thread `tid` (0: any of the table) stopped or ended? */

@@ -51,22 +51,13 @@ static bool is_cloned(pid_t tid)
 	       (st.tgid != tid || status_field(tid, "\nPPid:", 10) != (u64)getpid());
 }
 
-static bool has_process(struct target_trace *tr, pid_t pid)
-{
-	struct trace_row *r = tr->first;
-
-	while (r && !(r->p && r->p->t->pid == pid))
-		r = r->next;
-	return r;
-}
-
 /* Is it for us? If not, another child of ours hides what comes after it in the kernel's list. */
 static bool is_ours(struct target_trace *tr, const struct trace_stop *s)
 {
 	if (row_find(tr, s->tid))
 		return true;
 	if (!s->ended && s->code >> 8 == PTRACE_EVENT_EXEC)
-		return has_process(tr, s->tid);
+		return trace_has_process(tr, s->tid);
 	return is_cloned(s->tid);
 }
 

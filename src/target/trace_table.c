@@ -103,3 +103,12 @@ struct trace_process *trace_process_all(struct target_trace *tr, pid_t pid)
 		p = p->next;
 	return p;
 }
+
+bool trace_has_process(struct target_trace *tr, pid_t pid)
+{
+	struct trace_row *r = tr->first;
+
+	while (r && !(r->p && r->p->t->pid == pid))
+		r = r->next;
+	return r;
+}

@@ -168,6 +168,14 @@ void job_kill(struct job *j)
 	job_end(j);
 }
 
+void job_counted(struct job *j, u32 n)
+{
+	assert_int_equal(j->seen.enter[SYS_getppid], n);
+	assert_int_equal(j->seen.leave[SYS_getppid], n);
+	assert_int_equal(j->seen.wrong, 0);
+	assert_int_equal(j->seen.unknown, 0);
+}
+
 void make_calls(u32 n)
 {
 	while (n--)

@@ -74,6 +74,8 @@ void job_serve_until(struct job *j, volatile u32 *word, u32 value);
 /* The trace is closed, the process waited for: its status. */
 int job_end(struct job *j);
 void job_kill(struct job *j);
+/* So many getppid() were seen, and nothing strange. */
+void job_counted(struct job *j, u32 n);
 
 /* So many getppid(). */
 void make_calls(u32 n);
