@@ -27,13 +27,13 @@ static bool refuses_zero(enum d_op op, s64 c, bool is_signed)
 	}
 }
 
-static bool is_thread_int(const struct d_node *n)
+static bool is_thread_int(struct d_node *n)
 {
 	return n->op == D_VAR && n->var->scope == D_THREAD &&
 	       (n->type->kind == D_INT || n->type->kind == D_POINTER);
 }
 
-static bool compares_thread_int(const struct d_node *n)
+static bool compares_thread_int(struct d_node *n)
 {
 	return n->op >= D_LT && n->op <= D_NE && is_thread_int(n->arg[0]) && n->arg[1]->op == D_CONST &&
 	       refuses_zero(n->op, n->arg[1]->value,
@@ -42,14 +42,14 @@ static bool compares_thread_int(const struct d_node *n)
 }
 
 /* The variable that is not 0 where n, no && or ||, is true; NULL: it tells of none. */
-static const struct d_var *demanded(const struct d_node *n)
+static const struct d_var *demanded(struct d_node *n)
 {
 	if (is_thread_int(n))
 		return n->var;
 	return compares_thread_int(n) ? n->arg[0]->var : NULL;
 }
 
-static enum demand demand(const struct d_node *n)
+static enum demand demand(struct d_node *n)
 {
 	const struct d_var *v = demanded(n);
 
@@ -65,9 +65,9 @@ static enum demand demand(const struct d_node *n)
 }
 
 /* The conjunct that asks for most, of those that are reached before anything has an effect; NULL: none asks for anything. */
-static const struct d_node *demanding(const struct cg_enabling *e)
+static struct d_node *demanding(const struct cg_enabling *e)
 {
-	const struct d_node *best = NULL;
+	struct d_node *best = NULL;
 
 	for (u32 i = 0; i < e->nconj; i++) {
 		if (demand(e->conj[i]) > (best ? demand(best) : DEMAND_NONE))
@@ -96,7 +96,7 @@ bool gen_slot_is_needed(struct gen *g)
 /* --- the gate --------------------------------------------------------------------------------------- */
 
 /* Add the variables one of which is not 0 where n is true. */
-static void collect(struct cg *cg, const struct d_node *n, bool *used)
+static void collect(struct cg *cg, struct d_node *n, bool *used)
 {
 	if (n->op == D_LOR) {
 		collect(cg, n->arg[0], used);
@@ -116,7 +116,7 @@ static bool find_gate(struct cg *cg)
 	struct cg_output *out = cg->out;
 
 	for (u32 i = 0; i < in->nenablings; i++) {
-		const struct d_node *n;
+		struct d_node *n;
 
 		if (!in->groups[in->enablings[i].group].by_thread)
 			continue;

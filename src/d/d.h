@@ -371,8 +371,16 @@ void d_dump(struct strbuf *out, const struct d_program *prog);
 /* Split the predicate at its top-level && into conjuncts, in order; in the program's arena. NULL pred: n = 0. */
 u32 d_conjuncts(struct arena *a, struct d_node *pred, struct d_node ***out);
 
+/*
+ * Call fn for the node (NULL: there is none) and all below it, the node first, until it says true: did it? In a clause:
+ * for the predicate and each statement, parsed or checked.
+ */
+typedef bool d_visit(void *arg, struct d_node *n);
+bool d_node_walk(struct d_node *n, d_visit *fn, void *arg);
+bool d_clause_walk(const struct d_clause *c, d_visit *fn, void *arg);
+
 /* Does it change a variable? */
-bool d_has_effect(const struct d_node *n);
+bool d_has_effect(struct d_node *n);
 
 /* The type in which two integers are computed and compared (C's usual arithmetic conversions). */
 const struct d_type *d_type_arith(const struct d_type *a, const struct d_type *b);

@@ -102,9 +102,6 @@ struct d_node *d_node_new(struct d_program *prog, enum d_op op, struct srcpos po
 struct d_node *d_node_const(struct d_program *prog, struct srcpos pos, const struct d_type *type, s64 value);
 struct d_node *d_node_string(struct d_program *prog, struct srcpos pos, const char *s);
 
-/* Call fn for the node and all below it, the node first. The tree is as parsed: statements are expressions. */
-void d_node_walk(struct d_node *n, void (*fn)(void *arg, struct d_node *n), void *arg);
-void d_clause_walk(struct d_clause *cl, void (*fn)(void *arg, struct d_node *n), void *arg);
-void d_program_walk(struct d_program *prog, void (*fn)(void *arg, struct d_node *n), void *arg);
+bool d_program_walk(const struct d_program *prog, d_visit *fn, void *arg); /* as d_node_walk() */
 
 #endif

@@ -61,7 +61,7 @@ static int declare(struct d_checker *c, const struct d_decl *d)
 	return 0;
 }
 
-static void note_use(void *arg, struct d_node *n)
+static bool note_use(void *arg, struct d_node *n)
 {
 	struct d_checker *c = arg;
 	struct d_symbol *s;
@@ -71,20 +71,21 @@ static void note_use(void *arg, struct d_node *n)
 		s = d_symbol_find(c, n->arg[0]->scope, n->arg[0]->name);
 		if (s)
 			s->keyed_assigned = true;
-		return;
+		return false;
 	}
 	if (n->op != D_VAR || (n->scope == D_GLOBAL && d_is_reserved(n->name)))
-		return;
+		return false;
 	s = d_symbol_find(c, n->scope, n->name);
 	if (!s)
 		s = d_variable_add(c, n->scope, n->name, n->pos);
 	if (s->value)
-		return;
+		return false;
 	n->var = s->var;
 	if (!n->narg)
 		s->scalar = true;
 	else if (!s->keyed)
 		s->keyed = n;
+	return false;
 }
 
 /*

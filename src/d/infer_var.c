@@ -67,7 +67,7 @@ static void infer_modified(struct d_checker *c, const struct d_node *n, struct d
 	c->progress = true;
 }
 
-static void infer_node(void *arg, struct d_node *n)
+static bool infer_node(void *arg, struct d_node *n)
 {
 	struct d_checker *c = arg;
 	struct d_symbol *s;
@@ -75,10 +75,11 @@ static void infer_node(void *arg, struct d_node *n)
 	if (n->op == D_VAR && n->narg)
 		infer_keys(c, n);
 	if (!d_is_modification(n->op) || n->arg[0]->op != D_VAR)
-		return;
+		return false;
 	s = d_symbol_find(c, n->arg[0]->scope, n->arg[0]->name);
 	if (s && !s->declared)
 		infer_modified(c, n, s);
+	return false;
 }
 
 static void infer_until_stable(struct d_checker *c)

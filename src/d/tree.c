@@ -31,35 +31,50 @@ struct d_node *d_node_string(struct d_program *prog, struct srcpos pos, const ch
 	return n;
 }
 
-void d_node_walk(struct d_node *n, void (*fn)(void *arg, struct d_node *n), void *arg)
+static bool walk_each(struct d_node **v, u32 n, d_visit *fn, void *arg)
 {
-	fn(arg, n);
-	for (u32 i = 0; i < n->narg; i++)
-		d_node_walk(n->arg[i], fn, arg);
-}
-
-void d_clause_walk(struct d_clause *cl, void (*fn)(void *arg, struct d_node *n), void *arg)
-{
-	if (cl->pred)
-		d_node_walk(cl->pred, fn, arg);
-	for (u32 i = 0; i < cl->nstmts; i++)
-		d_node_walk(cl->stmts[i]->expr, fn, arg);
-}
-
-void d_program_walk(struct d_program *prog, void (*fn)(void *arg, struct d_node *n), void *arg)
-{
-	for (size_t i = 0; i < prog->clauses.n; i++)
-		d_clause_walk(prog->clauses.v[i], fn, arg);
-}
-
-bool d_has_effect(const struct d_node *n)
-{
-	if (n->op == D_ASSIGN || (n->op >= D_PREINC && n->op <= D_POSTDEC))
-		return true;
-	for (u32 i = 0; i < n->narg; i++)
-		if (d_has_effect(n->arg[i]))
+	for (u32 i = 0; i < n; i++)
+		if (d_node_walk(v[i], fn, arg))
 			return true;
 	return false;
+}
+
+bool d_node_walk(struct d_node *n, d_visit *fn, void *arg)
+{
+	return n && (fn(arg, n) || walk_each(n->arg, n->narg, fn, arg));
+}
+
+static bool stmt_walk(const struct d_stmt *s, d_visit *fn, void *arg)
+{
+	return d_node_walk(s->expr, fn, arg) || d_node_walk(s->agg, fn, arg) || walk_each(s->arg, s->narg, fn, arg);
+}
+
+bool d_clause_walk(const struct d_clause *c, d_visit *fn, void *arg)
+{
+	if (d_node_walk(c->pred, fn, arg))
+		return true;
+	for (u32 i = 0; i < c->nstmts; i++)
+		if (stmt_walk(c->stmts[i], fn, arg))
+			return true;
+	return false;
+}
+
+bool d_program_walk(const struct d_program *prog, d_visit *fn, void *arg)
+{
+	for (size_t i = 0; i < prog->clauses.n; i++)
+		if (d_clause_walk(prog->clauses.v[i], fn, arg))
+			return true;
+	return false;
+}
+
+static bool is_effect(void *arg, struct d_node *n)
+{
+	return n->op == D_ASSIGN || (n->op >= D_PREINC && n->op <= D_POSTDEC);
+}
+
+bool d_has_effect(struct d_node *n)
+{
+	return d_node_walk(n, is_effect, NULL);
 }
 
 static void split(struct d_node *n, struct d_node **out, u32 *count)

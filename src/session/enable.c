@@ -86,7 +86,7 @@ static int clause_enable(struct session *s, const struct session_clause *c)
 	return 0;
 }
 
-static bool reads_task(const struct d_node *n, const void *arg)
+static bool reads_task(void *arg, struct d_node *n)
 {
 	return n->op == D_BUILTIN && (n->builtin == D_BUILTIN_PPID || n->builtin == D_BUILTIN_VTIMESTAMP);
 }
@@ -95,7 +95,7 @@ static bool reads_task(const struct d_node *n, const void *arg)
 static void task_layout(struct session *s, struct cg_options *opt)
 {
 	for (size_t i = 0; i < s->prog.clauses.n; i++) {
-		if (!session_clause_has(s->prog.clauses.v[i], reads_task, NULL))
+		if (!d_clause_walk(s->prog.clauses.v[i], reads_task, NULL))
 			continue;
 
 		const struct exec_task_layout l = exec_task_layout(s->exec);

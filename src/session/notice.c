@@ -52,7 +52,7 @@ static bool is_gate_var(const struct session *s, const struct d_node *n)
 }
 
 /* Does it make a variable of the gate something that is not 0, as far as one can see? */
-static bool opens_gate(const struct d_node *n, const void *arg)
+static bool opens_gate(void *arg, struct d_node *n)
 {
 	if (n->op == D_ASSIGN && n->assign_op == D_CONST && n->arg[1]->op == D_CONST && !n->arg[1]->value)
 		return false;
@@ -113,7 +113,7 @@ static const char *only_function(struct session *s)
 		const struct provider_group *g = s->used.v[e->group];
 		const char *own;
 
-		if (!session_clause_has(e->clause, opens_gate, s))
+		if (!d_clause_walk(e->clause, opens_gate, s))
 			continue;
 		own = g->provider->needs_python && !strcmp(g->probes.v[0]->name, "function-entry")
 			  ? function_of(s, e->clause)

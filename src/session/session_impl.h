@@ -7,9 +7,8 @@
  *   providers.c  opened, and what they call                     signals.c  what ends a run
  *   plan.c       clauses -> probes, by group                    output.c   -o, and the last flush
  *   choose.c     who runs the programs: the kernel, or the vm   notice.c   what is said when it is the vm
- *   enable.c     probes -> enablings                            walk.c     what is in a clause
- *   run.c        load, attach, and out again                    records.c  the consumer, and what it asks
- *   loop.c       while it runs (run_impl.h)
+ *   enable.c     probes -> enablings                            records.c  the consumer, and what it asks
+ *   run.c        load, attach, and out again                    loop.c     while it runs (run_impl.h)
  */
 #ifndef PYDTRACE_SESSION_IMPL_H
 #define PYDTRACE_SESSION_IMPL_H
@@ -145,10 +144,6 @@ bool session_traces_threads(const struct session *s);
 int session_scope_check(struct session *s);
 void session_scope_note(struct session *s);    /* what is seen of them, in one line */
 void session_scope_explain(struct session *s); /* -v: what else is different */
-
-typedef bool session_is(const struct d_node *n, const void *arg);
-/* Is there a node in the clause, its predicate too, for which `is` says so? */
-bool session_clause_has(const struct d_clause *c, session_is *is, const void *arg);
 
 /* The consumer of the loaded programs, into s->consumer. */
 int session_consumer_open(struct session *s);
