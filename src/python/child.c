@@ -74,47 +74,56 @@ int python_child_attach(struct python_child *c, struct python **out, const struc
 	return ret;
 }
 
-/* Make it stand still, if it does not: a launcher that is running. */
-static void child_halt(struct python_child *c)
+/*
+ * Make it stand still, if it does not: a launcher that is running. What it stopped for is left in the kernel, for who goes on
+ * with it. The signal that is about to be delivered, or 0.
+ */
+static int child_halt(struct python_child *c)
 {
-	struct user_regs_struct regs;
+	siginfo_t si;
+	int ret;
 
 	if (c->held)
-		return;
-	ptrace(PTRACE_INTERRUPT, c->pid, 0, 0);
-	while (ptrace(PTRACE_GETREGS, c->pid, 0, &regs) && errno == ESRCH && !c->ended) {
-		int status;
-
-		if (waitpid(c->pid, &status, __WALL) == c->pid && !WIFSTOPPED(status)) {
-			c->ended = true;
-			c->status = status;
-		}
+		return 0;
+	/* Its first thread was replaced in an execve by one that is not ours (fs/exec.c, de_thread()). */
+	if (ptrace(PTRACE_INTERRUPT, c->pid, 0, 0) && errno == ESRCH) {
+		c->traced = false;
+		return 0;
 	}
+	do {
+		ret = waitid(P_PID, (id_t)c->pid, &si, WSTOPPED | WEXITED | WNOWAIT | __WALL);
+	} while (ret && errno == EINTR);
+	if (!ret && (si.si_code == CLD_TRAPPED || si.si_code == CLD_STOPPED))
+		return si.si_status >> 8 ? 0 : si.si_status;
+	c->ended = ret || waitpid(c->pid, &c->status, __WALL) == c->pid;
+	return 0;
+}
+
+/* Nothing of ours is left in it. */
+static int child_clean(struct python_child *c, int *sig)
+{
+	*sig = 0;
+	if (!c->traced || c->ended)
+		return 0;
+	*sig = child_halt(c);
+	return c->traced && !c->ended ? child_break_clear(c) : 0;
 }
 
 int python_hand_over(struct python_child *c)
 {
-	int ret;
+	int sig, ret = child_clean(c, &sig);
 
-	if (!c->traced || c->ended)
-		return 0;
-	child_halt(c);
-	if (c->ended)
-		return 0;
-	ret = child_break_clear(c);
 	c->traced = c->held = false;
 	return ret;
 }
 
 int python_release(struct python_child *c)
 {
-	int ret;
+	int sig, ret = child_clean(c, &sig);
 
-	if (!c->traced || c->ended)
-		return 0;
-	ret = python_hand_over(c);
-	if (!c->ended && ptrace(PTRACE_DETACH, c->pid, 0, 0) && errno != ESRCH)
+	if (c->traced && !c->ended && ptrace(PTRACE_DETACH, c->pid, 0, sig) && errno != ESRCH)
 		ret = -errno;
+	c->traced = c->held = false;
 	return ret;
 }
 

@@ -125,8 +125,8 @@ void target_trace_own(struct target_trace *tr, struct target *t, u64 ip)
 }
 
 /*
- * A thread that is ours already. Either it stands in a stop that was waited for: the child of -c, which has just been
- * started, no call is under way; or its stop is still to come.
+ * A thread that is ours already. Either it stands in a stop that was waited for: the child of -c, held before its program
+ * begins; or the stop, and what it stands for, is still to be dealt with.
  */
 static void row_take(struct target_trace *tr, struct trace_row *r)
 {
@@ -142,6 +142,7 @@ static void row_take(struct target_trace *tr, struct trace_row *r)
 	r->fresh = false;
 	r->syscalls = true;
 	stop_check(tr, r->th.tid);
+	call_look(tr, r);
 	ptrace(PTRACE_SYSCALL, r->th.tid, 0, 0);
 }
 
@@ -200,7 +201,6 @@ static void all_settle(struct target_trace *tr, struct trace_process *p)
 	u64 deadline = now_ns() + ALL_MS * 1000000ull;
 	struct trace_row *r = tr->first;
 
-	tr->opening = true;
 	while (r) {
 		if (r->p != p || !r->fresh)
 			r = r->next;
@@ -209,7 +209,6 @@ static void all_settle(struct target_trace *tr, struct trace_process *p)
 		else
 			r = tr->first; /* this one and others may be gone */
 	}
-	tr->opening = false;
 }
 
 static int all_fail(struct target *t, int ret, struct diag *diag)
@@ -237,12 +236,13 @@ int target_trace_all(struct target_trace *tr, struct target *t, struct diag *dia
 
 	if (!p)
 		return diag_fail(diag, ENOMEM, "out of memory");
-	p->all = true;
+	p->all = tr->opening = true;
 	ret = all_threads(tr, p);
 	if (!ret && !trace_has_process(tr, t->pid))
 		ret = -ESRCH; /* a zombie */
 	if (!ret)
 		all_settle(tr, p);
+	tr->opening = false;
 	if (!ret && tr->blind)
 		ret = -EOPNOTSUPP;
 	if (ret) {

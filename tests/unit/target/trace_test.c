@@ -329,6 +329,40 @@ static void adopts_a_held_child(void **state)
 	job_end(&j);
 }
 
+static void reads_one(struct job *j)
+{
+	char c;
+
+	job_ready(j);
+	if (read(j->go[0], &c, 1) == 1)
+		make_calls(N);
+}
+
+/* It is in a call, which ends without having begun; how the stop was held, waited for or not, does not matter. */
+static void adopts_a_child_in_a_call(void **state)
+{
+	for (int round = 0; round < 2; round++) {
+		struct job j;
+		siginfo_t si;
+
+		job_start(&j, reads_one);
+		assert_int_equal(ptrace(PTRACE_SEIZE, j.pid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL), 0);
+		job_go(&j);
+		while (state_of(j.pid) != 'S')
+			usleep(1000);
+		assert_int_equal(ptrace(PTRACE_INTERRUPT, j.pid, 0, 0), 0);
+		assert_int_equal(waitid(P_PID, (id_t)j.pid, &si, WSTOPPED | __WALL | (round ? WNOWAIT : 0)), 0);
+		job_trace_all(&j);
+		job_serve(&j, 5);
+		assert_int_equal(write(j.go[1], "x", 1), 1);
+		assert_int_equal(job_serve(&j, 10000), 0);
+		job_counted(&j, N);
+		assert_int_equal(j.seen.enter[SYS_read], 0);
+		assert_int_equal(j.seen.leave[SYS_read], 1);
+		job_end(&j);
+	}
+}
+
 static void says_who_traces(void **state)
 {
 	struct job j;
@@ -371,6 +405,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(others_do_not_matter),
 	    cmocka_unit_test(children_are_left_alone),
 	    cmocka_unit_test(adopts_a_held_child),
+	    cmocka_unit_test(adopts_a_child_in_a_call),
 	    cmocka_unit_test(says_who_traces),
 	};
 
