@@ -41,9 +41,17 @@ static bool compares_thread_int(struct d_node *n)
 				n->arg[1]->type->is_signed);
 }
 
-/* The variable that is not 0 where n, no && or ||, is true; NULL: it tells of none. */
+/* Is it to be run in every thread: does it do more than give a value? */
+static bool is_felt(struct d_node *n)
+{
+	return d_has_effect(n) || d_can_fault(n);
+}
+
+/* The variable that is not 0 where n, no && or ||, is true; NULL: it tells of none, or is to be run to know (its keys). */
 static const struct d_var *demanded(struct d_node *n)
 {
+	if (is_felt(n))
+		return NULL;
 	if (is_thread_int(n))
 		return n->var;
 	return compares_thread_int(n) ? n->arg[0]->var : NULL;
@@ -59,12 +67,12 @@ static enum demand demand(struct d_node *n)
 		if (n->op == D_LOR)
 			return a < b ? a : b;
 		/* Whether the right side is true does not tell what the left one has done already. */
-		return a >= b || d_has_effect(n->arg[0]) ? a : b;
+		return a >= b || is_felt(n->arg[0]) ? a : b;
 	}
 	return !v ? DEMAND_NONE : v->nkeys ? DEMAND_SLOT : DEMAND_VAR;
 }
 
-/* The conjunct that asks for most, of those that are reached before anything has an effect; NULL: none asks for anything. */
+/* The conjunct that asks for most, of those that are reached before anything is felt; NULL: none asks for anything. */
 static struct d_node *demanding(const struct cg_enabling *e)
 {
 	struct d_node *best = NULL;
@@ -72,7 +80,7 @@ static struct d_node *demanding(const struct cg_enabling *e)
 	for (u32 i = 0; i < e->nconj; i++) {
 		if (demand(e->conj[i]) > (best ? demand(best) : DEMAND_NONE))
 			best = e->conj[i];
-		if (d_has_effect(e->conj[i]))
+		if (is_felt(e->conj[i]))
 			break;
 	}
 	return best;

@@ -85,7 +85,7 @@ void gen_slot_free(struct gen *g);
 
 /* --- gate.c --------------------------------------------------------------------------------------- */
 
-/* Is every clause of the group false in a thread that has no slot, whatever else holds? */
+/* Is every clause of the group false in a thread that has no slot, whatever else holds, and neither does anything nor faults? */
 bool gen_slot_is_needed(struct gen *g);
 /*
  * The program of cg_output.prog_gate, all but its way out, which is 0 when it comes to its end. False: there is no such

@@ -381,6 +381,8 @@ bool d_clause_walk(const struct d_clause *c, d_visit *fn, void *arg);
 
 /* Does it change a variable? */
 bool d_has_effect(struct d_node *n);
+/* Can it end the clause, so that ERROR fires? (That memory for text is lacking is not meant.) After d_check(). */
+bool d_can_fault(struct d_node *n);
 
 /* The type in which two integers are computed and compared (C's usual arithmetic conversions). */
 const struct d_type *d_type_arith(const struct d_type *a, const struct d_type *b);

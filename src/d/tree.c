@@ -77,6 +77,27 @@ bool d_has_effect(struct d_node *n)
 	return d_node_walk(n, is_effect, NULL);
 }
 
+/* The user's memory is read, or something is divided by what may be 0. */
+static bool is_risk(void *arg, struct d_node *n)
+{
+	enum d_op op = n->op == D_ASSIGN ? n->assign_op : n->op;
+
+	switch (op) {
+	case D_DEREF: return true;
+	case D_DIV:
+	case D_MOD: return n->arg[1]->op != D_CONST || !n->arg[1]->value;
+	case D_CALL: return n->subr == D_SUBR_COPYINSTR || n->subr == D_SUBR_COPYIN;
+	case D_ARGS: return n->type->kind == D_STRING;
+	case D_CAST: return n->type->kind == D_STRING && n->arg[0]->type->kind != D_STRING;
+	default: return false;
+	}
+}
+
+bool d_can_fault(struct d_node *n)
+{
+	return d_node_walk(n, is_risk, NULL);
+}
+
 static void split(struct d_node *n, struct d_node **out, u32 *count)
 {
 	if (n->op == D_LAND) {

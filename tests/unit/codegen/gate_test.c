@@ -61,6 +61,26 @@ static void test_variables(void **state)
 	    {"/ self->a && g++ /", "a"},
 	    {"/ (g++ && self->a) || self->b /", ""},
 	    {"/ (self->a && g++) || self->b /", "a b"},
+	    {"/ self->arr[g++] /", ""},
+	    {"/ self->arr[g++] > 0 && self->a /", ""},
+	    /* So has what can fault. */
+	    {"/ copyinstr(8) == \"x\" && self->a /", ""},
+	    {"/ self->a && copyinstr(8) == \"x\" /", "a"},
+	    {"/ self->arr[1] && copyinstr(8) == \"x\" && self->a /", "arr"},
+	    {"/ (copyinstr(8) == \"x\" && self->a) || self->b /", ""},
+	    {"/ (self->a && copyinstr(8) == \"x\") || self->b /", "a b"},
+	    {"/ strlen(copyinstr(8)) && self->a /", ""},
+	    {"/ strlen(args[0]) && self->a /", ""},
+	    {"/ stringof(copyin(arg0, 3)) == \"x\" && self->a /", ""},
+	    {"/ strlen(execname) && self->a /", "a"},
+	    {"/ *(int *)arg0 && self->a /", ""},
+	    {"/ ((int *)arg0)[1] && self->a /", ""},
+	    {"/ self->arr[*(int *)arg0] /", ""},
+	    {"/ arg0 / 2 && self->a /", "a"},
+	    {"/ arg0 % -2 && self->a /", "a"},
+	    {"/ 2 / arg0 && self->a /", ""},
+	    {"/ arg0 % g && self->a /", ""},
+	    {"/ self->a && arg0 / g /", "a"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
