@@ -258,8 +258,11 @@ u32 target_trace_poll(struct target_trace *tr)
 	struct trace_stop s;
 	u32 n = 0;
 
-	while (n < POLL_MAX && stop_next(tr, &s) && stop_handle(tr, &s))
+	while (n < POLL_MAX && stop_next(tr, &s) && stop_handle(tr, &s)) {
 		n++;
+		if (tr->nthreads == 1) /* a look would be in vain: this one runs, and there is no other */
+			break;
+	}
 	return n;
 }
 
