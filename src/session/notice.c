@@ -43,20 +43,24 @@ int session_scope_check(struct session *s)
 
 /* --- where threads are traced ------------------------------------------------------------------------- */
 
-static bool is_gate_var(const struct session *s, const struct d_node *n)
+/* Is it the variable *arg? */
+static bool is_var(const void *arg, const struct d_node *n)
 {
-	for (u32 i = 0; n->op == D_VAR && i < s->cg.ngate; i++)
-		if (s->cg.gate[i] == n->var)
-			return true;
-	return false;
+	return n->op == D_VAR && n->var == *(const struct d_var *const *)arg;
 }
 
-/* Does it make a variable of the gate something that is not 0, as far as one can see? */
-static bool opens_gate(void *arg, struct d_node *n)
+/* Does it make the variable *arg 0? */
+static bool closes(void *arg, struct d_node *n)
 {
-	if (n->op == D_ASSIGN && n->assign_op == D_CONST && n->arg[1]->op == D_CONST && !n->arg[1]->value)
-		return false;
-	return (n->op == D_ASSIGN || (n->op >= D_PREINC && n->op <= D_POSTDEC)) && is_gate_var(arg, n->arg[0]);
+	return n->op == D_ASSIGN && n->assign_op == D_CONST && n->arg[1]->op == D_CONST && !n->arg[1]->value &&
+	       is_var(arg, n->arg[0]);
+}
+
+/* Does it make it something else, as far as one can see? */
+static bool opens(void *arg, struct d_node *n)
+{
+	return (n->op == D_ASSIGN || (n->op >= D_PREINC && n->op <= D_POSTDEC)) && is_var(arg, n->arg[0]) &&
+	       !closes(arg, n);
 }
 
 /* Is it the name of a Python function: copyinstr(arg1), or probefunc? */
@@ -90,38 +94,66 @@ static const char *function_by_predicate(struct session *s, const struct d_claus
 	return NULL;
 }
 
-static const char *function_of(struct session *s, const struct d_clause *c)
+static const char *function_by_name(const struct d_clause *c)
 {
-	const char *name = function_by_predicate(s, c);
+	const char *name = c->descs[0].func;
 
-	if (name)
-		return name;
-	name = c->descs[0].func;
 	for (u32 i = 0; i < c->ndescs; i++)
 		if (c->descs[i].by_id || glob_has_magic(c->descs[i].func) || strcmp(c->descs[i].func, name) != 0)
 			return NULL;
 	return *name ? name : NULL;
 }
 
-/* The Python function whose entry alone opens the gate; NULL: it is not that simple. */
+/* The one Python function at whose entry, or return, the clause runs; NULL: there are others, or it is no such probe. */
+static const char *function_of(struct session *s, const struct cg_enabling *e, const char *probe)
+{
+	const struct provider_group *g = s->used.v[e->group];
+	const char *name;
+
+	if (!g->provider->needs_python || strcmp(g->probes.v[0]->name, probe) != 0)
+		return NULL;
+	name = function_by_predicate(s, e->clause);
+	return name ? name : function_by_name(e->clause);
+}
+
+/* Is v, which is made other than 0 at the entry of the function, 0 again after its return? */
+static bool is_closed(struct session *s, const struct d_var *v, const char *function)
+{
+	for (size_t i = 0; i < s->enablings.n; i++) {
+		const struct cg_enabling *e = &s->enablings.v[i];
+		const char *at = function_of(s, e, "function-return");
+
+		if (at && !strcmp(at, function) && d_clause_walk(e->clause, closes, &v))
+			return true;
+	}
+	return false;
+}
+
+/* Is v only inside of one function, *name (NULL: of any), other than 0? */
+static bool is_inside(struct session *s, const struct d_var *v, const char **name)
+{
+	for (size_t i = 0; i < s->enablings.n; i++) {
+		const struct cg_enabling *e = &s->enablings.v[i];
+		const char *at;
+
+		if (!d_clause_walk(e->clause, opens, &v))
+			continue;
+		at = function_of(s, e, "function-entry");
+		if (!at || (*name && strcmp(*name, at) != 0) || !is_closed(s, v, at))
+			return false;
+		*name = at;
+	}
+	return true;
+}
+
+/* The Python function whose entry alone opens the gate, and whose return closes it; NULL: it is not that simple. */
 static const char *only_function(struct session *s)
 {
 	const char *name = NULL;
 
-	for (size_t i = 0; i < s->enablings.n; i++) {
-		const struct cg_enabling *e = &s->enablings.v[i];
-		const struct provider_group *g = s->used.v[e->group];
-		const char *own;
-
-		if (!d_clause_walk(e->clause, opens_gate, s))
-			continue;
-		own = g->provider->needs_python && !strcmp(g->probes.v[0]->name, "function-entry")
-			  ? function_of(s, e->clause)
-			  : NULL;
-		if (!own || (name && strcmp(name, own) != 0))
+	for (u32 i = 0; i < s->cg.ngate; i++)
+		if (!is_inside(s, s->cg.gate[i], &name))
 			return NULL;
-		name = own;
-	}
 	return name;
 }
 

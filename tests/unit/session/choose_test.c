@@ -99,7 +99,7 @@ static void no_tracing(void **state)
 
 /* --- what is said ----------------------------------------------------------------------------------- */
 
-/* A script compiled where `l` is lacking. Its BEGIN stands for the entry of a Python function, if it has one. */
+/* A script compiled where `l` is lacking. Its BEGIN and END stand for the entry and the return of a Python function, if it has them. */
 static struct world *compiled(const char *text, const struct bpf_lack *l)
 {
 	struct world *w = undecided(text, l, -EPERM);
@@ -121,9 +121,12 @@ static void pretend_python(struct world *w, const char *func)
 		g->provider = &provider_python;
 		g->probes.v[0]->name = !strcmp(g->name, "END") ? "function-return" : "function-entry";
 	}
-	for (size_t i = 0; i < w->s.prog.clauses.n; i++)
-		if (!strncmp(w->s.prog.clauses.v[i]->descs[0].name, "BEGIN", 5))
-			w->s.prog.clauses.v[i]->descs[0].func = func;
+	for (size_t i = 0; i < w->s.prog.clauses.n; i++) {
+		struct d_desc *d = &w->s.prog.clauses.v[i]->descs[0];
+
+		if (!strcmp(d->name, "BEGIN") || !strcmp(d->name, "END"))
+			d->func = func;
+	}
 }
 
 static void nothing_to_see(void **state)
@@ -168,6 +171,8 @@ static void something_to_see(void **state)
 #define TAIL  ". With root or setcap cap_bpf,cap_perfmon,cap_sys_ptrace=ep: by eBPF\n"
 #define EXACT " (exact; about 10 us each there)"
 #define BEGUN "BEGIN /copyinstr(arg1) == \"get_link_actions\"/ "
+#define ENDED " END /copyinstr(arg1) == \"get_link_actions\" && self->t/ "
+#define VAGUE "no CAP_BPF: system calls by ptrace, only in threads whose self->t is set" EXACT TAIL
 #define CALLS " syscall:::entry /self->t/ { @[probefunc] = count(); } "
 
 static void where_calls_are_seen(void **state)
@@ -177,24 +182,36 @@ static void where_calls_are_seen(void **state)
 		const struct bpf_lack *lack;
 		const char *message;
 	} cases[] = {
-	    {BEGUN "{ self->t = 1; } END { self->t = 0; }" CALLS, "", &no_cap,
+	    {BEGUN "{ self->t = 1; }" ENDED "{ self->t = 0; }" CALLS, "", &no_cap,
 	     "no CAP_BPF: system calls by ptrace, only inside get_link_actions" EXACT TAIL},
-	    {BEGUN "{ self->t++; } END { self->t = 0; }" CALLS, "", &denied,
+	    {BEGUN "{ self->t++; }" ENDED "{ trace(1); self->t = 0; }" CALLS, "", &denied,
 	     "the kernel denies bpf(2) here (seccomp or lockdown): system calls by ptrace, only inside "
 	     "get_link_actions" EXACT "\n"},
-	    {"BEGIN /probefunc == \"C.m\"/ { self->t = timestamp; }" CALLS, "", &no_cap,
+	    {"BEGIN /probefunc == \"C.m\"/ { self->t = timestamp; } END { self->t = 0; }" CALLS, "C.m", &no_cap,
 	     "no CAP_BPF: system calls by ptrace, only inside C.m" EXACT TAIL},
-	    {"BEGIN { self->t = 1; }" CALLS, "C.m", &no_cap,
+	    {"BEGIN { self->t = 1; } END { self->t = 0; }" CALLS, "C.m", &no_cap,
 	     "no CAP_BPF: system calls by ptrace, only inside C.m" EXACT TAIL},
+	    {BEGUN "{ self->t = 1; self->u = 1; }" ENDED "{ self->t = 0; self->u = 0; }" CALLS
+		   "syscall:::return /self->u/ { @r = count(); }",
+	     "", &no_cap, "no CAP_BPF: system calls by ptrace, only inside get_link_actions" EXACT TAIL},
 	    /* Which function it is cannot be told, or there are several, or it is none. */
-	    {"BEGIN { self->t = 1; }" CALLS, "C.*", &no_cap,
-	     "no CAP_BPF: system calls by ptrace, only in threads whose self->t is set" EXACT TAIL},
-	    {"BEGIN { self->t = 1; }" CALLS, "", &no_cap,
-	     "no CAP_BPF: system calls by ptrace, only in threads whose self->t is set" EXACT TAIL},
-	    {BEGUN "{ self->t = 1; } BEGIN /copyinstr(arg1) == \"other\"/ { self->t = 1; }" CALLS, "", &no_cap,
-	     "no CAP_BPF: system calls by ptrace, only in threads whose self->t is set" EXACT TAIL},
-	    {BEGUN "{ self->t = 1; } END { self->t = 1; }" CALLS, "", &no_cap,
-	     "no CAP_BPF: system calls by ptrace, only in threads whose self->t is set" EXACT TAIL},
+	    {"BEGIN { self->t = 1; } END { self->t = 0; }" CALLS, "C.*", &no_cap, VAGUE},
+	    {"BEGIN { self->t = 1; } END { self->t = 0; }" CALLS, "", &no_cap, VAGUE},
+	    {BEGUN "{ self->t = 1; } BEGIN /copyinstr(arg1) == \"other\"/ { self->t = 1; }" ENDED
+		   "{ self->t = 0; }" CALLS,
+	     "", &no_cap, VAGUE},
+	    {BEGUN "{ self->t = 1; } END { self->t = 1; }" ENDED "{ self->t = 0; }" CALLS, "", &no_cap, VAGUE},
+	    /* Nothing makes it 0 again, or not the same function, or not for sure, or not both. */
+	    {BEGUN "{ self->t = 1; }" CALLS, "", &no_cap, VAGUE},
+	    {BEGUN "{ self->t = 1; }" ENDED "{ self->u = 0; }" CALLS, "", &no_cap, VAGUE},
+	    {BEGUN "{ self->t++; }" ENDED "{ self->t--; }" CALLS, "", &no_cap, VAGUE},
+	    {BEGUN "{ self->t = 1; } END /copyinstr(arg1) == \"other\"/ { self->t = 0; }" CALLS, "", &no_cap,
+	     VAGUE},
+	    {BEGUN "{ self->t = 1; } tick-1s { self->t = 0; }" CALLS, "", &no_cap, VAGUE},
+	    {BEGUN "{ self->t = 1; self->u = 1; }" ENDED "{ self->t = 0; }" CALLS
+		   "syscall:::return /self->u/ { @r = count(); }",
+	     "", &no_cap,
+	     "no CAP_BPF: system calls by ptrace, only in threads whose self->t or self->u is set" EXACT TAIL},
 	    {BEGUN "{ self->t = 1; } syscall:::return /self->u/ { self->u = 1; }" CALLS, "", &no_cap,
 	     "no CAP_BPF: system calls by ptrace, only in threads whose self->t or self->u is set" EXACT TAIL},
 	    {BEGUN "{ self->t = 1; } syscall:::return { @[probefunc] = count(); }" CALLS, "", &no_cap,
