@@ -78,7 +78,6 @@ int session_run(struct session_config *cfg, struct diag *diag)
 	    .out = stdout,
 	    .exec_lack = bpf_caps_lack,
 	    .prog = {.arena = cfg->arena},
-	    .sigfd = -1,
 	    .signals = -1,
 	    .null = -1,
 	};

@@ -86,7 +86,8 @@ struct session {
 	struct exec *exec;
 	struct consumer *consumer;
 	struct cg_state *state;
-	int sigfd, signals, null; /* a signalfd; what polls readable after a signal; /dev/null. -1: none */
+	int signals, null; /* what polls readable after a signal; /dev/null. -1: none */
+	sigset_t end_signals;
 	pthread_t signal_thread;
 	bool signal_thread_runs, mask_set;
 	pid_t printer;  /* the thread of ours that may be stuck in a write; 0: none */

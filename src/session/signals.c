@@ -3,13 +3,13 @@
  * The signals that end a run. They are blocked everywhere and taken by a thread, because the session itself may be
  * stuck in a write to a pager that does not read: the first signal stops the tracing at once, whatever the session is
  * doing, and the second gets it out of that write and throws the rest of the output away. The session sees a descriptor
- * that polls readable, and cleans up in its own time.
+ * that polls readable, and cleans up in its own time. (The thread does not read a signalfd: whoever does is woken by every
+ * signal of the process, and where calls are traced by ptrace each stop sends one.)
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "session/session_impl.h"
@@ -24,10 +24,11 @@ static void wake(int signo)
 static void *signals_thread(void *arg)
 {
 	struct session *s = arg;
-	struct signalfd_siginfo info;
 	s64 first = 0;
 
-	while (read(s->sigfd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+	for (;;) {
+		if (sigwaitinfo(&s->end_signals, NULL) < 0)
+			continue;
 		if (first && (s64)now_ns() - first < ONE_WISH)
 			continue;
 		first = first ? first : (s64)now_ns();
@@ -78,18 +79,16 @@ static void signals_set(sigset_t *set)
 int session_signals_block(struct session *s)
 {
 	struct sigaction act = {.sa_handler = wake}; /* without SA_RESTART */
-	sigset_t set, old;
+	sigset_t old;
 	int err;
 
-	signals_set(&set);
+	signals_set(&s->end_signals);
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(WAKE, &act, NULL);
-	if (sigprocmask(SIG_BLOCK, &set, &s->old_mask))
+	if (sigprocmask(SIG_BLOCK, &s->end_signals, &s->old_mask))
 		return diag_fail(s->diag, errno, "cannot block signals: %s", strerror(errno));
 	s->mask_set = true;
-	s->sigfd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (s->sigfd >= 0)
-		s->signals = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->signals = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->signals >= 0)
 		s->null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (s->null < 0)
@@ -106,7 +105,8 @@ int session_signals_block(struct session *s)
 void session_signals_stop(struct session *s)
 {
 	if (s->signal_thread_runs) {
-		pthread_cancel(s->signal_thread); /* in its read(); what else it does is no cancellation point */
+		pthread_cancel(
+		    s->signal_thread); /* while it waits; else it does nothing that can be broken off half-way */
 		pthread_join(s->signal_thread, NULL);
 		s->signal_thread_runs = false;
 	}
@@ -114,7 +114,7 @@ void session_signals_stop(struct session *s)
 
 void session_signals_close(struct session *s)
 {
-	const int fds[] = {s->sigfd, s->signals, s->null};
+	const int fds[] = {s->signals, s->null};
 
 	session_signals_stop(s);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
