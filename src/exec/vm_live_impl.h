@@ -60,6 +60,7 @@ struct vm_live {
 	struct target_trace *trace; /* NULL: system calls are not looked at */
 	struct vm_thread *threads[VM_THREAD_BUCKETS];
 	u64 next_cookie, next_reap;
+	u32 nuntraced; /* of the threads: nobody says when these end */
 	u64 lost;
 	struct vm_bell *bell; /* NULL: no agent, or not serving */
 	pthread_t server;     /* while it is `serving` */
@@ -96,6 +97,8 @@ struct vm_thread *vm_thread_get(struct vm *vm, struct target *process, pid_t tid
 struct vm_thread *vm_thread_named(struct vm *vm, const struct vm_site *s, pid_t own_tid);
 /* It has become what its process is called: exec. */
 void vm_thread_rename(struct vm *vm, struct vm_thread *th, pid_t tid);
+/* target_trace knows of the thread, or no more. */
+void vm_thread_traced(struct vm *vm, struct vm_thread *th, bool traced);
 /* Forget one that is not traced any more, if it has ended; or all such, once the time has come. */
 void vm_thread_reap(struct vm *vm, struct vm_thread *th);
 void vm_threads_reap(struct vm *vm, u64 now);

@@ -48,7 +48,9 @@ static bool mail_waits(struct vm_live *l)
 	return false;
 }
 
-/* SIGCHLD is blocked, so what came before is pending and ends the wait at once. */
+/*
+ * For `ns`, UINT64_MAX: without a timer. SIGCHLD is blocked, so what came before is pending and ends the wait at once.
+ */
 static void serve_sleep(struct vm_live *l, u64 ns)
 {
 	const struct timespec ts = {(time_t)(ns / NSEC), (long)(ns % NSEC)};
@@ -58,7 +60,7 @@ static void serve_sleep(struct vm_live *l, u64 ns)
 	sigaddset(&child, SIGCHLD);
 	asleep(l, true);
 	if (!mail_waits(l))
-		sigtimedwait(&child, NULL, &ts);
+		sigtimedwait(&child, NULL, ns == UINT64_MAX ? NULL : &ts);
 	asleep(l, false);
 }
 
@@ -87,13 +89,16 @@ static int cpus(void)
 	return sched_getaffinity(0, sizeof(own), &own) ? 1 : CPU_COUNT(&own);
 }
 
+/* Until a clock's time, or until threads are to be looked for that may have ended. */
 static u64 sleep_time(const struct vm *vm, u64 now)
 {
-	u64 clock = vm_clocks_next(vm);
+	u64 until = vm_clocks_next(vm);
 
-	if (clock > now + LONGEST)
-		return LONGEST;
-	return clock > now ? clock - now : 0;
+	if (vm->live->nuntraced && until > now + LONGEST)
+		until = now + LONGEST;
+	if (until == UINT64_MAX)
+		return until;
+	return until > now ? until - now : 0;
 }
 
 /*

@@ -46,7 +46,7 @@ static struct vm_thread *thread_of(struct vm *vm, struct target_thread *th)
 	if (!own) {
 		th->data = own = vm_thread_get(vm, th->process, th->tid);
 		if (own)
-			own->traced = true;
+			vm_thread_traced(vm, own, true);
 	}
 	return own;
 }
@@ -93,7 +93,7 @@ static void call_ended(void *arg, struct target_thread *th)
 	th->data = NULL;
 	if (!own)
 		return;
-	own->traced = false;
+	vm_thread_traced(arg, own, false);
 	vm_thread_reap(arg, own);
 }
 

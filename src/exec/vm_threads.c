@@ -36,7 +36,16 @@ static struct vm_thread *thread_new(struct vm *vm, struct target *process, pid_t
 	*th = (struct vm_thread){
 	    .next = *b, .process = process, .tid = tid, .own_tid = own_tid, .cookie = ++l->next_cookie};
 	*b = th;
+	l->nuntraced++;
 	return th;
+}
+
+void vm_thread_traced(struct vm *vm, struct vm_thread *th, bool traced)
+{
+	if (th->traced == traced)
+		return;
+	th->traced = traced;
+	vm->live->nuntraced += traced ? -1u : 1u;
 }
 
 static struct vm_thread *thread_find(struct vm_live *l, const struct target *process, pid_t tid)
@@ -149,6 +158,8 @@ static void thread_end(struct vm *vm, struct vm_thread *th)
 	static const u64 ctx[EXEC_MAX_ARGS];
 
 	thread_unlink(vm->live, th);
+	vm_thread_traced(vm, th, false);
+	vm->live->nuntraced--;
 	if (vm->live->point[VM_PROCESS_EXIT] != VM_NO_PROG)
 		vm_run_in(vm, vm->live->point[VM_PROCESS_EXIT], ctx, sizeof(ctx), th, NULL);
 	vm_storage_drop(vm, th->cookie);
