@@ -6,14 +6,6 @@
 
 #include "bpf/bpf.h"
 
-#ifndef CAP_PERFMON /* Linux 5.8 */
-#define CAP_PERFMON 38
-#define CAP_BPF     39
-#endif
-#ifndef CAP_CHECKPOINT_RESTORE /* Linux 5.9 */
-#define CAP_CHECKPOINT_RESTORE 40
-#endif
-
 /*
  * caps.c. Report that `what` failed with `err` (> 0); the causes that the user can do something about (descriptors, memory
  * lock, privilege) are named with the remedy. diag may be NULL: nothing is said. Returns -err.

@@ -12,16 +12,8 @@
 
 #include "bpf/bpf_impl.h"
 
-static const struct {
-	unsigned bit;
-	const char *name;
-} caps[] = {
-    {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
-    {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
-    {CAP_BPF, "CAP_BPF"},
-    {CAP_PERFMON, "CAP_PERFMON"},
-    {CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE"},
-};
+/* Those that are asked for here, in the order in which they are named. */
+static const u32 caps[] = {CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_BPF, CAP_PERFMON, CAP_CHECKPOINT_RESTORE};
 
 /* The kernel's own call; libcap is not worth a dependency. */
 static u64 effective(void)
@@ -44,10 +36,12 @@ const char *bpf_caps_missing(u64 need, char *buf, size_t size)
 	if (have & 1ull << CAP_SYS_ADMIN)
 		have |= 1ull << CAP_BPF | 1ull << CAP_PERFMON | 1ull << CAP_CHECKPOINT_RESTORE;
 	for (size_t i = 0; i < ARRAY_SIZE(caps); i++) {
-		u64 bit = 1ull << caps[i].bit;
+		u64 bit = 1ull << caps[i];
+		char name[32];
 
 		if ((need & bit) && !(have & bit) && n < size)
-			n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? " and " : "", caps[i].name);
+			n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? " and " : "",
+					      capability_text(caps[i], name, sizeof(name)));
 	}
 	return buf;
 }

@@ -31,7 +31,6 @@ struct creds {
 	pid_t parent;
 	u32 seccomp; /* 2: a filter */
 };
-void capability_text(unsigned nr, char *out, size_t size); /* "CAP_SYS_PTRACE" */
 /* -EINVAL when it lacks the users or groups. */
 int parse_creds(const char *text, struct creds *out);
 /* /proc/PID/uid_map: how many users there are in it, and is one of them a user that the reader's namespace has not? */

@@ -86,6 +86,9 @@ bool glob_has_magic(const char *pat);
 /* Parse all of `s` as an integer (0x, 0 prefixes as in C; optional leading '-'). 0, or -EINVAL, -ERANGE. */
 int parse_s64(const char *s, s64 *out);
 
+/* The name of a capability: "CAP_SYS_PTRACE", or "number 63" where we know none. Returns out. */
+const char *capability_text(unsigned nr, char *out, size_t size);
+
 /* --- diagnostics -------------------------------------------------------------------------------- */
 
 /* One text that was given to the compiler: a script, the argument of -n, a macro's value. */

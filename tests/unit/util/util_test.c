@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,6 +164,16 @@ static void a_diagnostic_shortens_a_long_line(void **state)
 	free(text);
 }
 
+static void capabilities_have_names(void **state)
+{
+	char name[32];
+
+	assert_string_equal(capability_text(0, name, sizeof(name)), "CAP_CHOWN");
+	assert_string_equal(capability_text(CAP_SYS_PTRACE, name, sizeof(name)), "CAP_SYS_PTRACE");
+	assert_string_equal(capability_text(CAP_CHECKPOINT_RESTORE, name, sizeof(name)), "CAP_CHECKPOINT_RESTORE");
+	assert_string_equal(capability_text(63, name, sizeof(name)), "number 63");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +185,7 @@ int main(void)
 	    cmocka_unit_test(numbers_are_whole),
 	    cmocka_unit_test(diagnostics_point_at_the_text),
 	    cmocka_unit_test(a_diagnostic_shortens_a_long_line),
+	    cmocka_unit_test(capabilities_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 /* The names of capabilities(7). */
 #include <linux/capability.h>
 
-#include "target/target_impl.h"
+#include "util/util.h"
 
 #define C(name) [CAP_##name] = #name
 static const char *const names[] = {
@@ -50,10 +50,11 @@ static const char *const names[] = {
 };
 #undef C
 
-void capability_text(unsigned nr, char *out, size_t size)
+const char *capability_text(unsigned nr, char *out, size_t size)
 {
 	if (nr < ARRAY_SIZE(names) && names[nr])
 		snprintf(out, size, "CAP_%s", names[nr]);
 	else
 		snprintf(out, size, "number %u", nr); /* of a kernel that is newer than we */
+	return out;
 }
