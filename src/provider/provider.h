@@ -56,7 +56,7 @@ struct provider {
 	/* For --help and -l: one line. */
 	const char *summary;
 	/*
-	 * What a script loses where only single processes can be seen (completes "without CAP_BPF ..."): "system calls of
+	 * What a script loses where only single processes can be seen (completes "without eBPF ..."): "system calls of
 	 * other processes are not seen". NULL: nothing.
 	 */
 	const char *only_kernel;
