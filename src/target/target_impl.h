@@ -76,6 +76,32 @@ int status_read(pid_t pid, struct target_status *out, bool *kernel_thread);
 /* One number of /proc/PID/status, of any thread: that behind `label`; 0 when it is not there. */
 u64 status_field(pid_t pid, const char *label, int base);
 
+/*
+ * A stop or an end of a thread that we trace (stop.c). Looking leaves the stop's code where it is, in the kernel, until the
+ * thread is let go on: were it taken and we then killed before, the signal that it stood for would be lost
+ * (kernel/signal.c, ptrace_stop(); kernel/exit.c, wait_task_stopped()).
+ */
+struct stop {
+	pid_t tid;
+	bool ended;
+	int code; /* the signal, and the event << 8 */
+};
+/* PTRACE_SEIZE. 0; 1: it is ours already; -EBUSY: another traces it; -ESRCH: it has ended; -EPERM. */
+int stop_seize(pid_t tid, unsigned long options);
+/*
+ * Has thread `tid` (0: any that this thread of ours traces or has started) stopped or ended? One in PTRACE_LISTEN is not
+ * shown again (kernel/exit.c, task_stopped_code()).
+ */
+bool stop_peek(pid_t tid, struct stop *out);
+/* Until it has. 0; -ETIMEDOUT; -ESRCH: it is none of ours. */
+int stop_wait(pid_t tid, u64 deadline, struct stop *out);
+/* Between two looks at what does not stop at once: the spins-th. A stop takes microseconds, so at first it is short. */
+void stop_pause(unsigned spins);
+/* The signal that is about to be delivered at this stop; 0: it is another kind of stop. */
+int stop_signal(const struct stop *s);
+/* The thread has ended: leave no zombie. Of the first one of t the status is kept; t may be NULL. */
+void stop_reap(struct target *t, pid_t tid);
+
 /* /proc/PID/mem, a descriptor or -errno (memory.c). */
 int mem_open(pid_t pid);
 

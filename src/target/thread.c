@@ -7,77 +7,37 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "target/target_impl.h"
-
-/*
- * Wait until the thread stands in a ptrace stop and say in which. WNOWAIT leaves the stop's code in the kernel: were
- * it taken and we then killed before PTRACE_CONT, the signal that it stood for would be lost (kernel/signal.c,
- * ptrace_stop() and wait_task_stopped()).
- */
-static int wait_stop(pid_t tid, u64 deadline, int *code)
-{
-	unsigned spins = 0;
-
-	for (;;) {
-		siginfo_t si = {0};
-
-		if (waitid(P_PID, (id_t)tid, &si, WSTOPPED | WEXITED | WNOWAIT | WNOHANG | __WALL)) {
-			if (errno == EINTR)
-				continue;
-			return -ESRCH;
-		}
-		if (si.si_pid == tid) {
-			if (si.si_code == CLD_TRAPPED || si.si_code == CLD_STOPPED) {
-				*code = si.si_status;
-				return 0;
-			}
-			waitid(P_PID, (id_t)tid, &si, WEXITED | WNOHANG | __WALL);
-			return -ESRCH;
-		}
-		if (now_ns() > deadline)
-			return -ETIMEDOUT;
-		if (++spins > 50)
-			usleep(spins > 500 ? 1000 : 50);
-	}
-}
 
 int target_stop(struct target *t, pid_t tid, u32 timeout_ms, struct target_stop *out)
 {
 	u64 deadline = now_ns() + (u64)timeout_ms * 1000000;
-	int code, ret;
+	struct stop s;
+	int ret = stop_seize(tid, 0);
 
 	out->tid = tid;
-	if (ptrace(PTRACE_SEIZE, tid, 0, 0)) {
-		struct target_status st;
-		bool kernel_thread;
-
-		ret = -errno;
-		if (ret == -EPERM && !status_read(tid, &st, &kernel_thread)) {
-			if (st.tracer)
-				ret = st.tracer == gettid() ? 0 : -EBUSY; /* ours: it did not stop in time before */
-			else if (st.state == 'Z' || st.state == 'X')
-				ret = -ESRCH;
-		}
-		if (ret)
-			return ret;
-	}
+	if (ret < 0)
+		return ret;
+	/* Ours already: it did not stop in time before. */
 	if (ptrace(PTRACE_INTERRUPT, tid, 0, 0))
 		return -errno;
-	while (!(ret = wait_stop(tid, deadline, &code))) {
-		if (code >> 8 == PTRACE_EVENT_STOP) {
-			if ((code & 0xff) == SIGTRAP)
+	while (!(ret = stop_wait(tid, deadline, &s)) && !s.ended) {
+		if (s.code >> 8 == PTRACE_EVENT_STOP) {
+			if ((s.code & 0xff) == SIGTRAP)
 				break;
 			ptrace(PTRACE_DETACH, tid, 0, 0); /* a group stop: it stays stopped */
 			return -EAGAIN;
 		}
 		/* A signal on its way: deliver it. Other events are not asked for. */
-		ptrace(PTRACE_CONT, tid, 0, code >> 8 ? 0 : code & 0xff);
+		ptrace(PTRACE_CONT, tid, 0, stop_signal(&s));
 	}
 	if (ret)
 		return ret;
+	if (s.ended) {
+		stop_reap(t, tid);
+		return -ESRCH;
+	}
 	if (ptrace(PTRACE_GETREGS, tid, 0, &out->regs) ||
 	    ptrace(PTRACE_GETSIGMASK, tid, sizeof(out->mask), &out->mask)) {
 		ret = -errno;

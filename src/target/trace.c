@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "target/trace_impl.h"
 
@@ -31,54 +30,32 @@ unsigned long trace_options(const struct trace_process *p)
 	return PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | (p->all ? PTRACE_O_TRACECLONE : 0);
 }
 
-/* Until the row has met a stop. 0, -ESRCH: it has ended (the row is gone), -ETIMEDOUT. */
+/* Until the row has met a stop. 0, -ESRCH: it has ended (the row is gone), -ETIMEDOUT: it may also have another id by now. */
 static int row_settle(struct target_trace *tr, struct trace_row *r, u64 deadline)
 {
 	pid_t tid = r->th.tid;
-	struct trace_stop s;
+	struct stop s;
 
-	for (unsigned spins = 0; r && r->fresh; spins++) {
-		if (stop_peek(tid, &s)) {
-			stop_handle(tr, &s);
-			r = row_find(tr, tid);
-		} else if (now_ns() > deadline) {
+	for (; r && r->fresh; r = row_find(tr, tid)) {
+		if (stop_wait(tid, deadline, &s))
 			return -ETIMEDOUT;
-		} else {
-			stop_pause(spins);
-		}
+		stop_handle(tr, &s);
 	}
 	return r ? 0 : -ESRCH;
-}
-
-/* Why a thread could not be seized. 0: it is ours already. */
-static int seize_error(pid_t tid, int err)
-{
-	struct target_status st;
-	bool kernel_thread;
-
-	if (err != EPERM)
-		return -err;
-	if (status_read(tid, &st, &kernel_thread))
-		return -ESRCH; /* it ended in between */
-	if (st.tracer)
-		return st.tracer == gettid() ? 0 : -EBUSY;
-	return st.state == 'Z' || st.state == 'X' ? -ESRCH : -EPERM;
 }
 
 /* The row of a thread that is seized and on its way to its first stop. */
 static int row_seize(struct target_trace *tr, struct trace_process *p, pid_t tid, struct trace_row **out)
 {
 	struct trace_row *r = row_add(tr, p, tid);
-	int ret = 0;
+	int ret;
 
 	if (!r)
 		return -ENOMEM;
-	if (ptrace(PTRACE_SEIZE, tid, 0, trace_options(p))) {
-		ret = seize_error(tid, errno);
-		r->set_options = true;
-	}
-	if (!ret && ptrace(PTRACE_INTERRUPT, tid, 0, 0))
-		ret = -errno;
+	ret = stop_seize(tid, trace_options(p));
+	r->set_options = ret == 1;
+	if (ret >= 0)
+		ret = ptrace(PTRACE_INTERRUPT, tid, 0, 0) ? -errno : 0;
 	if (ret)
 		row_remove(tr, r, false);
 	else
@@ -130,7 +107,7 @@ void target_trace_own(struct target_trace *tr, struct target *t, u64 ip)
  */
 static void row_take(struct target_trace *tr, struct trace_row *r)
 {
-	struct trace_stop s;
+	struct stop s;
 
 	r->set_options = true;
 	if (stop_peek(r->th.tid, &s))
@@ -158,17 +135,16 @@ static int all_thread(struct target_trace *tr, struct trace_process *p, pid_t ti
 	if (!r)
 		return -ENOMEM;
 	r->armed = true;
-	if (!ptrace(PTRACE_SEIZE, tid, 0, trace_options(p))) {
-		ptrace(PTRACE_INTERRUPT, tid, 0, 0); /* an error: it ends */
-		return 1;
+	ret = stop_seize(tid, trace_options(p));
+	if (ret < 0) {
+		row_remove(tr, r, false);
+		return ret == -ESRCH ? 0 : ret;
 	}
-	ret = seize_error(tid, errno);
-	if (!ret) {
+	if (ret)
 		row_take(tr, r);
-		return 1;
-	}
-	row_remove(tr, r, false);
-	return ret == -ESRCH ? 0 : ret;
+	else
+		ptrace(PTRACE_INTERRUPT, tid, 0, 0); /* an error: it ends */
+	return 1;
 }
 
 /* Seize until a list of the threads has none that is new: by then each new one is seized by the kernel. */
@@ -255,7 +231,7 @@ int target_trace_all(struct target_trace *tr, struct target *t, struct diag *dia
 
 u32 target_trace_poll(struct target_trace *tr)
 {
-	struct trace_stop s;
+	struct stop s;
 	u32 n = 0;
 
 	while (n < POLL_MAX && stop_next(tr, &s) && stop_handle(tr, &s)) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The end of a trace: all threads are let go as they are. */
-#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,20 +7,11 @@
 
 enum { ABSENT_SPINS = 320 }; /* well before the first long pause */
 
-/* Spin for a while, since a stop takes microseconds; then sleep. */
-void stop_pause(unsigned spins)
-{
-	if (spins > 300)
-		usleep(spins > 600 ? 1000 : 50);
-	else if (spins > 30)
-		sched_yield(); /* it may need this processor */
-}
-
 /* Let the stopped ones of process p (NULL: of all) go. How many are left. */
 static u32 release_stopped(struct target_trace *tr, const struct trace_process *p, bool interrupt)
 {
 	struct trace_row *r, *next;
-	struct trace_stop s;
+	struct stop s;
 	u32 left = 0;
 
 	for (r = tr->first; r; r = next) {

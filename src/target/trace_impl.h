@@ -65,13 +65,6 @@ struct target_trace {
 	bool opening;        /* within target_trace_all() or _arm(): nothing is reported */
 };
 
-/* A stop or an end that waitid() showed; its code is still in the kernel. */
-struct trace_stop {
-	pid_t tid;
-	bool ended;
-	int code; /* the signal, and the event << 8 */
-};
-
 /* PTRACE_O_*: what the threads of a process are seized with (trace.c). */
 unsigned long trace_options(const struct trace_process *p);
 
@@ -90,22 +83,18 @@ struct trace_process *trace_process_all(struct target_trace *tr, pid_t pid);
 bool trace_has_process(struct target_trace *tr, pid_t pid);
 
 /* trace_stop.c */
-/* Has thread `tid` (0: any of the table) stopped or ended? */
-bool stop_peek(pid_t tid, struct trace_stop *out);
 /* The next one of the table, or one that stop_handle() has a use for. */
-bool stop_next(struct target_trace *tr, struct trace_stop *out);
+bool stop_next(struct target_trace *tr, struct stop *out);
 /* Deal with it. False: it is none of ours. */
-bool stop_handle(struct target_trace *tr, const struct trace_stop *s);
+bool stop_handle(struct target_trace *tr, const struct stop *s);
 /* The thread stands in a stop: find out whether the kernel tells of calls. */
 void stop_check(struct target_trace *tr, pid_t tid);
 /* Let the thread go, or take note of its end; its row is gone then. False: it is none of ours. */
-bool stop_release(struct target_trace *tr, const struct trace_stop *s);
+bool stop_release(struct target_trace *tr, const struct stop *s);
 
 /* trace_close.c */
 /* Let the threads of process p (NULL: all) go. Those that do not stop in time stay in the table. */
 void rows_release(struct target_trace *tr, const struct trace_process *p);
-/* Between two looks at what does not stop at once: the spins-th. */
-void stop_pause(unsigned spins);
 
 /* trace_call.c */
 /* A stop at a call's entry or exit. */

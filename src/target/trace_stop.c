@@ -10,28 +10,10 @@
 enum { TURN = 8 }; /* every so many stops a thread is asked out of turn */
 
 /*
- * WNOWAIT leaves the stop's code where it is, in the kernel, until the thread is let go on (see thread.c). A thread in
- * PTRACE_LISTEN is not shown again (kernel/exit.c, task_stopped_code()). __WNOTHREAD: what other threads of ours start
- * or trace is theirs.
- */
-bool stop_peek(pid_t tid, struct trace_stop *out)
-{
-	siginfo_t si = {0};
-
-	if (waitid(tid ? P_PID : P_ALL, (id_t)tid, &si,
-		   WSTOPPED | WEXITED | WNOWAIT | WNOHANG | __WALL | __WNOTHREAD))
-		return false;
-	out->tid = si.si_pid;
-	out->ended = si.si_code != CLD_TRAPPED && si.si_code != CLD_STOPPED;
-	out->code = si.si_status;
-	return si.si_pid != 0;
-}
-
-/*
  * The kernel shows the first of its list that has stopped. While two quick threads take turns the others would wait for
  * ever, so now and then one is asked for by its id.
  */
-static bool turn_peek(struct target_trace *tr, struct trace_stop *out)
+static bool turn_peek(struct target_trace *tr, struct stop *out)
 {
 	struct trace_row *r = tr->cursor ? tr->cursor : tr->first;
 
@@ -52,7 +34,7 @@ static bool is_cloned(pid_t tid)
 }
 
 /* Is it for us? If not, another child of ours hides what comes after it in the kernel's list. */
-static bool is_ours(struct target_trace *tr, const struct trace_stop *s)
+static bool is_ours(struct target_trace *tr, const struct stop *s)
 {
 	if (row_find(tr, s->tid))
 		return true;
@@ -61,7 +43,7 @@ static bool is_ours(struct target_trace *tr, const struct trace_stop *s)
 	return is_cloned(s->tid);
 }
 
-bool stop_next(struct target_trace *tr, struct trace_stop *out)
+bool stop_next(struct target_trace *tr, struct stop *out)
 {
 	if (turn_peek(tr, out))
 		return true;
@@ -73,12 +55,6 @@ bool stop_next(struct target_trace *tr, struct trace_stop *out)
 		if (stop_peek(r->th.tid, out))
 			return true;
 	return false;
-}
-
-/* The signal that is about to be delivered at this stop; 0: it is another kind of stop. */
-static int stop_signal(int code)
-{
-	return code >> 8 || code == (SIGTRAP | 0x80) ? 0 : code;
 }
 
 static void row_resume(struct trace_row *r, int sig)
@@ -192,22 +168,8 @@ static const struct stop_kind {
     {-1, false, on_other},
 };
 
-/* The thread has ended: leave no zombie. */
-static void stop_reap(struct target_trace *tr, struct trace_row *r)
-{
-	struct target *t = r->th.process;
-	int status;
-
-	if (wait4(r->th.tid, &status, WNOHANG | __WALL | __WNOTHREAD, NULL) == r->th.tid && t &&
-	    t->pid == r->th.tid) {
-		t->ended = true;
-		t->status = status;
-	}
-	row_remove(tr, r, true);
-}
-
 /* Whose stop it is, where the table does not say so yet. NULL: no thread of ours. */
-static struct trace_row *stop_row(struct target_trace *tr, const struct trace_stop *s)
+static struct trace_row *stop_row(struct target_trace *tr, const struct stop *s)
 {
 	struct trace_row *r = row_find(tr, s->tid);
 
@@ -218,20 +180,21 @@ static struct trace_row *stop_row(struct target_trace *tr, const struct trace_st
 	return r;
 }
 
-bool stop_release(struct target_trace *tr, const struct trace_stop *s)
+bool stop_release(struct target_trace *tr, const struct stop *s)
 {
 	struct trace_row *r = stop_row(tr, s);
 
 	if (!r)
 		return false;
 	if (s->ended) {
-		stop_reap(tr, r);
+		stop_reap(r->th.process, r->th.tid);
+		row_remove(tr, r, true);
 		return true;
 	}
 	if (s->code >> 8 == PTRACE_EVENT_CLONE)
 		clone_row(tr, s->tid);
 	/* With its signal, if that is what it stopped for. After a group stop it stays stopped. */
-	if (ptrace(PTRACE_DETACH, s->tid, 0, stop_signal(s->code)))
+	if (ptrace(PTRACE_DETACH, s->tid, 0, stop_signal(s)))
 		return false; /* it is being killed, and its end will show */
 	row_remove(tr, r, true);
 	return true;
@@ -258,7 +221,7 @@ static void stop_first(struct target_trace *tr, struct trace_row *r, bool betwee
 		call_look(tr, r);
 }
 
-bool stop_handle(struct target_trace *tr, const struct trace_stop *s)
+bool stop_handle(struct target_trace *tr, const struct stop *s)
 {
 	struct trace_row *r = row_find(tr, s->tid);
 	const struct stop_kind *kind = kinds;
