@@ -20,6 +20,9 @@ static int load_maps(struct kernel_exec *k, struct diag *diag)
 		if (fd < 0)
 			return fd;
 		k->maps[i].fd = fd;
+		fd = kernel_ring_open(&k->exec, i);
+		if (fd < 0)
+			return diag_fail(diag, -fd, "cannot make the ring of records: %s", strerror(-fd));
 	}
 	return 0;
 }
@@ -272,6 +275,7 @@ static int kernel_open(struct exec **out, struct diag *diag)
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return diag_fail(diag, ENOMEM, "out of memory");
+	libbpf_set_print(NULL); /* what goes wrong is for us to say, once */
 	k->exec = (struct exec){.methods = &kernel_methods, .ncpus = (u32)ncpus};
 	*out = &k->exec;
 	return 0;

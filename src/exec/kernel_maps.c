@@ -186,22 +186,20 @@ static int record(void *arg, void *data, size_t size)
 	return m->result ? -ECANCELED : 0;
 }
 
-static int ring_open(struct exec *e, u32 map)
+int kernel_ring_open(struct exec *e, u32 map)
 {
 	struct kernel_map *m = &kernel_of(e)->maps[map];
 
-	if (!m->ring)
+	if (e->image->maps[map].type == BPF_MAP_TYPE_RINGBUF)
 		m->ring = ring_buffer__new(m->fd, record, m, NULL);
-	return m->ring ? 0 : -errno;
+	return m->ring || e->image->maps[map].type != BPF_MAP_TYPE_RINGBUF ? 0 : -errno;
 }
 
 int kernel_ring_drain(struct exec *e, u32 map, exec_record_fn *fn, void *arg)
 {
 	struct kernel_map *m = &kernel_of(e)->maps[map];
-	int n = ring_open(e, map);
+	int n;
 
-	if (n)
-		return n;
 	m->fn = fn;
 	m->arg = arg;
 	m->result = 0;
@@ -211,5 +209,5 @@ int kernel_ring_drain(struct exec *e, u32 map, exec_record_fn *fn, void *arg)
 
 int kernel_ring_fd(struct exec *e, u32 map)
 {
-	return ring_open(e, map) ? -1 : ring_buffer__epoll_fd(kernel_of(e)->maps[map].ring);
+	return ring_buffer__epoll_fd(kernel_of(e)->maps[map].ring);
 }

@@ -14,7 +14,7 @@
 
 #include "session/session_impl.h"
 
-#define WAKE     SIGUSR1     /* interrupts a write; does nothing else */
+#define WAKE     SIGUSR1     /* interrupts a write; ends the thread that waits */
 #define ONE_WISH 300000000ll /* ns: timeout(1) signals the command, and then its group: that is no second Ctrl-C */
 
 static void wake(int signo)
@@ -24,10 +24,17 @@ static void wake(int signo)
 static void *signals_thread(void *arg)
 {
 	struct session *s = arg;
+	sigset_t waited = s->end_signals;
 	s64 first = 0;
 
+	sigaddset(&waited, WAKE); /* session_signals_stop() */
+
 	for (;;) {
-		if (sigwaitinfo(&s->end_signals, NULL) < 0)
+		int signo = sigwaitinfo(&waited, NULL);
+
+		if (signo == WAKE)
+			return NULL;
+		if (signo < 0)
 			continue;
 		if (first && (s64)now_ns() - first < ONE_WISH)
 			continue;
@@ -105,8 +112,7 @@ int session_signals_block(struct session *s)
 void session_signals_stop(struct session *s)
 {
 	if (s->signal_thread_runs) {
-		pthread_cancel(
-		    s->signal_thread); /* while it waits; else it does nothing that can be broken off half-way */
+		pthread_kill(s->signal_thread, WAKE);
 		pthread_join(s->signal_thread, NULL);
 		s->signal_thread_runs = false;
 	}

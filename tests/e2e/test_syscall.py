@@ -10,10 +10,10 @@ import harness
 PYTHON = harness.interpreters()[0]
 ENTRY = "python$target:__main__:target:function-entry"
 SAY = 'END { printf("n: %d\\n", n); }'
-# A call that nobody else makes, of whoever it is.
+# A call that only these programs make, in two of them.
 OTHERS = """
 python$1:::function-entry /copyinstr(arg1) == "target"/ { n++; }
-syscall::getpgid:entry /arg0 == 4242/ { @[pid == $1 ? "ours" : "theirs"] = count(); }
+syscall::getpgid:entry /arg0 == 4242 && (pid == $1 || pid == $2)/ { @[pid == $1 ? "ours" : "theirs"] = count(); }
 END { printf("n: %d\\n", n); }
 """
 
@@ -21,7 +21,7 @@ END { printf("n: %d\\n", n); }
 def work_of_two(start, pydtrace, *flags):
     """What OTHERS counts in a process that is traced, and in one that is not."""
     ours, theirs = start(PYTHON.argv("asked.py")), start(PYTHON.argv("asked.py"))
-    tracer = pydtrace(*flags, "-n", OTHERS, ours.pid).wait_matched()
+    tracer = pydtrace(*flags, "-n", OTHERS, ours.pid, theirs.pid).wait_matched()
     ours.work("30")
     theirs.work("70")
     tracer.stop()

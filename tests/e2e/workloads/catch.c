@@ -14,7 +14,8 @@ static void handler(int number, siginfo_t *info, void *context)
 	int n = __atomic_fetch_add(&ncaught, 1, __ATOMIC_SEQ_CST);
 
 	if (n < 4096)
-		caught[n] = (struct caught){number, info->si_code, info->si_pid, info->si_uid, info->si_value.sival_int};
+		caught[n] =
+		    (struct caught){number, info->si_code, info->si_pid, info->si_uid, info->si_value.sival_int};
 }
 
 int catch_signal(int number, int flags)
