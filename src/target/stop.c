@@ -3,26 +3,47 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "target/target_impl.h"
 
-int stop_seize(pid_t tid, unsigned long options)
+/* Why it may not be seized. -EPERM: no reason is seen. */
+static int seize_refused(pid_t tid)
 {
 	struct target_status st;
 	bool kernel_thread;
 
-	if (!ptrace(PTRACE_SEIZE, tid, 0, options))
-		return 0;
-	if (errno != EPERM)
-		return -errno;
 	if (status_read(tid, &st, &kernel_thread))
 		return -ESRCH; /* it ended in between */
 	if (st.tracer)
 		return st.tracer == gettid() ? 1 : -EBUSY;
 	return st.state == 'Z' || st.state == 'X' ? -ESRCH : -EPERM;
+}
+
+/* The kernel knows which thread it was; we only how it was called then. */
+static int seize_done(pid_t pid, pid_t tid)
+{
+	if (tid == pid || !syscall(SYS_tgkill, pid, tid, 0) || errno != ESRCH)
+		return 0;
+	return status_field(pid, "\nTracerPid:", 10) == (u64)gettid() ? 2 : -ESRCH;
+}
+
+int stop_seize(pid_t tid, unsigned long options)
+{
+	pid_t pid = (pid_t)status_field(tid, "\nTgid:", 10);
+	int ret, tries = 3;
+
+	/* Refused without a reason: after an execve of another thread that is another one by now, which was not asked for. */
+	do {
+		ret = watch_seize(pid, tid, options);
+		if (!ret)
+			return seize_done(pid, tid);
+		if (ret == -EPERM)
+			ret = seize_refused(tid);
+	} while (ret == -EPERM && --tries);
+	return ret;
 }
 
 /* 1: it has; 0: not yet; -ESRCH: there is nothing to wait for. */
