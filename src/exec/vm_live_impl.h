@@ -90,6 +90,7 @@ void vm_bell_stop(struct vm_live *l);
 
 /* vm_serve.c */
 int vm_serve(struct exec *e);
+bool vm_mail_waits(struct vm *vm); /* has some agent not been answered? */
 void vm_serve_end(struct exec *e);
 
 /* vm_threads.c: the record of a thread, by either of its names; NULL: there is no such thread in the process. */

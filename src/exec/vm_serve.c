@@ -35,9 +35,11 @@ static void asleep(struct vm_live *l, bool yes)
 		python_mail_asleep(l->sites.v[i].python, yes);
 }
 
-/* Has some agent not been answered? After asleep(): one that asks later rings. */
-static bool mail_waits(struct vm_live *l)
+/* After asleep() it is certain: who asks later rings. */
+bool vm_mail_waits(struct vm *vm)
 {
+	struct vm_live *l = vm->live;
+
 	for (size_t i = 0; i < l->sites.n; i++) {
 		u32 seen;
 		const u32 *bell = python_mail_bell(l->sites.v[i].python, &seen);
@@ -51,15 +53,16 @@ static bool mail_waits(struct vm_live *l)
 /*
  * For `ns`, UINT64_MAX: without a timer. SIGCHLD is blocked, so what came before is pending and ends the wait at once.
  */
-static void serve_sleep(struct vm_live *l, u64 ns)
+static void serve_sleep(struct vm *vm, u64 ns)
 {
+	struct vm_live *l = vm->live;
 	const struct timespec ts = {(time_t)(ns / NSEC), (long)(ns % NSEC)};
 	sigset_t child;
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	asleep(l, true);
-	if (!mail_waits(l))
+	if (!vm_mail_waits(vm))
 		sigtimedwait(&child, NULL, ns == UINT64_MAX ? NULL : &ts);
 	asleep(l, false);
 }
@@ -127,6 +130,12 @@ static void luck_slept(struct luck *l)
 		l->left = 1;
 }
 
+/* May there be more to deal with, of which no signal tells? One tells of all that had stopped by then. */
+static bool is_more(const struct vm_live *l)
+{
+	return l->trace && target_trace_threads(l->trace) > 1;
+}
+
 static void serve(struct vm *vm)
 {
 	struct vm_live *l = vm->live;
@@ -142,7 +151,7 @@ static void serve(struct vm *vm)
 				luck.left = LUCK;
 			looking = luck_lasts(&luck);
 			came = looking ? now_ns() : now;
-			if (looking)
+			if (looking || is_more(l))
 				continue;
 		} else if (looking && now - came < SPIN) {
 			__builtin_ia32_pause();
@@ -150,7 +159,7 @@ static void serve(struct vm *vm)
 		} else if (looking) {
 			luck_failed(&luck);
 		}
-		serve_sleep(l, sleep_time(vm, now));
+		serve_sleep(vm, sleep_time(vm, now));
 		luck_slept(&luck);
 		looking = false;
 	}

@@ -39,6 +39,8 @@ bool vm_site_take(struct vm *vm, struct vm_site *s)
 		regs.r8 = (u64)m.line;
 		regs.r9 = m.function;
 		vm_run_in(vm, s->prog[m.event], &regs, sizeof(regs), th, NULL);
+		if (l->trace)
+			target_trace_favour(l->trace, th->tid); /* it has the GIL */
 		if (l->trace && l->gate != VM_NO_PROG)
 			thread_arm(vm, th);
 	}

@@ -105,9 +105,15 @@ static void call_execed(void *arg, struct target_thread *th, pid_t former)
 		vm_thread_rename(arg, own, th->tid);
 }
 
+static bool mail_presses(void *arg)
+{
+	return vm_mail_waits(arg);
+}
+
 const struct target_trace_ops vm_trace_ops = {
     .enter = call_enter,
     .leave = call_leave,
     .ended = call_ended,
     .execed = call_execed,
+    .presses = mail_presses,
 };

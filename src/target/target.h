@@ -153,8 +153,10 @@ struct target_trace_ops {
 	void (*ended)(void *arg, struct target_thread *th);
 	/* An exec made thread th, which was called `former`, the only thread of its process (tid is the process's now). */
 	void (*execed)(void *arg, struct target_thread *th, pid_t former);
+	/* Asked between two stops: does something else press, so that target_trace_poll() is to come back first? */
+	bool (*presses)(void *arg);
 };
-/* 0, or -ENOMEM. ops->ended and execed may be NULL. */
+/* 0, or -ENOMEM. All but enter and leave may be NULL. */
 int target_trace_open(struct target_trace **out, const struct target_trace_ops *ops, void *arg);
 /*
  * Let all threads go, as they are: running ones run, stopped ones stay stopped. NULL is allowed. One that cannot be stopped
@@ -177,8 +179,13 @@ int target_trace_all(struct target_trace *tr, struct target *t, struct diag *dia
 int target_trace_arm(struct target_trace *tr, struct target *t, pid_t tid);
 /* Calls made by the instruction that ends at `ip` are never reported: our own, in the agent. 0: none. */
 void target_trace_own(struct target_trace *tr, struct target *t, u64 ip);
-/* Deal with what has stopped, but not for long; never waits. How many stops those were; 0: there are no more. */
+/*
+ * Deal with what has stopped, but not for long; never waits. How many stops those were; 0: there are no more, nor can there
+ * be where one thread alone is seized.
+ */
 u32 target_trace_poll(struct target_trace *tr);
+/* Others wait for this thread: of several that have stopped it mostly comes first. */
+void target_trace_favour(struct target_trace *tr, pid_t tid);
 /*
  * Sleeps until something may have stopped are the caller's: a stop, and an end, sends SIGCHLD to this process. How many
  * threads are seized:

@@ -236,10 +236,17 @@ u32 target_trace_poll(struct target_trace *tr)
 
 	while (n < POLL_MAX && stop_next(tr, &s) && stop_handle(tr, &s)) {
 		n++;
+		if (tr->ops->presses && tr->ops->presses(tr->arg))
+			break;
 		if (tr->nthreads == 1) /* a look would be in vain: this one runs, and there is no other */
 			break;
 	}
 	return n;
+}
+
+void target_trace_favour(struct target_trace *tr, pid_t tid)
+{
+	tr->favourite = tid;
 }
 
 u32 target_trace_threads(const struct target_trace *tr)

@@ -57,10 +57,13 @@ struct target_trace {
 	const struct target_trace_ops *ops;
 	void *arg;
 	struct trace_row *bucket[TRACE_BUCKETS];
-	struct trace_row *first, *cursor; /* cursor: whose turn it is (see stop_next()) */
+	struct trace_row *first,
+	    *cursor; /* cursor: who is next in a round (see stop_next()); NULL: there is none */
 	struct trace_process *processes;
 	u32 nthreads;
-	u32 turn;
+	u32 pause;   /* stops until the next round */
+	u32 favours; /* stops in which the favourite might have come first */
+	pid_t favourite;
 	bool checked, blind; /* checked: is the kernel blind, without PTRACE_GET_SYSCALL_INFO (Linux 5.3)? */
 	bool opening;        /* within target_trace_all() or _arm(): nothing is reported */
 };

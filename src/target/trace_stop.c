@@ -7,20 +7,46 @@
 
 #include "target/trace_impl.h"
 
-enum { TURN = 8 }; /* every so many stops a thread is asked out of turn */
+enum {
+	FEW = 3, /* threads, of which none can be forgotten over the others */
+	LOOKS = 4,
+	FAVOUR = 8 /* every so many stops the favourite has no precedence */
+};
 
 /*
- * The kernel shows the first of its list that has stopped. While two quick threads take turns the others would wait for
- * ever, so now and then one is asked for by its id.
+ * The kernel shows the first of its list that has stopped, so that quick threads at its head would keep the others waiting
+ * for ever. Now and then all are asked, one after the other: after so many stops that this is LOOKS looks for each. (Always
+ * is worse: of many threads that wait for a lock with a timeout, as CPython's do for the GIL, each one that is let go on
+ * only makes more stops, and who holds the lock comes last.)
  */
+static bool round_peek(struct target_trace *tr, struct stop *out)
+{
+	if (!tr->cursor) {
+		if (tr->pause) {
+			tr->pause--;
+			return false;
+		}
+		tr->cursor = tr->first;
+	}
+	while (tr->cursor) {
+		struct trace_row *r = tr->cursor;
+
+		tr->cursor = r->next;
+		if (stop_peek(r->th.tid, out))
+			return true;
+	}
+	tr->pause = tr->nthreads / LOOKS + 2;
+	return false;
+}
+
+/* Out of the kernel's order. */
 static bool turn_peek(struct target_trace *tr, struct stop *out)
 {
-	struct trace_row *r = tr->cursor ? tr->cursor : tr->first;
-
-	if (tr->nthreads < 3 || ++tr->turn % TURN)
+	if (tr->nthreads < FEW)
 		return false;
-	tr->cursor = r->next;
-	return stop_peek(r->th.tid, out);
+	if (tr->favourite && ++tr->favours % FAVOUR && row_find(tr, tr->favourite) && stop_peek(tr->favourite, out))
+		return true;
+	return round_peek(tr, out);
 }
 
 /* What auto-attaching brings (PTRACE_O_TRACECLONE): a new thread, or a process that is nothing to us. */
