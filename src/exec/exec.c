@@ -136,6 +136,11 @@ void exec_detach(struct exec *e)
 		e->methods->detach(e);
 }
 
+bool exec_lingers(struct exec *e)
+{
+	return e->methods->lingers && e->methods->lingers(e);
+}
+
 void exec_close(struct exec *e)
 {
 	if (!e)

@@ -98,6 +98,11 @@ u64 exec_lost(struct exec *e);
 
 /* Take all links off (detach in the order of attaching); programs that run finish first. Idempotent. */
 void exec_detach(struct exec *e);
+/*
+ * After exec_detach(): are there threads that could not be let go yet? Whoever has more to do that may take its time (a
+ * pager reads what is printed) does it beside exec_serve(), which lets them go when it can.
+ */
+bool exec_lingers(struct exec *e);
 void exec_close(struct exec *e); /* NULL is allowed */
 
 /* Element 0 of an array map that has BPF_F_MMAPABLE, mapped read-write; NULL: it cannot be. */

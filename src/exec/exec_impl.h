@@ -19,6 +19,7 @@ struct exec_methods {
 			     struct diag *diag);
 	int (*attach_clock)(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag);
 	void (*detach)(struct exec *e);
+	bool (*lingers)(struct exec *e);
 	void (*close)(struct exec *e);
 	void *(*map_memory)(struct exec *e, u32 map);
 	int (*map_each)(struct exec *e, u32 map, exec_each_fn *fn, void *arg);

@@ -195,6 +195,7 @@ static const struct exec_methods vm_methods = {
     .serve_end = vm_serve_end,
     .lost = vm_lost,
     .detach = vm_detach,
+    .lingers = vm_lingers,
     .close = vm_close,
     .map_memory = vm_map_memory,
     .map_each = vm_map_each,

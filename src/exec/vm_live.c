@@ -150,7 +150,12 @@ int vm_start(struct exec *e, struct diag *diag)
 	return 0;
 }
 
-/* The mail first: who waits for an answer holds the GIL. */
+bool vm_lingers(struct exec *e)
+{
+	return vm_of(e)->live->lingers;
+}
+
+/* The mail first: who waits for an answer holds the GIL. A second time, nobody is waited for any more. */
 void vm_detach(struct exec *e)
 {
 	struct vm *vm = vm_of(e);
@@ -158,10 +163,14 @@ void vm_detach(struct exec *e)
 
 	for (size_t i = 0; i < l->sites.n; i++)
 		python_mail_open(l->sites.v[i].python, false);
-	target_trace_close(l->trace);
-	l->trace = NULL;
-	vm_threads_free(vm);
+	l->lingers = l->trace && !l->lingers && !target_trace_end(l->trace);
+	if (!l->lingers) {
+		target_trace_close(l->trace);
+		l->trace = NULL;
+		vm_threads_free(vm);
+	}
 	l->sites.n = l->clocks.n = l->processes.n = 0;
+	l->over = false;
 	for (size_t i = 0; i < VM_NPOINTS; i++)
 		l->point[i] = VM_NO_PROG;
 }

@@ -65,7 +65,8 @@ struct vm_live {
 	struct vm_bell *bell; /* NULL: no agent, or not serving */
 	pthread_t server;     /* while it is `serving` */
 	bool serving;
-	bool over; /* exec_serve_end() was called */
+	bool over;    /* exec_serve_end() was called */
+	bool lingers; /* detached, but some threads could not be let go yet */
 };
 
 /* vm_live.c: the methods of the executor */
@@ -81,6 +82,7 @@ int vm_start(struct exec *e, struct diag *diag);
 u64 vm_lost(struct exec *e);
 void vm_lose(struct vm *vm); /* one event could not be brought to its program */
 void vm_detach(struct exec *e);
+bool vm_lingers(struct exec *e);
 /* Run a program in thread `th`, whose memory its process gives. */
 int vm_run_in(struct vm *vm, u32 prog, const void *ctx, u32 size, struct vm_thread *th, u64 *r0);
 

@@ -213,4 +213,5 @@ void vm_threads_free(struct vm *vm)
 		}
 		l->threads[b] = NULL;
 	}
+	l->nuntraced = 0;
 }

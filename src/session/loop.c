@@ -175,11 +175,11 @@ static int loop(struct run *r)
 	return err;
 }
 
-static void *loop_thread(void *arg)
+static void *beside_thread(void *arg)
 {
 	struct run *r = arg;
 
-	r->err = loop(r);
+	r->err = r->beside(r);
 	exec_serve_end(r->s->exec);
 	return NULL;
 }
@@ -188,15 +188,16 @@ static void *loop_thread(void *arg)
  * Events are brought by this thread, for it is the one that holds the processes; what waits for a pager, or a record, must
  * not hold them up and is done in a thread of its own. That takes no signal but the one that gets it out of a write.
  */
-static int loop_beside(struct run *r)
+int run_beside(struct run *r, int (*fn)(struct run *r))
 {
 	struct session *s = r->s;
 	sigset_t old;
 	pthread_t thread;
 	int err, served;
 
+	r->beside = fn;
 	session_signals_hold(&old, true);
-	err = pthread_create(&thread, NULL, loop_thread, r);
+	err = pthread_create(&thread, NULL, beside_thread, r);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		return diag_fail(s->diag, err, "cannot start a thread: %s", strerror(err));
@@ -210,5 +211,5 @@ static int loop_beside(struct run *r)
 
 int run_loop(struct run *r)
 {
-	return exec_serves(r->s->exec) ? loop_beside(r) : loop(r);
+	return exec_serves(r->s->exec) ? run_beside(r, loop) : loop(r);
 }

@@ -212,20 +212,27 @@ static int trace(struct run *r)
 	return err;
 }
 
+static int print_end(struct run *r)
+{
+	int err;
+
+	run_printing(r->s, true);
+	err = finish(r);
+	run_printing(r->s, false);
+	return err;
+}
+
 int session_trace(struct session *s)
 {
 	struct run r = {.s = s, .misses = arena_new_array(s->arena, u64, s->used.n)};
-	int err = load(s), end;
+	int err = load(s);
 
 	if (err)
 		return err;
 	wall_clock(s);
 	err = trace(&r);
 	detach(s);
-	if (err == -EPIPE || !s->consumer)
+	if (err || !s->consumer)
 		return err;
-	run_printing(s, true);
-	end = err ? 0 : finish(&r);
-	run_printing(s, false);
-	return err ? err : end;
+	return exec_lingers(s->exec) ? run_beside(&r, print_end) : print_end(&r);
 }

@@ -14,9 +14,10 @@ struct run {
 	bool stop, interrupted, abort;
 	bool unserved; /* nobody brings events any more */
 	s64 next_drain, next_status;
-	u64 *misses; /* by program, as last reported */
-	u64 lost;    /* exec_lost(), as last reported */
-	int err;     /* of the loop */
+	u64 *misses;                  /* by program, as last reported */
+	u64 lost;                     /* exec_lost(), as last reported */
+	int (*beside)(struct run *r); /* what run_beside() does */
+	int err;                      /* of it */
 };
 
 /* run.c */
@@ -30,5 +31,7 @@ void run_take_signals(struct run *r);
 void run_losses_report(struct run *r);
 /* Drain, tick and print until the run is over, and switch the programs off. 0 or -errno, said already. */
 int run_loop(struct run *r);
+/* fn() in a thread of its own while this one brings events, or lets go of those that it holds. What fn() returns. */
+int run_beside(struct run *r, int (*fn)(struct run *r));
 
 #endif

@@ -159,9 +159,11 @@ struct target_trace_ops {
 /* 0, or -ENOMEM. All but enter and leave may be NULL. */
 int target_trace_open(struct target_trace **out, const struct target_trace_ops *ops, void *arg);
 /*
- * Let all threads go, as they are: running ones run, stopped ones stay stopped. NULL is allowed. One that cannot be stopped
- * within 2 s (it waits for a vfork, for a disk) is let go by the end of our thread.
+ * Let all threads go, as they are: running ones run, stopped ones stay stopped. Nothing is reported from here on. False: some
+ * do not stop in time, as a vfork or a disk keeps them; target_trace_poll() lets them go when they do.
  */
+bool target_trace_end(struct target_trace *tr);
+/* The same, and free it; what does not stop is let go by the kernel, at the end of our thread. NULL is allowed. */
 void target_trace_close(struct target_trace *tr);
 /*
  * See every call of every thread of t, also of those that start later. A process that this thread of ours holds by ptrace

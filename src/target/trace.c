@@ -223,7 +223,7 @@ int target_trace_all(struct target_trace *tr, struct target *t, struct diag *dia
 		ret = -EOPNOTSUPP;
 	if (ret) {
 		p->all = false;
-		rows_release(tr, p);
+		rows_release(tr, p, STOP_MS);
 		return all_fail(t, ret, diag);
 	}
 	return 0;
@@ -234,7 +234,7 @@ u32 target_trace_poll(struct target_trace *tr)
 	struct stop s;
 	u32 n = 0;
 
-	while (n < POLL_MAX && stop_next(tr, &s) && stop_handle(tr, &s)) {
+	while (n < POLL_MAX && stop_next(tr, &s) && (tr->ending ? stop_release(tr, &s) : stop_handle(tr, &s))) {
 		n++;
 		if (tr->ops->presses && tr->ops->presses(tr->arg))
 			break;

@@ -60,9 +60,9 @@ static void absent_drop(struct target_trace *tr)
  * Only a stopped thread can be let go, so those that run are interrupted (which makes epoll_wait and its like fail with
  * EINTR, signal(7)).
  */
-void rows_release(struct target_trace *tr, const struct trace_process *p)
+void rows_release(struct target_trace *tr, const struct trace_process *p, u32 ms)
 {
-	u64 deadline = now_ns() + STOP_MS * 1000000ull;
+	u64 deadline = now_ns() + ms * 1000000ull;
 	u32 left = release_stopped(tr, p, true);
 
 	for (unsigned spins = 0; (left || (!p && tr->first)) && now_ns() < deadline; spins++) {
@@ -73,13 +73,21 @@ void rows_release(struct target_trace *tr, const struct trace_process *p)
 	}
 }
 
+bool target_trace_end(struct target_trace *tr)
+{
+	tr->ending = true;
+	rows_release(tr, NULL, END_MS);
+	return !tr->first;
+}
+
 void target_trace_close(struct target_trace *tr)
 {
 	struct trace_process *p, *next;
 
 	if (!tr)
 		return;
-	rows_release(tr, NULL);
+	if (!tr->ending)
+		rows_release(tr, NULL, STOP_MS);
 	while (tr->first) /* it does not stop (it waits for a vfork, for a disk): our own end lets it go */
 		row_remove(tr, tr->first, true);
 	for (p = tr->processes; p; p = next) {

@@ -28,7 +28,8 @@ enum {
 	TRACE_CALLS =
 	    8, /* of one thread, each but the last below a signal's handler; more: the oldest is given up */
 	TRACE_BUCKETS = 1024,
-	STOP_MS = 2000 /* how long the end of a trace waits for stops */
+	STOP_MS = 2000, /* how long the end of a trace waits for stops */
+	END_MS = 300    /* where it may go on beside something else */
 };
 
 struct trace_process {
@@ -65,6 +66,7 @@ struct target_trace {
 	u32 favours; /* stops in which the favourite might have come first */
 	pid_t favourite;
 	bool checked, blind; /* checked: is the kernel blind, without PTRACE_GET_SYSCALL_INFO (Linux 5.3)? */
+	bool ending;         /* target_trace_end(): who stops is let go */
 	bool opening;        /* within target_trace_all() or _arm(): nothing is reported */
 };
 
@@ -97,7 +99,7 @@ bool stop_release(struct target_trace *tr, const struct stop *s);
 
 /* trace_close.c */
 /* Let the threads of process p (NULL: all) go. Those that do not stop in time stay in the table. */
-void rows_release(struct target_trace *tr, const struct trace_process *p);
+void rows_release(struct target_trace *tr, const struct trace_process *p, u32 ms);
 
 /* trace_call.c */
 /* A stop at a call's entry or exit. */
