@@ -29,7 +29,8 @@ enum {
 #define WATCH_SIGNAL SIGRTMAX /* nobody else here has a use for it */
 
 struct watch {
-	pid_t pid; /* the process of the thread */
+	pid_t pid, tid;
+	bool ended; /* the very thread that is seized: it was, and we had to reap it */
 	char task[32];
 	timer_t timer;
 	volatile sig_atomic_t seizing;
@@ -53,7 +54,10 @@ static void reap_thread(struct watch *w, pid_t tid)
 	si.si_pid = 0;
 	if (!tid || tid == w->pid || waitid(P_PID, (id_t)tid, &si, WEXITED | WNOHANG | __WALL))
 		return;
-	if (si.si_pid == tid && told)
+	if (si.si_pid != tid)
+		return;
+	w->ended |= tid == w->tid;
+	if (told)
 		told(told_arg, tid);
 }
 
@@ -142,7 +146,7 @@ static int seize_timed(struct watch *w, pid_t tid, unsigned long options)
 int watch_seize(pid_t pid, pid_t tid, unsigned long options)
 {
 	struct sigaction sa = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART}, old_sa;
-	struct watch w = {.pid = pid};
+	struct watch w = {.pid = pid, .tid = tid};
 	sigset_t mask, old_mask;
 	int ret;
 
@@ -157,7 +161,7 @@ int watch_seize(pid_t pid, pid_t tid, unsigned long options)
 	pthread_sigmask(SIG_SETMASK, &old_mask, NULL);
 	sigaction(WATCH_SIGNAL, &old_sa, NULL);
 	pthread_mutex_unlock(&one_at_a_time);
-	return ret;
+	return w.ended ? -ESRCH : ret;
 }
 
 void stop_tell_reaped(stop_reaped_fn fn, void *arg)
