@@ -144,3 +144,21 @@ void vm_bell_stop(struct vm_live *l)
 	free(b);
 	l->bell = NULL;
 }
+
+void vm_bell_asleep(struct vm_live *l, bool yes)
+{
+	for (size_t i = 0; i < l->sites.n; i++)
+		python_mail_asleep(l->sites.v[i].python, yes);
+}
+
+bool vm_bell_waits(const struct vm_live *l)
+{
+	for (size_t i = 0; i < l->sites.n; i++) {
+		u32 seen;
+		const u32 *bell = python_mail_bell(l->sites.v[i].python, &seen);
+
+		if (__atomic_load_n(bell, __ATOMIC_SEQ_CST) != seen)
+			return true;
+	}
+	return false;
+}

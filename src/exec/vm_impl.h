@@ -4,7 +4,7 @@
  * vm checks while it runs: each access must lie in memory that the program may touch, calls nest and instructions
  * are counted, and a helper gets only maps of the image. A program that breaks a rule ends with -EFAULT.
  *
- *   vm.c          open, run, maps; vm_load.c load     vm_memory.c   what may be touched
+ *   vm.c          the executor; vm_load.c, vm_run.c   vm_memory.c   what may be touched
  *   vm_insn.c     the interpreter                     vm_helpers.c  one row for each helper (vm_helpers_*.c)
  *   vm_maps.c     any map                             vm_array.c vm_hash.c vm_queue.c vm_ring.c
  *   vm_facts.c    what /proc knows of a thread        vm_live_impl.h  what brings events from other processes

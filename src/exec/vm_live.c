@@ -175,29 +175,7 @@ void vm_detach(struct exec *e)
 		l->point[i] = VM_NO_PROG;
 }
 
-void vm_lose(struct vm *vm)
-{
-	__atomic_add_fetch(&vm->live->lost, 1, __ATOMIC_RELAXED);
-}
-
 u64 vm_lost(struct exec *e)
 {
 	return __atomic_load_n(&vm_of(e)->live->lost, __ATOMIC_RELAXED);
-}
-
-static int target_memory(void *arg, void *dst, u64 addr, u32 n)
-{
-	return target_read(arg, addr, dst, n);
-}
-
-int vm_run_in(struct vm *vm, u32 prog, const void *ctx, u32 size, struct vm_thread *th, u64 *r0)
-{
-	struct exec_thread t; /* the name is not cleared: it is not known yet */
-
-	t.pid = target_pid(th->process);
-	t.tid = th->tid;
-	t.cookie = th->cookie;
-	t.known = th->known;
-	t.cpu = th->cpu;
-	return vm_run_program(vm, prog, ctx, size, &t, target_memory, th->process, r0);
 }

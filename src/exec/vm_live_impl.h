@@ -80,22 +80,26 @@ int vm_add_process(struct exec *e, struct target *t);
 void vm_set_gate(struct exec *e, u32 prog);
 int vm_start(struct exec *e, struct diag *diag);
 u64 vm_lost(struct exec *e);
-void vm_lose(struct vm *vm); /* one event could not be brought to its program */
 void vm_detach(struct exec *e);
 bool vm_lingers(struct exec *e);
-/* Run a program in thread `th`, whose memory its process gives. */
-int vm_run_in(struct vm *vm, u32 prog, const void *ctx, u32 size, struct vm_thread *th, u64 *r0);
 
 /* vm_bell.c: from here on the calling thread is sent SIGCHLD when an agent rings. 0 or -errno. */
 int vm_bell_start(struct vm_live *l);
 void vm_bell_stop(struct vm_live *l);
+/* Agents ring while we are asleep. */
+void vm_bell_asleep(struct vm_live *l, bool yes);
+/* Has some agent not been answered? While we are asleep that is certain: who asks later rings. */
+bool vm_bell_waits(const struct vm_live *l);
 
 /* vm_serve.c */
 int vm_serve(struct exec *e);
-bool vm_mail_waits(struct vm *vm); /* has some agent not been answered? */
 void vm_serve_end(struct exec *e);
 
-/* vm_threads.c: the record of a thread, by either of its names; NULL: there is no such thread in the process. */
+/* vm_threads.c */
+/* Run a program in thread `th`, whose memory its process gives. */
+int vm_run_in(struct vm *vm, u32 prog, const void *ctx, u32 size, struct vm_thread *th, u64 *r0);
+void vm_lose(struct vm *vm); /* one event could not be brought to its program */
+/* The record of a thread, by either of its names; NULL: there is no such thread in the process. */
 struct vm_thread *vm_thread_get(struct vm *vm, struct target *process, pid_t tid);
 struct vm_thread *vm_thread_named(struct vm *vm, const struct vm_site *s, pid_t own_tid);
 /* It has become what its process is called: exec. */

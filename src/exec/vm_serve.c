@@ -29,42 +29,20 @@ void vm_serve_end(struct exec *e)
 
 /* --- sleep ------------------------------------------------------------------------------------------ */
 
-static void asleep(struct vm_live *l, bool yes)
-{
-	for (size_t i = 0; i < l->sites.n; i++)
-		python_mail_asleep(l->sites.v[i].python, yes);
-}
-
-/* After asleep() it is certain: who asks later rings. */
-bool vm_mail_waits(struct vm *vm)
-{
-	struct vm_live *l = vm->live;
-
-	for (size_t i = 0; i < l->sites.n; i++) {
-		u32 seen;
-		const u32 *bell = python_mail_bell(l->sites.v[i].python, &seen);
-
-		if (__atomic_load_n(bell, __ATOMIC_SEQ_CST) != seen)
-			return true;
-	}
-	return false;
-}
-
 /*
  * For `ns`, UINT64_MAX: without a timer. SIGCHLD is blocked, so what came before is pending and ends the wait at once.
  */
-static void serve_sleep(struct vm *vm, u64 ns)
+static void serve_sleep(struct vm_live *l, u64 ns)
 {
-	struct vm_live *l = vm->live;
 	const struct timespec ts = {(time_t)(ns / NSEC), (long)(ns % NSEC)};
 	sigset_t child;
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	asleep(l, true);
-	if (!vm_mail_waits(vm))
+	vm_bell_asleep(l, true);
+	if (!vm_bell_waits(l))
 		sigtimedwait(&child, NULL, ns == UINT64_MAX ? NULL : &ts);
-	asleep(l, false);
+	vm_bell_asleep(l, false);
 }
 
 /* --- the loop --------------------------------------------------------------------------------------- */
@@ -159,7 +137,7 @@ static void serve(struct vm *vm)
 		} else if (looking) {
 			luck_failed(&luck);
 		}
-		serve_sleep(vm, sleep_time(vm, now));
+		serve_sleep(l, sleep_time(vm, now));
 		luck_slept(&luck);
 		looking = false;
 	}

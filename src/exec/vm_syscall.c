@@ -107,7 +107,7 @@ static void call_execed(void *arg, struct target_thread *th, pid_t former)
 
 static bool mail_presses(void *arg)
 {
-	return vm_mail_waits(arg);
+	return vm_bell_waits(((struct vm *)arg)->live);
 }
 
 const struct target_trace_ops vm_trace_ops = {

@@ -26,6 +26,28 @@ static bool thread_lives(struct target *process, pid_t tid)
 	return !syscall(SYS_tgkill, target_pid(process), tid, 0) || errno == EPERM;
 }
 
+static int target_memory(void *arg, void *dst, u64 addr, u32 n)
+{
+	return target_read(arg, addr, dst, n);
+}
+
+int vm_run_in(struct vm *vm, u32 prog, const void *ctx, u32 size, struct vm_thread *th, u64 *r0)
+{
+	struct exec_thread t; /* the name is not cleared: it is not known yet */
+
+	t.pid = target_pid(th->process);
+	t.tid = th->tid;
+	t.cookie = th->cookie;
+	t.known = th->known;
+	t.cpu = th->cpu;
+	return vm_run_program(vm, prog, ctx, size, &t, target_memory, th->process, r0);
+}
+
+void vm_lose(struct vm *vm)
+{
+	__atomic_add_fetch(&vm->live->lost, 1, __ATOMIC_RELAXED);
+}
+
 static struct vm_thread *thread_new(struct vm *vm, struct target *process, pid_t tid, pid_t own_tid)
 {
 	struct vm_live *l = vm->live;
