@@ -30,9 +30,8 @@ static int seize_done(pid_t pid, pid_t tid)
 	return status_field(pid, "\nTracerPid:", 10) == (u64)gettid() ? 2 : -ESRCH;
 }
 
-int stop_seize(pid_t tid, unsigned long options)
+int stop_seize(pid_t pid, pid_t tid, unsigned long options)
 {
-	pid_t pid = (pid_t)status_field(tid, "\nTgid:", 10);
 	int ret, tries = 3;
 
 	/* Refused without a reason: after an execve of another thread that is another one by now, which was not asked for. */

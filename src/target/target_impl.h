@@ -87,11 +87,11 @@ struct stop {
 	int code; /* the signal, and the event << 8 */
 };
 /*
- * PTRACE_SEIZE. 0; 1: it is ours already; 2: it is now, but an execve of its own has made it the first thread of its process
+ * PTRACE_SEIZE of a thread of process `pid`. 0; 1: it is ours already; 2: it is now, but an execve of its own has made it the first thread of its process
  * meanwhile, by that name; -EBUSY: another traces it; -ESRCH: it has ended; -EPERM; -ETIMEDOUT: its process is in an execve
  * that does not come to an end. It may have to reap other threads of the process that we trace (stop_watch.c).
  */
-int stop_seize(pid_t tid, unsigned long options);
+int stop_seize(pid_t pid, pid_t tid, unsigned long options);
 /* Who is told of those, in this thread of ours: in a signal's handler, within stop_seize(). NULL: nobody. */
 typedef void (*stop_reaped_fn)(void *arg, pid_t tid);
 void stop_tell_reaped(stop_reaped_fn fn, void *arg);

@@ -10,13 +10,28 @@
 
 #include "target/target_impl.h"
 
+/* Seized, but by now it is the first thread of another program, and nobody will look after it. */
+static int stop_renamed(struct target *t, u64 deadline)
+{
+	struct stop s = {0};
+
+	ptrace(PTRACE_INTERRUPT, t->pid, 0, 0);
+	if (!stop_wait(t->pid, deadline, &s) && s.ended)
+		stop_reap(t, t->pid);
+	else
+		ptrace(PTRACE_DETACH, t->pid, 0, stop_signal(&s));
+	return -ESRCH;
+}
+
 int target_stop(struct target *t, pid_t tid, u32 timeout_ms, struct target_stop *out)
 {
 	u64 deadline = now_ns() + (u64)timeout_ms * 1000000;
 	struct stop s;
-	int ret = stop_seize(tid, 0);
+	int ret = stop_seize(t->pid, tid, 0);
 
 	out->tid = tid;
+	if (ret == 2)
+		return stop_renamed(t, deadline);
 	if (ret < 0)
 		return ret;
 	/* Ours already: it did not stop in time before. */

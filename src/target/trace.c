@@ -22,6 +22,7 @@ int target_trace_open(struct target_trace **out, const struct target_trace_ops *
 		return -ENOMEM;
 	tr->ops = ops;
 	tr->arg = arg;
+	stop_tell_reaped(row_reaped, tr);
 	return 0;
 }
 
@@ -44,6 +45,16 @@ static int row_settle(struct target_trace *tr, struct trace_row *r, u64 deadline
 	return r ? 0 : -ESRCH;
 }
 
+/* stop_seize(), after which the row goes by the thread's name. */
+static int row_stop_seize(struct target_trace *tr, struct trace_row *r)
+{
+	int ret = stop_seize(r->p->t->pid, r->th.tid, trace_options(r->p));
+
+	if (ret == 2)
+		row_succeed(tr, r, r->p->t->pid);
+	return ret;
+}
+
 /* The row of a thread that is seized and on its way to its first stop. */
 static int row_seize(struct target_trace *tr, struct trace_process *p, pid_t tid, struct trace_row **out)
 {
@@ -52,14 +63,17 @@ static int row_seize(struct target_trace *tr, struct trace_process *p, pid_t tid
 
 	if (!r)
 		return -ENOMEM;
-	ret = stop_seize(tid, trace_options(p));
+	ret = row_stop_seize(tr, r);
 	r->set_options = ret == 1;
-	if (ret >= 0)
-		ret = ptrace(PTRACE_INTERRUPT, tid, 0, 0) ? -errno : 0;
+	if (ret >= 0 && !ptrace(PTRACE_INTERRUPT, r->th.tid, 0, 0))
+		ret = 0;
+	else if (ret >= 0)
+		ret = ret == 2 ? 0 : -errno; /* 2: it may stand in the stop of its execve (see exec_row()) */
 	if (ret)
 		row_remove(tr, r, false);
 	else
 		*out = r;
+	rows_drop_reaped(tr); /* not this one: it could be interrupted */
 	return ret;
 }
 
@@ -135,15 +149,15 @@ static int all_thread(struct target_trace *tr, struct trace_process *p, pid_t ti
 	if (!r)
 		return -ENOMEM;
 	r->armed = true;
-	ret = stop_seize(tid, trace_options(p));
+	ret = row_stop_seize(tr, r);
 	if (ret < 0) {
 		row_remove(tr, r, false);
 		return ret == -ESRCH ? 0 : ret;
 	}
-	if (ret)
+	if (ret == 1)
 		row_take(tr, r);
 	else
-		ptrace(PTRACE_INTERRUPT, tid, 0, 0); /* an error: it ends */
+		ptrace(PTRACE_INTERRUPT, r->th.tid, 0, 0); /* an error: it ends */
 	return 1;
 }
 
@@ -165,6 +179,7 @@ static int all_threads(struct target_trace *tr, struct trace_process *p)
 			added += ret > 0;
 		}
 		free(v);
+		rows_drop_reaped(tr);
 		if (ret < 0)
 			return ret;
 	}
@@ -234,6 +249,7 @@ u32 target_trace_poll(struct target_trace *tr)
 	struct stop s;
 	u32 n = 0;
 
+	rows_drop_reaped(tr); /* target_stop() seizes, too */
 	while (n < POLL_MAX && stop_next(tr, &s) && (tr->ending ? stop_release(tr, &s) : stop_handle(tr, &s))) {
 		n++;
 		if (tr->ops->presses && tr->ops->presses(tr->arg))

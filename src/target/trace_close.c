@@ -63,8 +63,10 @@ static void absent_drop(struct target_trace *tr)
 void rows_release(struct target_trace *tr, const struct trace_process *p, u32 ms)
 {
 	u64 deadline = now_ns() + ms * 1000000ull;
-	u32 left = release_stopped(tr, p, true);
+	u32 left;
 
+	rows_drop_reaped(tr);
+	left = release_stopped(tr, p, true);
 	for (unsigned spins = 0; (left || (!p && tr->first)) && now_ns() < deadline; spins++) {
 		stop_pause(spins);
 		if (spins == ABSENT_SPINS && !p)
@@ -86,6 +88,7 @@ void target_trace_close(struct target_trace *tr)
 
 	if (!tr)
 		return;
+	stop_tell_reaped(NULL, NULL);
 	if (!tr->ending)
 		rows_release(tr, NULL, STOP_MS);
 	while (tr->first) /* it does not stop (it waits for a vfork, for a disk): our own end lets it go */

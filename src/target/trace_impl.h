@@ -45,6 +45,7 @@ struct trace_row {
 	struct trace_row *prev, *next; /* all */
 	struct trace_process *p;
 	bool armed;       /* its calls are wanted */
+	bool reaped;      /* it has ended, and stop_seize() had to reap it: there will be no stop */
 	bool fresh;       /* its first stop since it was seized or armed is still to come: is it in a call? */
 	bool set_options; /* at its first stop */
 	bool syscalls;    /* it runs by PTRACE_SYSCALL (else PTRACE_CONT) */
@@ -67,6 +68,7 @@ struct target_trace {
 	pid_t favourite;
 	bool checked, blind; /* checked: is the kernel blind, without PTRACE_GET_SYSCALL_INFO (Linux 5.3)? */
 	bool ending;         /* target_trace_end(): who stops is let go */
+	bool reaped;         /* a row is */
 	bool opening;        /* within target_trace_all() or _arm(): nothing is reported */
 };
 
@@ -78,6 +80,12 @@ struct trace_row *row_find(struct target_trace *tr, pid_t tid);
 /* NULL: no memory. p may be NULL. */
 struct trace_row *row_add(struct target_trace *tr, struct trace_process *p, pid_t tid);
 void row_rename(struct target_trace *tr, struct trace_row *r, pid_t tid);
+/* An execve of thread r made it the first thread of process `pid`: the row of that one, if any, goes. */
+void row_succeed(struct target_trace *tr, struct trace_row *r, pid_t pid);
+/* stop_reaped_fn: mark the row. */
+void row_reaped(void *trace, pid_t tid);
+/* The rows so marked go. */
+void rows_drop_reaped(struct target_trace *tr);
 /* `told`: by ops->ended. */
 void row_remove(struct target_trace *tr, struct trace_row *r, bool told);
 /* The process's entry, made when it is not there; NULL: no memory. */

@@ -176,9 +176,7 @@ static struct trace_row *exec_row(struct target_trace *tr, struct trace_row *r, 
 	f = row_find(tr, (pid_t)former);
 	if (!f)
 		return r;
-	if (r)
-		row_remove(tr, r, true);
-	row_rename(tr, f, tid);
+	row_succeed(tr, f, tid);
 	return f;
 }
 

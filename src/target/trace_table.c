@@ -61,6 +61,38 @@ void row_rename(struct target_trace *tr, struct trace_row *r, pid_t tid)
 	chain_in(tr, r);
 }
 
+void row_succeed(struct target_trace *tr, struct trace_row *r, pid_t pid)
+{
+	struct trace_row *first = row_find(tr, pid);
+
+	if (first == r)
+		return;
+	if (first)
+		row_remove(tr, first, true);
+	row_rename(tr, r, pid);
+}
+
+void row_reaped(void *trace, pid_t tid)
+{
+	struct target_trace *tr = trace;
+	struct trace_row *r = row_find(tr, tid);
+
+	if (r)
+		r->reaped = tr->reaped = true;
+}
+
+void rows_drop_reaped(struct target_trace *tr)
+{
+	struct trace_row *next, *r = tr->reaped ? tr->first : NULL;
+
+	tr->reaped = false;
+	for (; r; r = next) {
+		next = r->next;
+		if (r->reaped)
+			row_remove(tr, r, true);
+	}
+}
+
 void row_remove(struct target_trace *tr, struct trace_row *r, bool told)
 {
 	chain_out(tr, r);

@@ -77,6 +77,8 @@ static void exec_end(struct job *j, u64 begin)
 
 	assert_true(now_ns() - begin < SEIZE_MS * 1000000ull);
 	status = job_serve(j, 500);
+	assert_int_equal(j->seen.ended_tid == (pid_t)tids_of(j)->seized || j->seen.ended > 1, 1);
+	assert_int_equal(target_trace_threads(j->tr), 0);
 	if (status != -1)
 		assert_int_equal(status, 5 << 8);
 	assert_int_equal(job_end(j), 5 << 8);
@@ -103,6 +105,37 @@ static void seize_another(void **state)
 	exec_begin(&j);
 	begin = now_ns();
 	assert_int_equal(target_trace_arm(j.tr, j.t, (pid_t)tids_of(&j)->sleeps), -ESRCH);
+	exec_end(&j, begin);
+}
+
+static void seize_who_execs(void **state)
+{
+	struct job j;
+	u64 begin;
+	int ret;
+
+	exec_begin(&j);
+	begin = now_ns();
+	ret = target_trace_arm(j.tr, j.t, (pid_t)tids_of(&j)->execs);
+	/* The execve may be faster: then there is no thread of that name any more. */
+	assert_int_equal(ret, tracer_of(j.pid) ? 0 : -ESRCH);
+	assert_int_equal(target_trace_threads(j.tr), ret ? 0 : 1);
+	assert_true(!j.seen.former ||
+		    j.seen.former == (pid_t)tids_of(&j)->execs); /* it may be past telling of it */
+	assert_int_equal(j.seen.ended, 1);
+	exec_end(&j, begin);
+}
+
+static void stop_who_execs(void **state)
+{
+	struct target_stop s;
+	struct job j;
+	u64 begin;
+
+	exec_begin(&j);
+	begin = now_ns();
+	assert_int_equal(target_stop(j.t, (pid_t)tids_of(&j)->execs, 100, &s), -ESRCH);
+	assert_int_equal(tracer_of(j.pid), 0);
 	exec_end(&j, begin);
 }
 
@@ -176,8 +209,9 @@ static void signals_stay(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(seize_the_first), cmocka_unit_test(seize_another), cmocka_unit_test(seize_all),
-	    cmocka_unit_test(stop_one),        cmocka_unit_test(children_stay), cmocka_unit_test(signals_stay),
+	    cmocka_unit_test(seize_the_first), cmocka_unit_test(seize_another),   cmocka_unit_test(seize_all),
+	    cmocka_unit_test(stop_one),        cmocka_unit_test(seize_who_execs), cmocka_unit_test(stop_who_execs),
+	    cmocka_unit_test(children_stay),   cmocka_unit_test(signals_stay),
 	};
 
 	if (argc > 1)
