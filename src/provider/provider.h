@@ -29,7 +29,7 @@ struct provider_group {
 	const struct cg_group_ops *ops;
 	void *data;
 	bool always, irq_context, by_thread; /* as in struct cg_group */
-	VEC(struct probe *) probes; /* by index; every probe that the group can fire, matched or not */
+	VEC(struct probe *) probes;          /* by index; every probe that the group can fire, matched or not */
 	/* filled by the session */
 	u32 cg_index; /* number of the group's program */
 };
