@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The executor that is an interpreter in this process: open, run, maps. What it is made of, vm_impl.h says. */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "exec/vm_live_impl.h"
@@ -17,28 +15,9 @@ static int vm_run(struct exec *e, u32 prog, const void *ctx, u32 size, struct ex
 	return vm_run_program(vm_of(e), prog, ctx, size, t, read, arg, NULL);
 }
 
-/* Our first thread, whichever fires: BEGIN and a tick are in one thread, as in the kernel executor. */
-static struct exec_thread self(void)
-{
-	struct exec_thread t = {
-	    .pid = getpid(),
-	    .tid = getpid(),
-	    .ppid = getppid(),
-	    .uid = getuid(),
-	    .gid = getgid(),
-	    .known = EXEC_ALL,
-	};
-	int cpu = sched_getcpu();
-
-	prctl(PR_GET_NAME, t.comm);
-	t.cpu = cpu < 0 ? 0 : (u32)cpu;
-	t.cookie = VM_OWN_COOKIE | (u32)t.tid;
-	return t;
-}
-
 static int vm_fire(struct exec *e, u32 prog, const u64 *args, u32 nargs)
 {
-	struct exec_thread t = self();
+	struct exec_thread t = vm_self();
 	u64 ctx[EXEC_MAX_ARGS] = {0};
 
 	if (nargs)

@@ -2,7 +2,6 @@
 /* profile-N by our own clock: each CPU's firing comes from here, one after the other, and interrupts nothing. */
 #include <asm/ptrace.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "exec/vm_live_impl.h"
@@ -17,17 +16,8 @@ static void clock_fire(struct vm *vm, const struct vm_clock *c)
 {
 	u32 first = c->cpu < 0 ? 0 : (u32)c->cpu, last = c->cpu < 0 ? vm->exec.ncpus - 1 : first;
 	const struct clock_context ctx = {.sample_period = c->period};
-	struct exec_thread t = {
-	    .pid = getpid(),
-	    .tid = gettid(),
-	    .ppid = getppid(),
-	    .uid = getuid(),
-	    .gid = getgid(),
-	    .known = EXEC_ALL,
-	};
+	struct exec_thread t = vm_self();
 
-	prctl(PR_GET_NAME, t.comm);
-	t.cookie = VM_OWN_COOKIE | (u32)t.tid;
 	for (t.cpu = first; t.cpu <= last; t.cpu++)
 		vm_run_program(vm, c->prog, &ctx, sizeof(ctx), &t, NULL, NULL, NULL);
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a program may ask of the thread that it runs in: looked up when it asks, for most never do. */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -95,4 +97,22 @@ u64 vm_run_time(const struct exec_thread *t)
 	ns = text ? strtoull(text, NULL, 10) : 0;
 	free(text);
 	return ns;
+}
+
+struct exec_thread vm_self(void)
+{
+	struct exec_thread t = {
+	    .pid = getpid(),
+	    .tid = getpid(),
+	    .ppid = getppid(),
+	    .uid = getuid(),
+	    .gid = getgid(),
+	    .known = EXEC_ALL,
+	};
+	int cpu = sched_getcpu();
+
+	prctl(PR_GET_NAME, t.comm);
+	t.cpu = cpu < 0 ? 0 : (u32)cpu;
+	t.cookie = VM_OWN_COOKIE | (u32)t.tid;
+	return t;
 }

@@ -137,6 +137,8 @@ int vm_run_program(struct vm *vm, u32 prog, const void *ctx, u32 size, struct ex
 		   void *arg, u64 *r0);
 /* The thread, with the facts of `known` looked up (0 where they cannot be). */
 const struct exec_thread *vm_fact(struct vm_run *r, u32 known);
+/* Our first thread, whichever fires: BEGIN, a tick and profile-N are in one thread, as in the kernel executor. */
+struct exec_thread vm_self(void);
 /* The time on a CPU, ns. */
 u64 vm_run_time(const struct exec_thread *t);
 /* vm_load.c: maps and programs of the image. 0 or -errno with a message. */

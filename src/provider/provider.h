@@ -44,7 +44,7 @@ struct provider_env {
 	struct target *child_target;
 	const struct python_info *child_python; /* NULL: it is no Python */
 	u32 strsize;
-	int cancel_fd; /* polls readable when the user wants no more (a signalfd) */
+	int cancel_fd; /* polls readable when the user wants no more */
 	bool listing;  /* -l: name all that exists, functions too */
 	/* Add a group / a probe to a group (probes may be added to groups while expanding only). */
 	struct provider_group *(*add_group)(struct provider_env *env, const struct provider_group *g);

@@ -44,7 +44,7 @@ struct python_attach_options {
 	u32 timeout_ms;    /* give up when the interpreter does not come to a safe point; 0: 10 s */
 	const void *agent; /* the agent's ELF image; NULL: the one that is built in */
 	size_t agent_size;
-	int cancel_fd; /* give up with -EINTR when this polls readable (a signalfd); 0: there is none */
+	int cancel_fd; /* give up with -EINTR when this polls readable; 0: there is none */
 	/*
 	 * Where no program of the kernel's will sit on the sites: the agent hands each event to python_mail_take(), and its
 	 * thread waits for python_mail_answer(). The mail is shut at first.

@@ -9,7 +9,7 @@
 
 struct run {
 	struct session *s;
-	VEC(struct pollfd) fds; /* the signalfd, the ring, then processes */
+	VEC(struct pollfd) fds; /* session.signals, the ring, then processes */
 	size_t alive;           /* processes that have not ended */
 	bool stop, interrupted, abort;
 	bool unserved; /* nobody brings events any more */
