@@ -38,9 +38,11 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->mail = opt && opt->mail;
 	if (p->mail)
 		python_mail_plan(*page, target_pid(t));
-	p->no_memfd = (opt && opt->no_memfd) || (!target_status(t, &st) && st.seccomp);
+	p->filtered = !target_status(t, &st) && st.seccomp;
+	p->no_memfd = (opt && opt->no_memfd) || p->filtered;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = now_ns();
+	p->cookie = random;
 	snprintf(p->nonce, sizeof(p->nonce), "%012llx", (unsigned long long)random & 0xffffffffffffull);
 	*out = p;
 	return python_symbols_find(t, info, &p->sym, diag);

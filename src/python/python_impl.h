@@ -10,6 +10,10 @@
 struct python_symbols {
 	u64 add_pending, gil_check, gil_ensure, gil_release, initialized, finalizing; /* CPython */
 	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
+	/* What starts a thread; all or none. */
+	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
+	u64 this_state;             /* PyGILState_GetThisThreadState */
+	u64 evaluator;              /* _PyEval_EvalFrameDefault; 0: not exported */
 	u64 image_start, image_end; /* all mappings of the interpreter's file, for "is this the GIL" */
 	u64 r_debug;                /* the loader's */
 };
@@ -40,6 +44,7 @@ struct python {
 	const void *agent;
 	size_t agent_size;
 	char nonce[16];
+	u64 cookie;          /* the same as a number */
 	char file[128];      /* of the agent in the target's file system; "": a memory file */
 	char page_file[128]; /* the same for the page */
 	const char *dir;     /* that they are in */
@@ -50,6 +55,9 @@ struct python {
 	bool leave_page;   /* a pending call may still come: the page and the stub must stay */
 	u32 jobs;          /* given out */
 	u32 shots;         /* that will count themselves in stub_ctl.left */
+	bool filtered;     /* system calls are filtered: the C library's must not be called for more than it is */
+	u32 threads;       /* that had been started when the last job was done */
+	bool by_thread;    /* the last job was done by a thread that was made for it */
 	u64 site[WIRE_NEVENTS];
 	bool mail, open;     /* events come by mail; somebody serves them */
 	u32 taken, answered; /* of wire_mail.asked */
@@ -58,8 +66,13 @@ struct python {
 /* What a stopped thread is doing, as far as it matters for what may run on it. */
 enum thread_doing {
 	DOING_PYTHON, /* or anything else that may hold the GIL or a lock of the C library: queue on it, if it is main */
-	DOING_GIL,  /* waiting for the GIL: it will get it soon, so queue on it, if it is main */
-	DOING_WAIT, /* parked in a system call, with no lock of the C library */
+	DOING_GIL, /* waiting for the GIL: it will get it soon, so queue on it, if it is main */
+	/*
+	 * Parked in a system call, and it will wait for the GIL next, with the same locks as now: it may do so for us. What
+	 * python_thread_doing() says from the registers alone is "parked in a system call"; python_parked() says where.
+	 */
+	DOING_WAIT,
+	DOING_ELSEWHERE, /* parked under code that may hold locks of its own: it may start a thread, but never wait */
 };
 /* The kernel's ERESTART_RESTARTBLOCK (include/linux/errno.h): a call that restart_syscall() goes on with. */
 enum { PYTHON_RESTARTBLOCK = 516 };
@@ -68,8 +81,12 @@ enum { PYTHON_RESTARTBLOCK = 516 };
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
 /* The loader is in the middle of mapping or relocating something: nothing of ours may run now. */
 bool python_loader_at_work(struct python *p, const struct user_regs_struct *r);
+/* parked.c: of a thread that is parked in system call `nr`: DOING_WAIT, DOING_ELSEWHERE, or DOING_PYTHON: leave it alone. */
+enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr);
+bool python_parked_likely(struct python *p, const struct target_unwind *u,
+			  s64 nr);  /* DOING_WAIT, as far as can be told without a stop */
+bool python_call_waits(s64 nr);     /* one of those that a thread may be parked in */
 bool python_call_restarts(s64 rax); /* rax of a call that the kernel would make again */
-const struct target_map *python_map_at(const struct target_maps *maps, u64 addr);
 /* 2: a thread stands in [start, end); 1: a word near the top of a thread's stack points there; 0: neither; -errno. */
 int python_threads_inside(struct python *p, u64 start, u64 end);
 
@@ -123,6 +140,8 @@ int python_refuse_busy(struct python *p, struct diag *diag);
 int python_shoot_first(struct python *p, const void *page, size_t page_size);
 int python_job_do(struct python *p, enum stub_job job, u64 deadline); /* -ETIMEDOUT: nobody did or will do it */
 int python_job_finish(struct python *p, u64 deadline);
+bool python_thread_there(
+    const struct python *p); /* the thread that the stub has started last; it uses the page and a stack of ours */
 
 /* attach.c */
 int python_new(struct python **out, struct target *t, const struct python_info *info,
