@@ -219,7 +219,9 @@ static const struct wanted of_python[] = {
     WANT("_Py_IsFinalizing", finalizing, true), /* to 3.12 */
     WANT("Py_IsFinalizing", finalizing, true),  /* from 3.13 */
     WANT("PyGILState_GetThisThreadState", this_state),
-    WANT("_PyEval_EvalFrameDefault", evaluator, true),
+    WANT("PyEval_RestoreThread", restore_thread),
+    WANT("PyThread_acquire_lock_timed", acquire_lock),
+    WANT("_PySemaphore_Wait", semaphore_wait, true),
 };
 /* In libc from glibc 2.34, in libdl and libpthread before. */
 static const struct wanted of_libc[] = {

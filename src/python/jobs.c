@@ -27,15 +27,10 @@ static bool is_alone(const struct python *p)
 	return !target_status(p->t, &st) && st.nthreads == 1;
 }
 
-static enum thread_doing doing_of(struct python *p, const struct target_stop *s)
+static enum thread_doing doing_now(struct python *p, const struct target_stop *s)
 {
-	enum thread_doing doing = python_thread_doing(p, &s->regs);
-	struct target_unwind u;
+	enum thread_doing doing = python_doing(p, s);
 
-	if (doing != DOING_WAIT)
-		return doing;
-	target_unwind_begin(&u, p->t, &p->maps, &s->regs);
-	doing = python_parked(p, &u, (s64)s->regs.orig_rax);
 	return doing == DOING_ELSEWHERE && is_alone(p) ? DOING_WAIT : doing;
 }
 
@@ -83,7 +78,8 @@ static int shoot(struct python *p, pid_t tid, bool may_queue, unsigned tries)
 	if (ret)
 		return ret;
 	ret = -EINPROGRESS;
-	if (!python_loader_at_work(p, &s.regs) && shot_for(p, doing_of(p, &s), main_thread, may_queue, tries, &how))
+	if (!python_loader_at_work(p, &s.regs) &&
+	    shot_for(p, doing_now(p, &s), main_thread, may_queue, tries, &how))
 		ret = python_shot(p, &s, how);
 	ended = target_stop_end(&s);
 	return ret ? ret : ended;
@@ -111,7 +107,7 @@ static bool promising(struct python *p, pid_t tid, unsigned tries)
 	if (python_thread_doing(p, &r) != DOING_WAIT)
 		return false;
 	target_unwind_begin_asleep(&u, p->t, &p->maps, &c);
-	return python_parked_likely(p, &u, c.nr) || (tries > QUEUE_TRIES && may_start_thread(p));
+	return python_parked(p, &u, c.nr) == DOING_WAIT || (tries > QUEUE_TRIES && may_start_thread(p));
 }
 
 /* Another thread that is parked. */

@@ -3,95 +3,106 @@
  * Where a thread that is parked in a system call goes back to. It decides what may be done on such a thread.
  *
  * The thread may wait for the GIL on our behalf only if it would do so itself next, with the same locks held: then our wait
- * adds no order of locks that the program does not have already. This is so where the interpreter, or an extension module
- * of its own, has called a function of the C library that does nothing but make the system call, between
- * Py_BEGIN_ALLOW_THREADS and Py_END_ALLOW_THREADS. Frames of any other library below the evaluator may hold a lock of that
- * library (SQLite's busy wait holds the connection's mutex), and then somebody may want that lock with the GIL held.
+ * adds no order of locks that the program does not have already. This is so between Py_BEGIN_ALLOW_THREADS and
+ * Py_END_ALLOW_THREADS, where a function of the interpreter, or of an extension module of its own, has called a function of
+ * the C library that does nothing but make the system call:
  *
- *      clone ... | evaluator | functions of the interpreter | poll() | the kernel
- *                               all frames here are seen        by its call instruction
+ *      ... | a function whose code calls PyEval_RestoreThread() | poll() | the kernel
+ *
+ * Any other code in between may hold a lock of its own (SQLite's busy wait holds the connection's mutex), and then somebody
+ * may want that lock with the GIL held. Which image a frame is in does not tell: libraries are linked into some
+ * interpreters.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "python/python_impl.h"
 
-enum { MAX_LIBC = 12, MAX_FRAMES = 200 };
+enum { MAX_LIBC = 12, MAX_FRAMES = 200, MAX_CODE = 1 << 18 };
+
+/* How the interpreter makes a call with the GIL released. */
+enum release {
+	BY_NOBODY, /* it does not make this call */
+	BY_CALLER, /* the function that makes it releases the GIL */
+	BY_SECOND, /* that one, or its caller: socket objects have a function for each call, and one that calls them all */
+	BY_LOCK, /* PyThread_acquire_lock_timed(), _PySemaphore_Wait(): who calls them has released it, or they do */
+};
 
 /*
  * System calls that wait, and functions of the C library that do nothing but make one of them, without a lock of the
- * library's. Without a function: the interpreter makes no such call. What is not here (clone, mmap ...) may be made by the
- * C library with its locks held.
+ * library's. What is not here (clone, mmap ...) may be made by the C library with its locks held.
  */
-static const struct {
+static const struct call {
 	int nr;
 	const char *function;
+	enum release release;
 } calls[] = {
-    {SYS_poll, "poll"},
-    {SYS_poll, "__poll_chk"},
-    {SYS_ppoll, "ppoll"},
-    {SYS_select, "select"},
-    {SYS_pselect6, "select"},
-    {SYS_pselect6, "pselect"},
-    {SYS_epoll_wait, "epoll_wait"},
-    {SYS_epoll_pwait, "epoll_wait"},
-    {SYS_epoll_pwait, "epoll_pwait"},
-    {SYS_nanosleep, "nanosleep"},
-    {SYS_clock_nanosleep, "nanosleep"},
-    {SYS_clock_nanosleep, "clock_nanosleep"},
-    {SYS_read, "read"},
-    {SYS_read, "__read_chk"},
-    {SYS_readv, "readv"},
-    {SYS_pread64, "pread64"},
-    {SYS_pread64, "pread"},
-    {SYS_write, "write"},
-    {SYS_writev, "writev"},
-    {SYS_pwrite64, "pwrite64"},
-    {SYS_pwrite64, "pwrite"},
-    {SYS_recvfrom, "recv"},
-    {SYS_recvfrom, "__recv_chk"},
-    {SYS_recvfrom, "recvfrom"},
-    {SYS_recvfrom, "__recvfrom_chk"},
-    {SYS_recvmsg, "recvmsg"},
-    {SYS_sendto, "send"},
-    {SYS_sendto, "sendto"},
-    {SYS_sendmsg, "sendmsg"},
-    {SYS_sendfile, "sendfile64"},
-    {SYS_sendfile, "sendfile"},
-    {SYS_accept, "accept"},
-    {SYS_accept4, "accept4"},
-    {SYS_connect, "connect"},
-    {SYS_wait4, "waitpid"},
-    {SYS_wait4, "wait3"},
-    {SYS_wait4, "wait4"},
-    {SYS_waitid, "waitid"},
-    {SYS_pause, "pause"},
-    {SYS_rt_sigtimedwait, "sigwait"},
-    {SYS_rt_sigtimedwait, "sigwaitinfo"},
-    {SYS_rt_sigtimedwait, "sigtimedwait"},
-    {SYS_futex, "sem_wait"},
-    {SYS_futex, "sem_timedwait"},
-    {SYS_futex, "sem_clockwait"},
-    {SYS_openat, "open64"},
-    {SYS_openat, "open"},
-    {SYS_openat, "openat64"},
-    {SYS_openat, "openat"},
-    {SYS_flock, "flock"},
-    {SYS_fcntl, "fcntl64"},
-    {SYS_fcntl, "fcntl"},
-    {SYS_epoll_pwait2, NULL},
-    {SYS_io_getevents, NULL},
-    {SYS_io_uring_enter, NULL},
-    {SYS_semtimedop, NULL},
-    {SYS_msgrcv, NULL},
-    {SYS_recvmmsg, NULL},
+    {SYS_poll, "poll", BY_CALLER},
+    {SYS_poll, "__poll_chk", BY_CALLER},
+    {SYS_ppoll, "ppoll", BY_CALLER},
+    {SYS_select, "select", BY_CALLER},
+    {SYS_pselect6, "select", BY_CALLER},
+    {SYS_pselect6, "pselect", BY_CALLER},
+    {SYS_epoll_wait, "epoll_wait", BY_CALLER},
+    {SYS_epoll_pwait, "epoll_wait", BY_CALLER},
+    {SYS_epoll_pwait, "epoll_pwait", BY_CALLER},
+    {SYS_nanosleep, "nanosleep", BY_CALLER},
+    {SYS_clock_nanosleep, "nanosleep", BY_CALLER},
+    {SYS_clock_nanosleep, "clock_nanosleep", BY_CALLER},
+    {SYS_read, "read", BY_CALLER},
+    {SYS_read, "__read_chk", BY_CALLER},
+    {SYS_readv, "readv", BY_CALLER},
+    {SYS_pread64, "pread64", BY_CALLER},
+    {SYS_pread64, "pread", BY_CALLER},
+    {SYS_write, "write", BY_CALLER},
+    {SYS_writev, "writev", BY_CALLER},
+    {SYS_pwrite64, "pwrite64", BY_CALLER},
+    {SYS_pwrite64, "pwrite", BY_CALLER},
+    {SYS_recvfrom, "recv", BY_SECOND},
+    {SYS_recvfrom, "__recv_chk", BY_SECOND},
+    {SYS_recvfrom, "recvfrom", BY_SECOND},
+    {SYS_recvfrom, "__recvfrom_chk", BY_SECOND},
+    {SYS_recvmsg, "recvmsg", BY_SECOND},
+    {SYS_sendto, "send", BY_SECOND},
+    {SYS_sendto, "sendto", BY_SECOND},
+    {SYS_sendmsg, "sendmsg", BY_SECOND},
+    {SYS_sendfile, "sendfile64", BY_CALLER},
+    {SYS_sendfile, "sendfile", BY_CALLER},
+    {SYS_accept, "accept", BY_SECOND},
+    {SYS_accept4, "accept4", BY_SECOND},
+    {SYS_connect, "connect", BY_SECOND},
+    {SYS_wait4, "waitpid", BY_CALLER},
+    {SYS_wait4, "wait3", BY_CALLER},
+    {SYS_wait4, "wait4", BY_CALLER},
+    {SYS_waitid, "waitid", BY_CALLER},
+    {SYS_pause, "pause", BY_CALLER},
+    {SYS_rt_sigtimedwait, "sigwait", BY_CALLER},
+    {SYS_rt_sigtimedwait, "sigwaitinfo", BY_CALLER},
+    {SYS_rt_sigtimedwait, "sigtimedwait", BY_CALLER},
+    {SYS_openat, "open64", BY_CALLER},
+    {SYS_openat, "open", BY_CALLER},
+    {SYS_openat, "openat64", BY_CALLER},
+    {SYS_openat, "openat", BY_CALLER},
+    {SYS_flock, "flock", BY_CALLER},
+    {SYS_fcntl, "fcntl64", BY_CALLER},
+    {SYS_fcntl, "fcntl", BY_CALLER},
+    {SYS_futex, "sem_wait", BY_LOCK},
+    {SYS_futex, "sem_timedwait", BY_LOCK},
+    {SYS_futex, "sem_clockwait", BY_LOCK},
     /* What was interrupted before with a timeout: ERESTART_RESTARTBLOCK. */
-    {SYS_restart_syscall, "poll"},
-    {SYS_restart_syscall, "nanosleep"},
-    {SYS_restart_syscall, "clock_nanosleep"},
-    {SYS_restart_syscall, "sem_timedwait"},
-    {SYS_restart_syscall, "sem_clockwait"},
+    {SYS_restart_syscall, "poll", BY_CALLER},
+    {SYS_restart_syscall, "nanosleep", BY_CALLER},
+    {SYS_restart_syscall, "clock_nanosleep", BY_CALLER},
+    {SYS_restart_syscall, "sem_timedwait", BY_LOCK},
+    {SYS_restart_syscall, "sem_clockwait", BY_LOCK},
+    {SYS_epoll_pwait2, "epoll_pwait2", BY_NOBODY},
+    {SYS_io_getevents, "", BY_NOBODY},
+    {SYS_io_uring_enter, "", BY_NOBODY},
+    {SYS_semtimedop, "semtimedop", BY_NOBODY},
+    {SYS_msgrcv, "msgrcv", BY_NOBODY},
+    {SYS_recvmmsg, "recvmmsg", BY_NOBODY},
 };
 
 bool python_call_waits(s64 nr)
@@ -161,22 +172,16 @@ static u64 through_plt(struct python *p, u64 at)
 }
 
 /*
- * The two functions that the instruction before a return address may have called: by "call rel32", and by
- * "call *disp(%rip)", as -fno-plt has it. 0: it is no such call.
+ * The two functions that a call instruction may have called: by "call rel32", and by "call *disp(%rip)", as -fno-plt has it.
+ * `code` are the six bytes before `ret`, the return address. 0: it is no such call.
  */
-static void called_from(struct python *p, u64 ret, u64 function[2])
+static void called_from(struct python *p, const u8 code[6], u64 ret, u64 function[2])
 {
-	u8 code[6];
 	s32 rel;
 
-	function[0] = function[1] = 0;
-	if (target_read(p->t, ret - sizeof(code), code, sizeof(code)))
-		return;
 	memcpy(&rel, code + 2, sizeof(rel));
-	if (code[1] == 0xe8)
-		function[0] = through_plt(p, ret + (u64)(s64)rel);
-	if (code[0] == 0xff && code[1] == 0x15)
-		function[1] = read_word(p, ret + (u64)(s64)rel);
+	function[0] = code[1] == 0xe8 ? ret + (u64)(s64)rel : 0;
+	function[1] = code[0] == 0xff && code[1] == 0x15 ? read_word(p, ret + (u64)(s64)rel) : 0;
 }
 
 /* The image of the C library that an address is in: its dynamic symbols. */
@@ -193,24 +198,84 @@ static struct target_elf *library_of(struct python *p, u64 addr)
 	return target_elf_open(&e, p->t, first->start) ? NULL : e;
 }
 
-/* True if what was called before `ret` is a function that makes just this system call. */
-static bool plain_call(struct python *p, u64 ret, s64 nr)
+/* The row of the function that was called before `ret`, where it makes just this system call; else NULL. */
+static const struct call *call_before(struct python *p, u64 ret, s64 nr)
 {
+	const struct call *found = NULL;
 	u64 function[2], addr;
+	u8 code[6];
 
-	called_from(p, ret, function);
-	for (size_t f = 0; f < ARRAY_SIZE(function); f++) {
+	if (target_read(p->t, ret - sizeof(code), code, sizeof(code)))
+		return NULL;
+	called_from(p, code, ret, function);
+	function[0] = function[0] ? through_plt(p, function[0]) : 0;
+	for (size_t f = 0; f < ARRAY_SIZE(function) && !found; f++) {
 		struct target_elf *e = library_of(p, function[f]);
-		bool plain = false;
 
-		for (size_t i = 0; e && i < ARRAY_SIZE(calls) && !plain; i++)
-			plain = calls[i].nr == nr && calls[i].function &&
-				!target_elf_symbol(e, calls[i].function, &addr) && addr == function[f];
+		for (size_t i = 0; e && i < ARRAY_SIZE(calls) && !found; i++)
+			if (calls[i].nr == nr && !target_elf_symbol(e, calls[i].function, &addr) &&
+			    addr == function[f])
+				found = &calls[i];
 		target_elf_close(e);
-		if (plain)
-			return true;
 	}
+	return found;
+}
+
+/* Calls `each` for all functions that the code in [start, end) calls in the interpreter, until it says true. */
+static bool calls_any(struct python *p, u64 start, u64 end, bool (*each)(struct python *p, u64 function))
+{
+	size_t n = end > start && end - start <= MAX_CODE ? end - start : 0;
+	u8 *code = malloc(n + 1);
+	bool found = false;
+	u64 function[2];
+
+	if (!code || target_read(p->t, start, code, n))
+		n = 0;
+	for (size_t i = 6; i <= n && !found; i++) {
+		called_from(p, code + i - 6, start + i, function);
+		if (function[0] && code_at(p, function[0]) == CODE_INTERPRETER)
+			found = each(p, through_plt(p, function[0]));
+		found = found || (function[1] && each(p, function[1]));
+	}
+	free(code);
+	return found;
+}
+
+static bool is_taker(struct python *p, u64 function)
+{
+	for (size_t i = 0; i < p->ntakers; i++)
+		if (function == p->takers[i])
+			return true;
 	return false;
+}
+
+static bool add_taker(struct python *p, u64 function)
+{
+	if (code_at(p, function) == CODE_INTERPRETER && !is_taker(p, function) &&
+	    p->ntakers < ARRAY_SIZE(p->takers))
+		p->takers[p->ntakers++] = function;
+	return false;
+}
+
+/*
+ * What takes the GIL: PyEval_RestoreThread(), and what that itself calls in the interpreter, since link-time optimisation may
+ * have put it into its callers (_Py_read() of Debian's builds).
+ */
+static void takers_find(struct python *p)
+{
+	struct target_unwind u = {.t = p->t, .maps = &p->maps, .pc = p->sym.restore_thread};
+
+	p->ntakers = 1;
+	p->takers[0] = p->sym.restore_thread;
+	if (!target_unwind_look(&u))
+		calls_any(p, u.function, u.function_end, add_taker);
+}
+
+static bool takes_gil(struct python *p, u64 start, u64 end)
+{
+	if (!p->ntakers)
+		takers_find(p);
+	return calls_any(p, start, end, is_taker);
 }
 
 /* --- the walk ------------------------------------------------------------------------------------------------------- */
@@ -220,31 +285,24 @@ static bool to_caller(struct python *p, struct target_unwind *u)
 {
 	for (int n = 0; n < MAX_LIBC; n++) {
 		if (code_at(p, u->pc) != CODE_LIBC)
-			return n > 0;
+			return n > 0 && code_at(p, u->pc) == CODE_INTERPRETER;
 		if (target_unwind_next(u) != 1 || u->signal)
 			return false;
 	}
 	return false;
 }
 
-/*
- * True if from here to the evaluator all frames are the interpreter's. The cold part of the evaluator is a function of its
- * own in this information, and a tail-calling interpreter has many: where it is not met, all frames up to the thread's
- * first one must be the interpreter's, or those with which the C library starts a thread.
- */
-static bool interpreter_only(struct python *p, struct target_unwind u)
+/* True if the GIL is taken next by the function that u stands in, or where the row says so, by its caller. */
+static bool goes_on_with_gil(struct python *p, struct target_unwind *u, enum release release)
 {
-	for (int n = 0; n < MAX_FRAMES; n++) {
-		enum code code = code_at(p, u.pc);
-		int ret = target_unwind_next(&u);
-
-		if (code == CODE_INTERPRETER && u.function && u.function == p->sym.evaluator)
-			return true;
-		if (ret == 0)
-			return n > 0;
-		if (ret < 0 || u.signal)
+	for (int n = 0; n < (release == BY_SECOND ? 2 : 1); n++) {
+		if (code_at(p, u->pc) != CODE_INTERPRETER || target_unwind_look(u))
 			return false;
-		if (code != CODE_INTERPRETER && (code != CODE_LIBC || !n))
+		if (release == BY_LOCK)
+			return u->function == p->sym.acquire_lock || u->function == p->sym.semaphore_wait;
+		if (takes_gil(p, u->function, u->function_end))
+			return true;
+		if (target_unwind_next(u) != 1)
 			return false;
 	}
 	return false;
@@ -271,19 +329,23 @@ static bool may_start_thread(struct python *p, struct target_unwind u)
 	return false;
 }
 
-bool python_parked_likely(struct python *p, const struct target_unwind *u, s64 nr)
-{
-	struct target_unwind at = *u;
-
-	return to_caller(p, &at) && code_at(p, at.pc) == CODE_INTERPRETER && plain_call(p, at.pc, nr);
-}
-
 enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr)
 {
 	struct target_unwind at = *u;
+	const struct call *call = to_caller(p, &at) ? call_before(p, at.pc, nr) : NULL;
 
-	if (to_caller(p, &at) && code_at(p, at.pc) == CODE_INTERPRETER && plain_call(p, at.pc, nr) &&
-	    interpreter_only(p, at))
+	if (call && call->release != BY_NOBODY && goes_on_with_gil(p, &at, call->release))
 		return DOING_WAIT;
 	return may_start_thread(p, *u) ? DOING_ELSEWHERE : DOING_PYTHON;
+}
+
+enum thread_doing python_doing(struct python *p, const struct target_stop *s)
+{
+	enum thread_doing doing = python_thread_doing(p, &s->regs);
+	struct target_unwind u;
+
+	if (doing != DOING_WAIT)
+		return doing;
+	target_unwind_begin(&u, p->t, &p->maps, &s->regs);
+	return python_parked(p, &u, (s64)s->regs.orig_rax);
 }

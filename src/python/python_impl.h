@@ -13,7 +13,9 @@ struct python_symbols {
 	/* What starts a thread; all or none. */
 	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
 	u64 this_state;             /* PyGILState_GetThisThreadState */
-	u64 evaluator;              /* _PyEval_EvalFrameDefault; 0: not exported */
+	u64 restore_thread;         /* PyEval_RestoreThread */
+	u64 acquire_lock;           /* PyThread_acquire_lock_timed */
+	u64 semaphore_wait;         /* _PySemaphore_Wait, from 3.13; 0: not exported */
 	u64 image_start, image_end; /* all mappings of the interpreter's file, for "is this the GIL" */
 	u64 r_debug;                /* the loader's */
 };
@@ -57,7 +59,9 @@ struct python {
 	u32 shots;         /* that will count themselves in stub_ctl.left */
 	bool filtered;     /* system calls are filtered: the C library's must not be called for more than it is */
 	u32 threads;       /* that had been started when the last job was done */
-	bool by_thread;    /* the last job was done by a thread that was made for it */
+	u64 takers[8];     /* functions that take the GIL; parked.c */
+	size_t ntakers;
+	bool by_thread; /* the last job was done by a thread that was made for it */
 	u64 site[WIRE_NEVENTS];
 	bool mail, open;     /* events come by mail; somebody serves them */
 	u32 taken, answered; /* of wire_mail.asked */
@@ -83,8 +87,7 @@ enum thread_doing python_thread_doing(const struct python *p, const struct user_
 bool python_loader_at_work(struct python *p, const struct user_regs_struct *r);
 /* parked.c: of a thread that is parked in system call `nr`: DOING_WAIT, DOING_ELSEWHERE, or DOING_PYTHON: leave it alone. */
 enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr);
-bool python_parked_likely(struct python *p, const struct target_unwind *u,
-			  s64 nr);  /* DOING_WAIT, as far as can be told without a stop */
+enum thread_doing python_doing(struct python *p, const struct target_stop *s); /* by registers and stack */
 bool python_call_waits(s64 nr);     /* one of those that a thread may be parked in */
 bool python_call_restarts(s64 rax); /* rax of a call that the kernel would make again */
 /* 2: a thread stands in [start, end); 1: a word near the top of a thread's stack points there; 0: neither; -errno. */

@@ -129,12 +129,13 @@ int target_thread_call(struct target *t, pid_t tid, struct target_call *out);
  * are borrowed.
  */
 struct target_unwind {
-	u64 pc, sp;   /* of this frame; pc is behind the call, but in the innermost one */
-	u64 function; /* where the code of the frame starts that target_unwind_next() looked at; 0: not known */
-	bool signal;  /* that frame was a signal handler's return: the frame below it was interrupted, not called */
-	bool called;  /* pc is a return address */
-	u32 known;    /* bit for each register whose value is known */
-	u64 reg[17];  /* as DWARF numbers them */
+	u64 pc, sp; /* of this frame; pc is behind the call, but in the innermost one */
+	/* The code of the frame that was looked at last, or left; 0: not known. */
+	u64 function, function_end;
+	bool signal; /* that frame was a signal handler's return: the frame below it was interrupted, not called */
+	bool called; /* pc is a return address */
+	u32 known;   /* bit for each register whose value is known */
+	u64 reg[17]; /* as DWARF numbers them */
 	struct target *t;
 	const struct target_maps *maps;
 };
@@ -148,6 +149,8 @@ void target_unwind_begin_asleep(struct target_unwind *u, struct target *t, const
  * -ENOENT: the code has no call frame information; other -errno: it cannot be followed.
  */
 int target_unwind_next(struct target_unwind *u);
+/* Which code the frame is in, without leaving it. 0 or as above. */
+int target_unwind_look(struct target_unwind *u);
 
 /*
  * The system calls of other processes, by ptrace (trace.c): what an executor without eBPF sees of the kernel.

@@ -84,20 +84,32 @@ static int step(struct target_unwind *u, const struct cfi_row *row)
 	return 1;
 }
 
-int target_unwind_next(struct target_unwind *u)
+static int look(struct target_unwind *u, struct cfi_row *row)
 {
 	struct elf_source src = {read_target, u->t};
 	u64 at = u->pc - u->called; /* a call may be the last instruction of its function */
 	u64 base = image_of(u->maps, at);
-	struct cfi_row row;
-	int ret = base ? cfi_find(&src, base, at, &row) : -ENOENT;
+	int ret = base ? cfi_find(&src, base, at, row) : -ENOENT;
 
-	u->function = 0;
+	u->function = ret ? 0 : row->start;
+	u->function_end = ret ? 0 : row->end;
+	u->signal = !ret && row->signal;
+	return ret;
+}
+
+int target_unwind_look(struct target_unwind *u)
+{
+	struct cfi_row row;
+
+	return look(u, &row);
+}
+
+int target_unwind_next(struct target_unwind *u)
+{
+	struct cfi_row row;
+	int ret = look(u, &row);
+
 	if (ret)
 		return ret;
-	u->function = row.start;
-	u->signal = row.signal;
-	if (row.undefined >> CFI_RA & 1)
-		return 0;
-	return step(u, &row);
+	return row.undefined >> CFI_RA & 1 ? 0 : step(u, &row);
 }
