@@ -40,7 +40,7 @@ static bool agent_text(struct python *p, u64 *start, u64 *end)
  * the borrowed threads that they have left; this is the second look. Words on a stack that point there may be old ones in
  * frames that live on (a thread parked for ever never overwrites them), so they are waited for only a little.
  */
-static int wait_outside(struct python *p, u64 start, u64 end, u64 deadline)
+int python_wait_outside(struct python *p, u64 start, u64 end, u64 deadline)
 {
 	u64 mentioned = now_ns() + MENTIONED_MS * 1000000ull;
 
@@ -100,7 +100,7 @@ static int stub_erase(struct python *p, u64 deadline)
 {
 	static const char zero[4096];
 	size_t n = python_stub_size();
-	int ret = wait_outside(p, p->code, p->code + n, deadline);
+	int ret = python_wait_outside(p, p->code, p->code + n, deadline);
 
 	if (!ret && python_others_there(p))
 		return 0; /* they use it too; the last one erases */
@@ -142,7 +142,7 @@ static int unload(struct python *p, u64 deadline)
 		target_maps_free(&p->maps);
 		ret = target_maps_read(p->t, &p->maps);
 		if (!ret && agent_text(p, &start, &end))
-			ret = wait_outside(p, start, end, deadline);
+			ret = python_wait_outside(p, start, end, deadline);
 		if (!ret)
 			ret = python_job_do(p, STUB_UNLOAD, deadline);
 		if (ret)
@@ -164,7 +164,7 @@ static int fini(struct python *p, int retries, u64 deadline)
 	u32 state;
 
 	for (int i = 0;; i++) {
-		int ret = python_job_do(p, STUB_FINI, deadline);
+		int ret = python_agent_call(p, WIRE_FINI, deadline);
 
 		if (ret)
 			return ret;

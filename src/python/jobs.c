@@ -170,6 +170,12 @@ int python_job_finish(struct python *p, u64 deadline)
 	}
 }
 
+int python_agent_call(struct python *p, const char *name, u64 deadline)
+{
+	snprintf(p->ctl->call_name, sizeof(p->ctl->call_name), "%s", name);
+	return python_job_do(p, STUB_CALL, deadline);
+}
+
 int python_job_do(struct python *p, enum stub_job job, u64 deadline)
 {
 	int ret;
