@@ -13,6 +13,8 @@ EXPORT wire_fini pydtrace_agent_bury;
 EXPORT wire_fini pydtrace_agent_close;
 wire_fini pydtrace_agent_fini;
 
+static void *(*symbol)(void *, const char *);
+
 /* A child that has inherited us has no page, and nobody holds us there. */
 static bool held(void)
 {
@@ -47,7 +49,7 @@ static void drop(void *handle)
 	((int (*)(void *))agent.page->dlclose)(handle);
 }
 
-static int bury_one(const char *path, void *(*dlsym)(void *, const char *))
+static int bury_one(const char *path)
 {
 	void *handle = find(path);
 	wire_fini *bury;
@@ -55,7 +57,7 @@ static int bury_one(const char *path, void *(*dlsym)(void *, const char *))
 
 	if (!handle)
 		return -ENOENT;
-	bury = (wire_fini *)dlsym(handle, WIRE_BURY);
+	bury = (wire_fini *)symbol(handle, WIRE_BURY);
 	err = bury ? bury() : -ENOSYS; /* another version's */
 	drop(handle);
 	return err;
@@ -64,9 +66,23 @@ static int bury_one(const char *path, void *(*dlsym)(void *, const char *))
 /* How many there are to deal with: the page is shared memory, and may have changed since it was proved. */
 static uint32_t dead_count(void)
 {
-	uint32_t n = __atomic_load_n(&agent.page->ndead, __ATOMIC_RELAXED);
+	uint32_t n = agent.page ? __atomic_load_n(&agent.page->ndead, __ATOMIC_RELAXED) : 0;
 
-	return !agent.page->dlopen || !agent.page->dlclose ? 0 : n < WIRE_MAX_DEAD ? n : WIRE_MAX_DEAD;
+	return !n || !agent.page->dlopen || !agent.page->dlclose ? 0 : n < WIRE_MAX_DEAD ? n : WIRE_MAX_DEAD;
+}
+
+/* Those again that had code on a stack. How many of them may be unloaded now. */
+static uint32_t bury_busy(struct wire_dead *d, uint32_t n)
+{
+	uint32_t gone = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!d[i].path[0] || d[i].result != -EBUSY)
+			continue;
+		d[i].result = bury_one(d[i].path);
+		gone += !d[i].result;
+	}
+	return gone;
 }
 
 /*
@@ -75,24 +91,20 @@ static uint32_t dead_count(void)
  */
 void agents_bury(void *(*dlsym)(void *, const char *))
 {
-	struct wire_dead *d = page_dead(agent.page);
-	uint32_t n = dead_count(), gone = 1;
+	uint32_t n = dead_count();
+	struct wire_dead *d = n ? page_dead(agent.page) : NULL;
 
-	for (uint32_t round = 0; gone && round < n; round++) {
-		gone = 0;
-		for (uint32_t i = 0; i < n; i++) {
-			if (!d[i].path[0] || (round && d[i].result != -EBUSY))
-				continue;
-			d[i].result = bury_one(d[i].path, dlsym);
-			gone += !d[i].result;
-		}
-	}
+	symbol = dlsym;
+	for (uint32_t i = 0; i < n; i++)
+		d[i].result = -EBUSY;
+	for (uint32_t round = 0; round < n && bury_busy(d, n); round++)
+		;
 }
 
 /* Whoever loaded them never closed them: so once for that, and once for us. */
 int pydtrace_agent_close(void)
 {
-	uint32_t n = agent.page ? dead_count() : 0;
+	uint32_t n = dead_count();
 	struct wire_dead *d = n ? page_dead(agent.page) : NULL;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -102,8 +114,11 @@ int pydtrace_agent_close(void)
 			drop(handle);
 			drop(handle);
 		}
-		if (d[i].close)
+		if (d[i].close && d[i].page_size)
 			agent_unmap((void *)d[i].page, d[i].page_size);
+		if (d[i].close)
+			d[i] = (struct wire_dead){.result = -ENOENT};
 	}
+	bury_busy(d, n);
 	return 0;
 }

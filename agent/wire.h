@@ -113,7 +113,8 @@ struct wire_mail {
 /*
  * An agent that nobody holds any more, in the process that the new one is loaded into: its tracer was killed, or the process
  * is a child that has inherited it. The new agent calls WIRE_BURY of each before it starts, and puts down what that said;
- * when the tracer has seen that no thread is in their code it sets `close` and has WIRE_CLOSE called.
+ * when the tracer has seen that no thread is in their code it sets `close` and has WIRE_CLOSE called. That asks those again
+ * that had code on a stack, and clears the entries of those that are gone.
  */
 #define WIRE_MAX_DEAD 8
 struct wire_dead {

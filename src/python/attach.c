@@ -14,6 +14,7 @@ enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 20 };
 void python_page_sizes(struct python *p, const struct wire_page *page)
 {
 	p->ctl_off = page->size;
+	p->functions_at = page->functions;
 	p->map_size = p->ctl_off + STUB_CTL_SIZE;
 }
 
@@ -201,7 +202,7 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	ret = attach(p, page, page_size, deadline, diag);
 	python_files_unlink(p);
 	if (ret && p->ctl)
-		python_undo(p, now_ns() + 1000000000ull);
+		python_undo(p, now_ns() + 1000000000ull, diag);
 out:
 	if (lock >= 0)
 		close(lock);

@@ -8,10 +8,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "python/python_impl.h"
 
-enum { IMAGES_MAX = 4096, CLOSE_MS = 1000, OUTSIDE_MS = 200 };
+enum { IMAGES_MAX = 4096, CLOSE_MS = 1000, CLOSE_TRIES = 8, OUTSIDE_MS = 200 };
 
 /* May it be a page of a pydtrace, by its look in the maps? */
 static bool page_like(const struct target_map *m)
@@ -150,20 +151,34 @@ static bool nobody_inside(struct python *p, u32 i)
 	       !python_wait_outside(p, p->code, p->code + python_stub_size(), deadline);
 }
 
-/* After the load, when our agent has said of each whether it may go. What does not go now is left to the next attach. */
+/* Mark what may go; how many entries are to be looked at again: marked now, or with code on a stack. */
+static u32 mark(struct python *p, struct wire_dead *d)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < p->ndead; i++) {
+		s32 result = __atomic_load_n(&d[i].result, __ATOMIC_ACQUIRE);
+
+		if (!result && (d[i].path[0] || d[i].page_size) && nobody_inside(p, i))
+			d[i].close = 1;
+		n += d[i].close || result == -EBUSY;
+	}
+	return n;
+}
+
+/*
+ * After the load, when our agent has said of each whether it may go, and before it goes itself. Calls that were traced mostly end
+ * at once; what does not go now is left to the next attach.
+ */
 void python_dead_close(struct python *p)
 {
 	struct wire_dead *d = (struct wire_dead *)((char *)p->page + p->dead_at);
-	u32 closing = 0;
+	u64 deadline = now_ns() + CLOSE_MS * 1000000ull;
 
-	for (u32 i = 0; i < p->ndead; i++) {
-		bool gone = !d[i].path[0] || !__atomic_load_n(&d[i].result, __ATOMIC_ACQUIRE);
-
-		if (gone && nobody_inside(p, i)) {
-			d[i].close = 1;
-			closing++;
-		}
+	for (int i = 0; i < CLOSE_TRIES && mark(p, d); i++) {
+		if (i > 1)
+			usleep(1000u << (i - 2));
+		if (python_agent_call(p, WIRE_CLOSE, deadline))
+			break;
 	}
-	if (closing)
-		python_agent_call(p, WIRE_CLOSE, now_ns() + CLOSE_MS * 1000000ull);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Take the agent out, until nothing of it is left in the process. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -177,8 +178,41 @@ static int fini(struct python *p, int retries, u64 deadline)
 	}
 }
 
-/* After an attach that failed: whatever of it is in the target. */
-void python_undo(struct python *p, u64 deadline)
+/* Is something of ours still mapped in the process? Then say what, and when it will go. */
+static void tell_left(struct python *p, struct diag *diag)
+{
+	u64 magic;
+
+	if (!p->target_page || target_read(p->t, p->target_page + p->ctl_off, &magic, sizeof(magic)) ||
+	    magic != STUB_MAGIC)
+		return;
+	if (p->leave_page)
+		diag_report(diag, DIAG_NOTE, NOWHERE,
+			    "process %d (%s): its Python has not run a call that was queued there; %d kB stay mapped in "
+			    "it until the next pydtrace takes them out",
+			    target_pid(p->t), target_comm(p->t), STUB_CTL_SIZE / 1024);
+	else
+		diag_report(diag, DIAG_NOTE, NOWHERE,
+			    "process %d (%s): calls that were traced have not returned; the agent stays in it, inert, "
+			    "until the next pydtrace takes it out",
+			    target_pid(p->t), target_comm(p->t));
+}
+
+/*
+ * The memory of what stays: all but what an inert agent, or a queued call, still looks at. Where an inert agent writes after
+ * this it writes into fresh memory.
+ */
+static void left_shrink(struct python *p)
+{
+	size_t from = p->leave_page ? 0 : ALIGN_UP(p->functions_at, 4096);
+	bool inert = p->page && __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE) == WIRE_INERT;
+
+	if (p->target_page && p->page_fd >= 0 && from < p->ctl_off && (p->leave_page || inert))
+		fallocate(p->page_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+			  (off_t)(p->ctl_off - from));
+}
+
+static void undo(struct python *p, u64 deadline)
 {
 	u32 state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
 
@@ -188,6 +222,13 @@ void python_undo(struct python *p, u64 deadline)
 	    fini(p, UNDO_RETRIES, deadline))
 		return;
 	unload(p, deadline);
+}
+
+/* After an attach that failed: whatever of it is in the target. */
+void python_undo(struct python *p, u64 deadline, struct diag *diag)
+{
+	undo(p, deadline);
+	tell_left(p, diag);
 }
 
 static int detach(struct python *p, struct diag *diag)
@@ -213,8 +254,12 @@ int python_detach(struct python *p, struct diag *diag)
 	lock = python_lock(p->t, diag);
 	if (lock < 0)
 		return lock;
+	if (p->ndead)
+		python_dead_close(p);
 	ret = detach(p, diag);
 	close(lock);
+	if (ret == -EBUSY)
+		tell_left(p, diag);
 	return ret;
 }
 
@@ -224,6 +269,7 @@ void python_close(struct python *p)
 		return;
 	target_maps_free(&p->maps);
 	python_mail_open(p, false);
+	left_shrink(p);
 	python_page_unmap(p);
 	if (p->page_fd >= 0)
 		close(p->page_fd);

@@ -24,7 +24,7 @@
 #include "python/python_impl.h"
 
 /* Functions that a page in a file has room for: it is reserved, unlike memory. */
-enum { FILE_FUNCTIONS = 1024 };
+enum { FILE_FUNCTIONS = 4096 };
 
 static const char *const dirs[] = {"/tmp", "/var/tmp", "/dev/shm", "/run"};
 

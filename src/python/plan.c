@@ -7,11 +7,20 @@
 #include "python/python_impl.h"
 
 /*
- * Room in the page. Memory is taken as it is used, so a plan with wide globs gets all that there may be: 65,536 functions. One
- * that says of each function what its name is gets 1,024 for each name, since methods of many classes have the same, and
- * `<lambda>` more. What does not fit is counted and told.
+ * Room in the page. Memory is taken only as it is used, so a plan with wide globs gets all that there may be: 65,536 functions,
+ * in 19 MB of addresses. One that names each function gets 8,192 in 1 MB, and 1,024 for each further name: methods of many
+ * classes have one name, and so have functions that are made again and again, but hardly more; and their texts, which are kept
+ * once, are mostly the same. What does not fit is counted and told.
  */
-enum { MAX_FUNCTIONS = 65536, NAME_FUNCTIONS = 1024, TEXT_ROOM = 256, MAX_RANGES = 4096, MAX_TERMS = 16384 };
+enum {
+	MAX_FUNCTIONS = 65536,
+	NAMED_FUNCTIONS = 8192,
+	NAME_FUNCTIONS = 1024,
+	TEXT_ROOM = 256,
+	NAMED_TEXT_ROOM = 64,
+	MAX_RANGES = 4096,
+	MAX_TERMS = 16384,
+};
 
 
 /* A range or term as it was added; they are sorted by filter when the page is made. */
@@ -228,7 +237,9 @@ static u32 plan_functions(const struct python_plan *p)
 			return MAX_FUNCTIONS;
 		names += n;
 	}
-	return names < MAX_FUNCTIONS / NAME_FUNCTIONS ? (names ? names : 1) * NAME_FUNCTIONS : MAX_FUNCTIONS;
+	if (names > (MAX_FUNCTIONS - NAMED_FUNCTIONS) / NAME_FUNCTIONS)
+		return MAX_FUNCTIONS;
+	return NAMED_FUNCTIONS + (names ? names - 1 : 0) * NAME_FUNCTIONS;
 }
 
 void python_page_room(struct wire_page *w, size_t size, u32 functions)
@@ -238,7 +249,7 @@ void python_page_room(struct wire_page *w, size_t size, u32 functions)
 	if (!w->max_functions || functions < w->max_functions)
 		w->max_functions = functions;
 	w->functions = room(&end, w->max_functions, sizeof(struct wire_function));
-	w->strings = room(&end, w->max_functions, TEXT_ROOM);
+	w->strings = room(&end, w->max_functions, w->max_functions == MAX_FUNCTIONS ? TEXT_ROOM : NAMED_TEXT_ROOM);
 	w->strings_end = (u32)end;
 	w->size = (u32)ALIGN_UP(end, 4096);
 }

@@ -43,7 +43,7 @@ struct python {
 	struct target_maps maps; /* as they were when the stub's place was chosen */
 	u64 code;                /* of the stub, in the target; 0: not there */
 	u64 target_page;         /* of the shared file, in the target; 0: not mapped */
-	size_t map_size, ctl_off;
+	size_t map_size, ctl_off, functions_at;
 	struct wire_page *page; /* here */
 	struct stub_ctl *ctl;   /* here */
 	int page_fd, agent_fd;  /* here */
@@ -166,6 +166,7 @@ extern const char pydtrace_agent_so[], pydtrace_agent_so_end[];
 /* detach.c */
 /* Until no thread is in this range of code of ours. 0, -EBUSY or -errno. */
 int python_wait_outside(struct python *p, u64 start, u64 end, u64 deadline);
-void python_undo(struct python *p, u64 deadline); /* after an attach that failed: whatever of it is in the target */
+/* After an attach that failed: take out whatever of it is in the target, or say what has to stay. */
+void python_undo(struct python *p, u64 deadline, struct diag *diag);
 
 #endif
