@@ -34,43 +34,40 @@ static enum thread_doing doing_now(struct python *p, const struct target_stop *s
 	return doing == DOING_ELSEWHERE && is_alone(p) ? DOING_WAIT : doing;
 }
 
-/*
- * May a thread be started in the target? One at a time, and not where system calls are filtered: a filter may end the
- * process for a call that it does not expect.
- */
+/* May a thread be started in the target, as far as it is not for the one that would start it to say? One at a time. */
 static bool may_start_thread(const struct python *p)
 {
 	const struct python_symbols *s = &p->sym;
 	const struct stub_ctl *c = p->ctl;
 
-	return c && !p->filtered && s->attr_init && s->attr_setstack && s->attr_setdetach && s->thread_create &&
-	       !python_thread_there(p);
+	return c && s->attr_init && s->attr_setstack && s->attr_setdetach && s->thread_create &&
+	       !python_thread_there(p->t, c);
 }
 
 /* Which shot a thread gets; false: none. `tries` counts the looks at the main thread. */
-static bool shot_for(const struct python *p, enum thread_doing doing, bool main_thread, bool may_queue,
-		     unsigned tries, enum stub_how *how)
+static bool shot_for(struct python *p, const struct target_stop *s, bool may_queue, unsigned tries,
+		     enum stub_how *how)
 {
+	enum thread_doing doing = doing_now(p, s);
 	bool last_means = tries > QUEUE_TRIES;
 
 	if (doing == DOING_WAIT) {
 		*how = STUB_BORROW;
 		return true;
 	}
-	if (doing == DOING_ELSEWHERE && last_means && may_start_thread(p)) {
+	if (doing == DOING_ELSEWHERE && last_means && may_start_thread(p) && python_thread_allowed(p, s)) {
 		*how = STUB_THREAD;
 		return true;
 	}
 	*how = doing == DOING_GIL || last_means ? STUB_PENDING : STUB_IF_HELD;
 	if (doing == DOING_ELSEWHERE && !last_means && tries)
 		return false; /* it may come back to Python soon, or another thread do it */
-	return main_thread && may_queue;
+	return s->tid == target_pid(p->t) && may_queue;
 }
 
 /* Shoot at one thread and let it go. -EINPROGRESS: not now. */
 static int shoot(struct python *p, pid_t tid, bool may_queue, unsigned tries)
 {
-	bool main_thread = tid == target_pid(p->t);
 	struct target_stop s;
 	enum stub_how how;
 	int ret = target_stop(p->t, tid, STOP_MS, &s), ended;
@@ -78,8 +75,7 @@ static int shoot(struct python *p, pid_t tid, bool may_queue, unsigned tries)
 	if (ret)
 		return ret;
 	ret = -EINPROGRESS;
-	if (!python_loader_at_work(p, &s.regs) &&
-	    shot_for(p, doing_now(p, &s), main_thread, may_queue, tries, &how))
+	if (!python_loader_at_work(p, &s.regs) && shot_for(p, &s, may_queue, tries, &how))
 		ret = python_shot(p, &s, how);
 	ended = target_stop_end(&s);
 	return ret ? ret : ended;
@@ -187,16 +183,14 @@ static void tell_wait(struct python *p)
 	p->tell = NULL;
 }
 
-/* True if the thread that the stub has started last is there. */
-bool python_thread_there(const struct python *p)
+bool python_thread_there(struct target *t, const struct stub_ctl *c)
 {
-	const struct stub_ctl *c = p->ctl;
 	u32 tid = __atomic_load_n(&c->thread_tid, __ATOMIC_ACQUIRE);
 	char path[64];
 
 	if (!c->threads)
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/task/%u", target_pid(p->t), tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%u", target_pid(t), tid);
 	return !tid || !access(path, F_OK); /* 0: it is on its way */
 }
 
@@ -242,6 +236,12 @@ int python_job_finish(struct python *p, u64 deadline)
 		if (ret)
 			return ret;
 	}
+}
+
+int python_agent_call(struct python *p, const char *name, u64 deadline)
+{
+	snprintf(p->ctl->call_name, sizeof(p->ctl->call_name), "%s", name);
+	return python_job_do(p, STUB_CALL, deadline);
 }
 
 int python_job_do(struct python *p, enum stub_job job, u64 deadline)

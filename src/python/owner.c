@@ -12,10 +12,8 @@
  * This takes the place of the C library's list for its robust mutexes in this thread; nothing here uses those.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,19 +32,6 @@ static struct robust_list_head held = {.list = {&held.list}, .futex_offset = GAP
 static struct robust_list *link_of(struct python *p)
 {
 	return (struct robust_list *)((char *)&p->page->owner - GAP);
-}
-
-int python_page_seal(struct python *p)
-{
-	struct stat st;
-	int seals;
-
-	/* A page that is cut short makes whoever reads it fault (SIGBUS); it may have been before the seal. */
-	fcntl(p->page_fd, F_ADD_SEALS, F_SEAL_SHRINK);
-	seals = fcntl(p->page_fd, F_GET_SEALS);
-	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(p->page_fd, &st))
-		return -ETIMEDOUT;
-	return st.st_size < (off_t)p->map_size ? -ETIMEDOUT : 0;
 }
 
 /* Zeros behind the page end every text in it, also one whose NUL the target takes away while it is read. */

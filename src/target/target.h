@@ -29,8 +29,12 @@ struct target_status {
 	char state;   /* R S D T t Z X */
 	pid_t tracer; /* who traces it; 0: nobody */
 	char tracer_comm[16];
-	uid_t uid;
+	uid_t uid; /* real */
 	gid_t gid;
+	uid_t fsuid; /* of the files that it makes and opens */
+	gid_t fsgid;
+	bool one_user; /* real, effective, saved and file-system user are the same */
+	u64 caps;      /* permitted or effective */
 	u32 nthreads;
 	pid_t tgid;
 	bool seccomp;      /* system calls are filtered */
@@ -114,6 +118,19 @@ int target_stop_set_mask(const struct target_stop *s, u64 mask);
 int target_stop_peek(const struct target_stop *s, u64 addr, u64 *word);
 /* Let it go on, untraced. */
 int target_stop_end(const struct target_stop *s);
+/*
+ * The filters of system calls of a stopped thread (seccomp(2)), and what they would say to one that it makes at `ip`.
+ * *out is NULL when there are none. -EACCES: the kernel tells only who has CAP_SYS_ADMIN and is under no filter itself.
+ */
+enum target_answer {
+	TARGET_ALLOWS,
+	TARGET_DENIES,   /* the call fails */
+	TARGET_PUNISHES, /* it ends the thread or the process, raises SIGSYS, or waits for another process */
+};
+struct target_filters;
+int target_filters_read(const struct target_stop *s, struct target_filters **out);
+enum target_answer target_filters_ask(const struct target_filters *f, s64 nr, const u64 args[6], u64 ip);
+void target_filters_free(struct target_filters *f);
 /*
  * Where a thread that sleeps in a system call stands, from /proc without a stop: 0, or -EAGAIN when it is running.
  * nr is -1 when it sleeps outside of one.
