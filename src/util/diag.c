@@ -47,15 +47,17 @@ static void quote(struct strbuf *b, struct srcpos pos)
 
 static void report(struct diag *d, enum diag_level level, struct srcpos pos, const char *fmt, va_list ap)
 {
-	struct strbuf b = {0};
+	struct strbuf b = {0}, line = {0};
 
-	strbuf_puts(&b, "pydtrace: ");
+	strbuf_puts(&line, "pydtrace: ");
 	if (pos.src && pos.line)
-		strbuf_printf(&b, "%s:%u:%u: ", pos.src->name, pos.line, pos.col);
+		strbuf_printf(&line, "%s:%u:%u: ", pos.src->name, pos.line, pos.col);
 	else if (pos.src)
-		strbuf_printf(&b, "%s: ", pos.src->name);
-	strbuf_puts(&b, prefix[level]);
-	strbuf_vprintf(&b, fmt, ap);
+		strbuf_printf(&line, "%s: ", pos.src->name);
+	strbuf_puts(&line, prefix[level]);
+	strbuf_vprintf(&line, fmt, ap);
+	strbuf_add_printable(&b, line.s ? line.s : "pydtrace: out of memory");
+	strbuf_free(&line);
 	strbuf_puts(&b, "\n");
 	if (pos.src && pos.line)
 		quote(&b, pos);
