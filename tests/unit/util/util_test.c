@@ -145,6 +145,23 @@ static void diagnostics_point_at_the_text(void **state)
 	strbuf_free(&out);
 }
 
+/* The line is shown harmless, and the caret stands below its column all the same. */
+static void a_quoted_line_is_printable(void **state)
+{
+	struct strbuf out = {0};
+	struct diag d = {.sink = keep, .arg = &out};
+	const char *text = "\t\u540d\x1b\xe2\x80\xae x";
+	struct source src = {"x.d", text, strlen(text)};
+
+	diag_report(&d, DIAG_ERROR, (struct srcpos){&src, 1, (u32)strlen(text)}, "here");
+	assert_string_equal(out.s, "pydtrace: x.d:1:10: here\n    \t\u540d\\x1b\\xe2\\x80\\xae x\n"
+				   "    \t                  ^\n");
+	strbuf_free(&out);
+	diag_report(&d, DIAG_ERROR, (struct srcpos){&src, 1, (u32)strlen(text) + 3}, "behind it");
+	assert_non_null(strstr(out.s, "\n    \t                     ^\n"));
+	strbuf_free(&out);
+}
+
 static void a_diagnostic_shortens_a_long_line(void **state)
 {
 	struct strbuf out = {0};
@@ -384,6 +401,7 @@ int main(void)
 	    cmocka_unit_test(a_hostile_glob_is_quick),
 	    cmocka_unit_test(numbers_are_whole),
 	    cmocka_unit_test(diagnostics_point_at_the_text),
+	    cmocka_unit_test(a_quoted_line_is_printable),
 	    cmocka_unit_test(a_diagnostic_shortens_a_long_line),
 	    cmocka_unit_test(text_is_made_printable),
 	    cmocka_unit_test(text_is_cut_and_padded_by_characters),
