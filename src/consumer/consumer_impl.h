@@ -87,7 +87,7 @@ struct agg_entry {
 	struct agg_store *store;
 	u8 *key; /* as in the map: what keys[] points into */
 	struct value *keys;
-	char *name; /* keys[] as bytes: equal name, equal printed text */
+	char *name; /* keys[] as bytes: equal name, equal text */
 	size_t name_len;
 	u64 *raw;  /* as last read from the maps, all CPUs and all keys of that text merged */
 	u64 *base; /* what clear() and trunc() took away */
