@@ -55,11 +55,14 @@ int target_proc_read(pid_t pid, const char *name, char **out, size_t *size)
 static void read_comm(pid_t pid, char comm[16])
 {
 	char *s;
+	size_t n;
 
 	snprintf(comm, 16, "?");
-	if (target_proc_read(pid, "comm", &s, NULL))
+	if (target_proc_read(pid, "comm", &s, &n))
 		return;
-	s[strcspn(s, "\n")] = 0;
+	/* The kernel adds one newline (proc(5)); the name may hold others. */
+	if (n && s[n - 1] == '\n')
+		s[n - 1] = 0;
 	snprintf(comm, 16, "%s", s);
 	free(s);
 }
