@@ -143,8 +143,10 @@ static int all_thread(struct target_trace *tr, struct trace_process *p, pid_t ti
 	struct trace_row *r = row_find(tr, tid);
 	int ret;
 
-	if (r)
+	if (r) {
+		r->armed = true; /* it may be one that target_trace_pause() could not let go */
 		return 0;
+	}
 	r = row_add(tr, p, tid);
 	if (!r)
 		return -ENOMEM;

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tracer that is stopped (Ctrl-Z, SIGSTOP) and goes on: no thread of the target stands as long as it does, and what it
+counts before and after is exact."""
+import os
+import pathlib
+import re
+import signal
+import time
+
+import pytest
+
+import harness
+
+# So long is a tracer stopped: longer than an agent waits for an answer before it gives its tracer up (2 s).
+STOPPED = 2.5
+# So long may a thread of the target stand: far below that, far above what a busy machine takes.
+LONGEST = 0.5
+
+COUNTS = """
+python$1:::function-entry /copyinstr(arg1) == "target"/ { self->t = 1; calls++; }
+python$1:::function-return /copyinstr(arg1) == "target"/ { self->t = 0; returns++; }
+python$1:::function-entry /copyinstr(arg1) == "steady"/ { self->s = 1; steady++; }
+python$1:::function-return /copyinstr(arg1) == "steady"/ { self->s = 0; }
+"""
+END = """
+END { printf("calls: %d\\nreturns: %d\\ninside: %d\\nsteady: %d\\nstray: %d\\n", calls, returns, inside, steady, stray); }
+"""
+GATED = COUNTS + """
+syscall::getppid:entry /self->t/ { inside++; }
+syscall::geteuid:entry /self->t/ { stray++; }
+syscall::geteuid:entry /self->s/ { busy++; }
+""" + END
+# Every call of every thread stops.
+UNGATED = COUNTS + """
+syscall::getppid:entry /pid == $1/ { inside++; }
+syscall::geteuid:entry /self->t/ { stray++; }
+syscall:::return /pid == $1/ { all++; }
+""" + END
+SCRIPTS = pytest.mark.parametrize("script", [GATED, UNGATED], ids=["gated", "ungated"])
+SAID = (r"pydtrace: was stopped for (\d+\.\d) s: what processes did meanwhile was not seen, "
+        r"and thread-local variables are unset since\n")
+ONE = harness.interpreters()[0]
+
+
+def state_of(pid):
+    return re.search(r"^State:\t(.)", pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8"), re.M)[1]
+
+
+def tracers_of(pid):
+    """Who traces its threads, by ptrace."""
+    return {re.search(r"^TracerPid:\t(\d+)", (task / "status").read_text(encoding="utf-8"), re.M)[1]
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir()}
+
+
+@pytest.fixture
+def job(pydtrace):
+    """job(script, target) -> Tracer in a process group of its own. Its parent is in the same session and another group, so
+    that the kernel takes it for a job that a shell may continue: one that nobody could continue is not stopped by SIGTSTP."""
+    def job(script, target):
+        return pydtrace("-n", script, target.pid, preexec_fn=os.setpgrp).wait_matched()
+
+    return job
+
+
+def send(tracer, signo):
+    tracer.process.send_signal(signo)
+
+
+def is_stopped(tracer, target):
+    """Stopped for good, not to be woken up again: by then nobody is traced."""
+    return state_of(tracer.process.pid) == "T" and tracers_of(target.pid) == {"0"}
+
+
+def wait_stopped(tracer, target):
+    harness.wait_for(lambda: is_stopped(tracer, target), "the tracer to be stopped, and nobody with it")
+
+
+def wait_said(tracer, executor, times=1):
+    """Until events are seen again: by eBPF they are all the time."""
+    if executor == "vm":
+        harness.wait_for(lambda: len(re.findall(SAID, tracer.err)) == times, "the tracer to go on")
+
+
+def exact(tracer, calls):
+    assert tracer.status == 0, tracer.err
+    assert tracer.number("calls") == tracer.number("returns") == calls, tracer.out + tracer.err
+    assert tracer.number("inside") == 2 * calls, tracer.out + tracer.err
+    assert tracer.number("stray") == 0, tracer.out + tracer.err
+    assert tracer.number("steady") > 0, tracer.out + tracer.err
+    assert "did not answer" not in tracer.err
+
+
+def ends(target):
+    target.process.stdin.close()
+    assert target.process.wait(harness.PATIENCE) == 0
+
+
+@pytest.mark.parametrize("signo", [signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN, signal.SIGSTOP],
+                         ids=lambda s: s.name)
+@SCRIPTS
+def test_stopped(start, job, executor, script, signo):
+    target = start(ONE.argv("steady.py"))
+    tracer = job(script, target)
+    calls = target.work("300")["calls"]
+    target.work("busy")
+    harness.wait_for(lambda: target.work("turns")["turns"] > 10, "the thread to work")
+    send(tracer, signo)
+    wait_stopped(tracer, target)
+    turns = target.work("turns")["turns"]
+    time.sleep(STOPPED)
+    assert is_stopped(tracer, target)
+    assert target.work("turns")["turns"] > turns + 10
+    send(tracer, signal.SIGCONT)
+    wait_said(tracer, executor)
+    harness.wait_for(lambda: target.work("turns")["turns"] > turns + 20, "the thread to go on")
+    calls += target.work("300")["calls"]
+    rested = target.work("rest")
+    assert rested["gap"] < LONGEST
+    calls += target.work("100")["calls"]
+    tracer.stop()
+    exact(tracer, calls)
+    assert [STOPPED <= float(s) < STOPPED + 10 for s in re.findall(SAID, tracer.err)] == [True] * (executor == "vm")
+    ends(target)
