@@ -131,6 +131,7 @@ static void serve(struct vm *vm)
 
 	while (!__atomic_load_n(&l->over, __ATOMIC_SEQ_CST) &&
 	       !__atomic_exchange_n(&l->broken, false, __ATOMIC_SEQ_CST)) {
+		bool more = is_more(l);
 		u64 now = now_ns();
 
 		if (serve_once(vm, now)) {
@@ -138,7 +139,7 @@ static void serve(struct vm *vm)
 				luck.left = LUCK;
 			looking = luck_lasts(&luck);
 			came = looking ? now_ns() : now;
-			if (looking || is_more(l))
+			if (looking || more || is_more(l)) /* before: one of two threads has ended */
 				continue;
 		} else if (looking && now - came < SPIN) {
 			__builtin_ia32_pause();

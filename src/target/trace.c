@@ -248,6 +248,7 @@ int target_trace_all(struct target_trace *tr, struct target *t, struct diag *dia
 
 u32 target_trace_poll(struct target_trace *tr)
 {
+	bool alone = tr->nthreads == 1; /* of two, of which one ends here, the other may have stopped already */
 	struct stop s;
 	u32 n = 0;
 
@@ -256,7 +257,7 @@ u32 target_trace_poll(struct target_trace *tr)
 		n++;
 		if (tr->ops->presses && tr->ops->presses(tr->arg))
 			break;
-		if (tr->nthreads == 1) /* a look would be in vain: this one runs, and there is no other */
+		if (alone && tr->nthreads == 1) /* a look would be in vain: this one runs, and there is no other */
 			break;
 	}
 	return n;
