@@ -3,7 +3,11 @@
 counts before and after is exact."""
 import os
 import pathlib
+import pty
+import random
 import re
+import select
+import shlex
 import signal
 import time
 
@@ -21,19 +25,21 @@ python$1:::function-entry /copyinstr(arg1) == "target"/ { self->t = 1; calls++; 
 python$1:::function-return /copyinstr(arg1) == "target"/ { self->t = 0; returns++; }
 python$1:::function-entry /copyinstr(arg1) == "steady"/ { self->s = 1; steady++; }
 python$1:::function-return /copyinstr(arg1) == "steady"/ { self->s = 0; }
+python$1:::function-entry /copyinstr(arg1) == "held"/ { self->h = 1; }
+python$1:::function-return /copyinstr(arg1) == "held"/ { self->h = 0; }
 """
 END = """
 END { printf("calls: %d\\nreturns: %d\\ninside: %d\\nsteady: %d\\nstray: %d\\n", calls, returns, inside, steady, stray); }
 """
 GATED = COUNTS + """
 syscall::getppid:entry /self->t/ { inside++; }
-syscall::geteuid:entry /self->t/ { stray++; }
+syscall::geteuid:entry /self->t || self->h/ { stray++; }
 syscall::geteuid:entry /self->s/ { busy++; }
 """ + END
 # Every call of every thread stops.
 UNGATED = COUNTS + """
 syscall::getppid:entry /pid == $1/ { inside++; }
-syscall::geteuid:entry /self->t/ { stray++; }
+syscall::geteuid:entry /self->t || self->h/ { stray++; }
 syscall:::return /pid == $1/ { all++; }
 """ + END
 SCRIPTS = pytest.mark.parametrize("script", [GATED, UNGATED], ids=["gated", "ungated"])
@@ -86,7 +92,6 @@ def exact(tracer, calls):
     assert tracer.number("calls") == tracer.number("returns") == calls, tracer.out + tracer.err
     assert tracer.number("inside") == 2 * calls, tracer.out + tracer.err
     assert tracer.number("stray") == 0, tracer.out + tracer.err
-    assert tracer.number("steady") > 0, tracer.out + tracer.err
     assert "did not answer" not in tracer.err
 
 
@@ -117,5 +122,161 @@ def test_stopped(start, job, executor, script, signo):
     calls += target.work("300")["calls"]
     tracer.stop()
     exact(tracer, calls)
+    assert tracer.number("steady") > 0, tracer.out + tracer.err
     assert [STOPPED <= float(s) < STOPPED + 10 for s in re.findall(SAID, tracer.err)] == [True] * (executor == "vm")
     ends(target)
+
+
+@SCRIPTS
+def test_return_that_was_missed(start, job, executor, script):
+    """What the entry of a function has set is not set for good, when the return has come meanwhile."""
+    target = start(ONE.argv("steady.py"))
+    tracer = job(script, target)
+    calls = target.work("50")["calls"]
+    target.work("held")
+    send(tracer, signal.SIGTSTP)
+    wait_stopped(tracer, target)
+    target.work("return")
+    send(tracer, signal.SIGCONT)
+    wait_said(tracer, executor)
+    target.work("calls")
+    calls += target.work("50")["calls"]
+    target.work("calls")
+    tracer.stop()
+    exact(tracer, calls)
+    ends(target)
+
+
+@SCRIPTS
+def test_again_and_again(start, job, executor, script):
+    target = start(ONE.argv("steady.py"))
+    tracer = job(script, target)
+    target.work("busy")
+    calls = 0
+    for n in range(1, 9):
+        send(tracer, [signal.SIGTSTP, signal.SIGSTOP][n % 2])
+        wait_stopped(tracer, target)
+        send(tracer, signal.SIGCONT)
+        wait_said(tracer, executor, n)
+        calls += target.work("20")["calls"]
+    assert target.work("rest")["gap"] < LONGEST
+    tracer.stop()
+    exact(tracer, calls)
+    ends(target)
+
+
+@pytest.mark.parametrize("signo", [signal.SIGTSTP, signal.SIGSTOP], ids=lambda s: s.name)
+def test_interrupted_while_stopped(start, job, executor, signo):
+    """Ctrl-C takes effect when it goes on."""
+    target = start(ONE.argv("steady.py"))
+    tracer = job(GATED, target)
+    calls = target.work("100")["calls"]
+    send(tracer, signo)
+    wait_stopped(tracer, target)
+    send(tracer, signal.SIGINT)
+    assert is_stopped(tracer, target)
+    send(tracer, signal.SIGCONT)
+    tracer.wait()
+    assert tracer.status == 0 and tracer.number("calls") == calls, tracer.out + tracer.err
+    ends(target)
+
+
+@SCRIPTS
+def test_killed_while_stopped(start, job, executor, script):
+    target = start(ONE.argv("steady.py"))
+    tracer = job(script, target)
+    target.work("busy")
+    send(tracer, signal.SIGTSTP)
+    wait_stopped(tracer, target)
+    tracer.kill()
+    turns = target.work("turns")["turns"]
+    harness.wait_for(lambda: target.work("turns")["turns"] > turns + 10, "the thread to go on")
+    assert target.work("rest")["gap"] < LONGEST
+    ends(target)
+
+
+@pytest.mark.parametrize("signo", [signal.SIGTSTP, signal.SIGSTOP], ids=lambda s: s.name)
+@SCRIPTS
+def test_in_the_middle_of_attaching(start, pydtrace, executor, script, signo):
+    target = start(ONE.argv("steady.py"))
+    target.work("busy")
+    dice = random.Random(9)
+    for _ in range(8):
+        tracer = pydtrace("-n", script, target.pid, preexec_fn=os.setpgrp)
+        time.sleep(dice.uniform(0, 0.15))  # at any instant
+        send(tracer, signo)
+        wait_stopped(tracer, target)
+        turns = target.work("turns")["turns"]
+        harness.wait_for(lambda: target.work("turns")["turns"] > turns + 10, "the thread to go on")
+        send(tracer, signal.SIGCONT)
+        tracer.wait_matched()
+        calls = target.work("20")["calls"]
+        tracer.stop()
+        # Whether it was stopped before or after "matched", all of these came after it, but perhaps not after it was taken back.
+        assert tracer.status == 0, tracer.err
+        assert tracer.number("calls") <= calls, tracer.out + tracer.err
+        if not re.search(SAID, tracer.err):
+            exact(tracer, calls)
+    assert target.work("rest")["gap"] < LONGEST
+    ends(target)
+
+
+@SCRIPTS
+def test_in_the_middle_of_detaching(start, job, executor, script):
+    target = start(ONE.argv("steady.py"))
+    target.work("busy")
+    dice = random.Random(9)
+    for _ in range(8):
+        tracer = job(script, target)
+        calls = target.work("20")["calls"]
+        send(tracer, signal.SIGINT)
+        time.sleep(dice.uniform(0, 0.03))
+        send(tracer, signal.SIGTSTP)
+        harness.wait_for(lambda: tracer.process.poll() is not None or is_stopped(tracer, target), "a stop, or an end")
+        turns = target.work("turns")["turns"]
+        harness.wait_for(lambda: target.work("turns")["turns"] > turns + 10, "the thread to go on")
+        send(tracer, signal.SIGCONT)
+        tracer.wait()
+        exact(tracer, calls)
+    assert target.work("rest")["gap"] < LONGEST
+    ends(target)
+
+
+def test_by_its_terminal(start, executor):
+    """Ctrl-Z on a terminal, and the shell's fg: the shell sees a job that was stopped by SIGTSTP."""
+    target = start(ONE.argv("steady.py"))
+    calls = target.work("1")["calls"] - 1
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execv("/bin/bash", ["bash", "--norc", "--noediting", "-i"])
+    said = bytearray()
+
+    def hears(text, since=0):
+        if select.select([terminal], [], [], 0)[0]:
+            said.extend(os.read(terminal, 65536))
+        return text in said[since:].decode("utf-8", "replace")
+
+    def types(text, answer):
+        since = len(said)
+        os.write(terminal, text)
+        harness.wait_for(lambda: hears(answer, since), f"{answer!r} after {text!r}: {said}")
+
+    try:
+        command = shlex.join([str(harness.PYDTRACE), "-x", "exec=" + executor, "-n", GATED.replace("\n", " "), str(target.pid)])
+        types(f"PS1='ready> '; {command}\n".encode(), " matched ")
+        target.work("busy")
+        calls += target.work("20")["calls"]
+        types(b"\x1a", "Stopped")
+        assert tracers_of(target.pid) == {"0"}
+        turns = target.work("turns")["turns"]
+        harness.wait_for(lambda: target.work("turns")["turns"] > turns + 10, "the thread to go on")
+        types(b"fg\n", "was stopped for " if executor == "vm" else "pydtrace")
+        calls += target.work("20")["calls"]
+        types(b"\x03", f"calls: {calls}")
+        assert target.work("rest")["gap"] < LONGEST
+        ends(target)
+    finally:
+        os.kill(pid, signal.SIGHUP)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)

@@ -3,7 +3,8 @@
 
 Lines on standard input: "N": N rounds of target(), two calls of inside() each. "busy": from now on another thread is inside of
 steady() nearly all the time, and makes calls of outside(). "turns": how many calls of steady() there were so far. "rest": that
-thread rests; the answer has the longest time, in seconds, from one turn to the next, and how many turns there were.
+thread rests; the answer has the longest time, in seconds, from one turn to the next, and how many turns there were. "held":
+held() is called, answers, and returns with the next line, which it answers, too. "calls": ten calls of outside().
 """
 import sys
 import threading
@@ -22,6 +23,11 @@ def target():
 def steady():
     for _ in range(CALLS):
         outside()
+
+
+def held():
+    say()
+    sys.stdin.readline()
 
 
 class Steady:
@@ -58,5 +64,12 @@ for line in sys.stdin:
         say()
     elif word == "turns":
         say(turns=busy.turns)
+    elif word == "held":
+        held()
+        say()
+    elif word == "calls":
+        for _ in range(10):
+            outside()
+        say()
     elif word == "rest":
         say(**busy.rest())
