@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tracer that is stopped (Ctrl-Z, SIGSTOP) and goes on: no thread of the target stands as long as it does, and what it
 counts before and after is exact."""
+import ctypes
 import os
 import pathlib
 import pty
@@ -9,6 +10,7 @@ import re
 import select
 import shlex
 import signal
+import subprocess
 import time
 
 import pytest
@@ -48,8 +50,12 @@ SAID = (r"pydtrace: was stopped for (\d+\.\d) s: what processes did meanwhile wa
 ONE = harness.interpreters()[0]
 
 
+def state_of_thread(pid, tid):
+    return re.search(r"^State:\t(.)", pathlib.Path(f"/proc/{pid}/task/{tid}/status").read_text(encoding="utf-8"), re.M)[1]
+
+
 def state_of(pid):
-    return re.search(r"^State:\t(.)", pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8"), re.M)[1]
+    return state_of_thread(pid, pid)
 
 
 def tracers_of(pid):
@@ -242,6 +248,33 @@ def test_in_the_middle_of_detaching(start, job, executor, script):
     ends(target)
 
 
+@SCRIPTS
+def test_with_its_command(pydtrace, executor, script):
+    """Ctrl-Z is for the command, too, which is in the same process group."""
+    tracer = pydtrace("-n", script.replace("$1", "$target"), "-c", shlex.join(ONE.argv("steady.py")), stdin=subprocess.PIPE,
+                      preexec_fn=os.setpgrp)
+    tracer.wait_said('{"function": "target"}\n')
+    (child,) = [int(pid) for pid in pathlib.Path(f"/proc/{tracer.process.pid}/task/{tracer.process.pid}/children")
+                .read_text(encoding="utf-8").split()]
+
+    def work(what):
+        asked = tracer.out.count("{")
+        os.write(tracer.process.stdin.fileno(), what.encode() + b"\n")
+        harness.wait_for(lambda: tracer.out.count("{") > asked, "an answer")
+
+    for n in range(1, 4):
+        work("20")
+        os.killpg(tracer.process.pid, signal.SIGTSTP)
+        harness.wait_for(lambda: state_of(tracer.process.pid) == state_of(child) == "T" and tracers_of(child) == {"0"},
+                         "both to be stopped")
+        os.killpg(tracer.process.pid, signal.SIGCONT)
+        wait_said(tracer, executor, n)
+    work("20")
+    tracer.process.stdin.close()
+    tracer.wait()
+    exact(tracer, 80)
+
+
 def test_by_its_terminal(start, executor):
     """Ctrl-Z on a terminal, and the shell's fg: the shell sees a job that was stopped by SIGTSTP."""
     target = start(ONE.argv("steady.py"))
@@ -280,3 +313,40 @@ def test_by_its_terminal(start, executor):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         os.close(terminal)
+
+
+def test_watch(start, job, executor):
+    """What wakes the tracer up holds nothing of ours open, is in no process group of ours, and ends with the tracer, however that
+    ends."""
+    target = start(ONE.argv("steady.py"))
+    for end in (lambda tracer: tracer.stop(), lambda tracer: tracer.kill()):
+        tracer = job(GATED, target)
+        watch = harness.watch_of(tracer)
+        harness.wait_for(lambda: os.getsid(watch) == watch, "a session of its own")
+        harness.wait_for(lambda: not [fd for fd in os.listdir(f"/proc/{watch}/fd")
+                                      if fd != "0"], "no descriptor but that of a look")
+        end(tracer)
+        harness.wait_for(lambda: not pathlib.Path(f"/proc/{watch}").exists(), "its end")
+    ends(target)
+
+
+def test_debugged(start, job, executor):
+    """A tracer that its debugger has stopped is left alone: it is in no state to go on."""
+    target = start(ONE.argv("steady.py"))
+    tracer = job(GATED, target)
+    libc = ctypes.CDLL(None, use_errno=True)
+    seize, interrupt, detach = 0x4206, 0x4207, 17
+    pid = tracer.process.pid
+    tasks = [int(t) for t in os.listdir(f"/proc/{pid}/task")]
+    for tid in tasks:
+        assert libc.ptrace(seize, tid, None, None) == 0 and libc.ptrace(interrupt, tid, None, None) == 0
+    harness.wait_for(lambda: {state_of_thread(pid, t) for t in tasks} == {"t"}, "all threads to be stopped")
+    time.sleep(0.3)  # six looks of the watch
+    assert {state_of_thread(pid, t) for t in tasks} == {"t"}
+    for tid in tasks:
+        assert libc.ptrace(detach, tid, None, None) == 0
+    calls = target.work("20")["calls"]
+    tracer.stop()
+    assert tracer.status == 0 and tracer.number("calls") == calls, tracer.out + tracer.err
+    assert not re.search(SAID, tracer.err)
+    ends(target)
