@@ -216,7 +216,15 @@ int target_trace_open(struct target_trace **out, const struct target_trace_ops *
  * do not stop in time, as a vfork or a disk keeps them; target_trace_poll() lets them go when they do.
  */
 bool target_trace_end(struct target_trace *tr);
-/* The same, and free it; what does not stop is let go by the kernel, at the end of our thread. NULL is allowed. */
+/*
+ * The same for a while, for a tracer that is about to be stopped itself: until target_trace_resume() nothing is reported, and
+ * what is known of a thread is forgotten. ended() is told of each; of one that cannot be let go yet it is told again later. While
+ * it is false, another call lets go those that have stopped meanwhile.
+ */
+bool target_trace_pause(struct target_trace *tr);
+/* Threads may be armed, and target_trace_all() be called, as at first. */
+void target_trace_resume(struct target_trace *tr);
+/* target_trace_end(), and free it; what does not stop is let go by the kernel, at the end of our thread. NULL is allowed. */
 void target_trace_close(struct target_trace *tr);
 /*
  * See every call of every thread of t, also of those that start later. A process that this thread of ours holds by ptrace

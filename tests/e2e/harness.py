@@ -206,6 +206,18 @@ class Tracer:
         return {key: int(value) for key, value in re.findall(r"^  +(\S+) +(-?\d+)$", self.out, re.M)}
 
 
+def watch_of(tracer):
+    """The process that wakes a tracer up when it is stopped: of all its children the one of this name."""
+    def found():
+        children = [int(pid) for task in pathlib.Path(f"/proc/{tracer.process.pid}/task").iterdir()
+                    for pid in (task / "children").read_text(encoding="utf-8").split()]
+        return [pid for pid in children
+                if pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8") == "tracer-watch\n"]
+
+    (watch,) = wait_for(found, "the watch")
+    return watch
+
+
 def run(*args, input=None, **options):
     """pydtrace from start to end: a finished process, with text."""
     return subprocess.run([str(PYDTRACE), *map(str, args)], input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
