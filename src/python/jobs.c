@@ -34,17 +34,15 @@ static enum thread_doing doing_now(struct python *p, const struct target_stop *s
 	return doing == DOING_ELSEWHERE && is_alone(p) ? DOING_WAIT : doing;
 }
 
-/* May a thread be started in the target, as far as it is not for the one that would start it to say? One at a time. */
-static bool may_start_thread(const struct python *p)
+/* Can a thread be started in the target at all, as far as it is not for the one that would start it to say? */
+static bool can_start_thread(const struct python *p)
 {
 	const struct python_symbols *s = &p->sym;
-	const struct stub_ctl *c = p->ctl;
 
-	return c && s->attr_init && s->attr_setstack && s->attr_setdetach && s->thread_create &&
-	       !python_thread_there(p->t, c);
+	return p->ctl && s->attr_init && s->attr_setstack && s->attr_setdetach && s->thread_create;
 }
 
-/* Which shot a thread gets; false: none. `tries` counts the looks at the main thread. */
+/* Which shot a thread gets; false: none now. `tries` counts the looks at the main thread. */
 static bool shot_for(struct python *p, const struct target_stop *s, bool may_queue, unsigned tries,
 		     enum stub_how *how)
 {
@@ -55,9 +53,9 @@ static bool shot_for(struct python *p, const struct target_stop *s, bool may_que
 		*how = STUB_BORROW;
 		return true;
 	}
-	if (doing == DOING_ELSEWHERE && last_means && may_start_thread(p) && python_thread_allowed(p, s)) {
+	if (doing == DOING_ELSEWHERE && last_means && can_start_thread(p) && python_thread_allowed(p, s)) {
 		*how = STUB_THREAD;
-		return true;
+		return !python_thread_there(p->t, p->ctl); /* one at a time: they share a stack */
 	}
 	*how = doing == DOING_GIL || last_means ? STUB_PENDING : STUB_IF_HELD;
 	if (doing == DOING_ELSEWHERE && !last_means && tries)
@@ -90,7 +88,7 @@ static bool only_this_thread(int err)
 /* Is it worth a stop? A thread that sleeps in a system call is judged from what /proc says of it. */
 static bool promising(struct python *p, pid_t tid, unsigned tries)
 {
-	struct user_regs_struct r = {.rax = (u64)-512};
+	struct user_regs_struct r = {.rax = (u64)-PYTHON_RESTARTS};
 	struct target_unwind u;
 	struct target_call c;
 
@@ -103,7 +101,7 @@ static bool promising(struct python *p, pid_t tid, unsigned tries)
 	if (python_thread_doing(p, &r) != DOING_WAIT)
 		return false;
 	target_unwind_begin_asleep(&u, p->t, &p->maps, &c);
-	return python_parked(p, &u, c.nr) == DOING_WAIT || (tries > QUEUE_TRIES && may_start_thread(p));
+	return python_parked(p, &u, c.nr) == DOING_WAIT || (tries > QUEUE_TRIES && can_start_thread(p));
 }
 
 /* Another thread that is parked. */
@@ -229,6 +227,10 @@ int python_job_finish(struct python *p, u64 deadline)
 			return job_withdraw(p) ? -EINTR : 0;
 		if (c->waiting || __atomic_load_n(&c->job, __ATOMIC_ACQUIRE) == STUB_IDLE)
 			continue; /* a thread is at it */
+		if (__atomic_load_n(&c->left, __ATOMIC_ACQUIRE) < p->shots) {
+			tries--; /* the last one has not come to run yet, on a busy machine: no look at it tells anything */
+			continue;
+		}
 		not_held = c->not_held;
 		may_queue = c->queued == c->called || c->refused != refused;
 		refused = c->refused;

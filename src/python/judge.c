@@ -9,11 +9,11 @@
 #include "python/python_impl.h"
 
 /* kernel-internal results of an interrupted call, include/linux/errno.h */
-enum { ERESTARTSYS = 512, ERESTARTNOINTR = 513, ERESTARTNOHAND = 514 };
+enum { ERESTARTNOINTR = 513, ERESTARTNOHAND = 514 };
 
 bool python_call_restarts(s64 rax)
 {
-	return rax == -ERESTARTSYS || rax == -ERESTARTNOINTR || rax == -ERESTARTNOHAND ||
+	return rax == -PYTHON_RESTARTS || rax == -ERESTARTNOINTR || rax == -ERESTARTNOHAND ||
 	       rax == -PYTHON_RESTARTBLOCK;
 }
 

@@ -339,13 +339,32 @@ enum thread_doing python_parked(struct python *p, const struct target_unwind *u,
 	return may_start_thread(p, *u) ? DOING_ELSEWHERE : DOING_PYTHON;
 }
 
+/*
+ * True if the thread stands before the instruction that makes a system call: one that was interrupted, by us as well, and has
+ * not run since. It is as good as parked, and must not be taken for one that computes.
+ */
+static bool about_to_call(struct python *p, const struct user_regs_struct *r)
+{
+	static const u8 syscall[] = {0x0f, 0x05};
+	u8 code[sizeof(syscall)];
+
+	return (s64)r->orig_rax < 0 && !target_read(p->t, r->rip, code, sizeof(code)) &&
+	       !memcmp(code, syscall, sizeof(code));
+}
+
 enum thread_doing python_doing(struct python *p, const struct target_stop *s)
 {
-	enum thread_doing doing = python_thread_doing(p, &s->regs);
+	struct user_regs_struct r = s->regs;
+	enum thread_doing doing;
 	struct target_unwind u;
 
+	if (about_to_call(p, &r)) {
+		r.orig_rax = r.rax;
+		r.rax = (u64)-PYTHON_RESTARTS;
+	}
+	doing = python_thread_doing(p, &r);
 	if (doing != DOING_WAIT)
 		return doing;
-	target_unwind_begin(&u, p->t, &p->maps, &s->regs);
-	return python_parked(p, &u, (s64)s->regs.orig_rax);
+	target_unwind_begin(&u, p->t, &p->maps, &r);
+	return python_parked(p, &u, (s64)r.orig_rax);
 }

@@ -95,8 +95,8 @@ enum thread_doing {
 	DOING_WAIT,
 	DOING_ELSEWHERE, /* parked under code that may hold locks of its own: it may start a thread, but never wait */
 };
-/* The kernel's ERESTART_RESTARTBLOCK (include/linux/errno.h): a call that restart_syscall() goes on with. */
-enum { PYTHON_RESTARTBLOCK = 516 };
+/* The kernel's results of interrupted calls (include/linux/errno.h); the latter is what restart_syscall() goes on with. */
+enum { PYTHON_RESTARTS = 512 /* ERESTARTSYS */, PYTHON_RESTARTBLOCK = 516 };
 
 /* judge.c */
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
