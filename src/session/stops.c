@@ -9,8 +9,11 @@
  * kernel does with a stop that is pending.
  */
 #include <signal.h>
+#include <time.h>
 
 #include "session/session_impl.h"
+
+enum { SAY_MS = 100 };
 
 static const int stopping[] = {SIGTSTP, SIGTTIN, SIGTTOU};
 
@@ -24,13 +27,23 @@ void session_stops_set(sigset_t *set)
 	sigaddset(set, SIGCONT);
 }
 
-/* Whoever is stopped goes on by SIGCONT, which is held back: it is pending, or the thread of signals.c has taken it. */
+/*
+ * Whoever is stopped goes on by SIGCONT, which is held back: it is pending, or the thread of signals.c has taken it, and says so
+ * in a moment.
+ */
 static bool was_continued(struct session *s, u32 before)
 {
+	const struct timespec ms = {0, 1000000};
 	sigset_t pending;
 
-	sigpending(&pending);
-	return sigismember(&pending, SIGCONT) || __atomic_load_n(&s->stops.continued, __ATOMIC_SEQ_CST) != before;
+	for (int i = 0; i < SAY_MS; i++) {
+		sigpending(&pending);
+		if (sigismember(&pending, SIGCONT) ||
+		    __atomic_load_n(&s->stops.continued, __ATOMIC_SEQ_CST) != before)
+			return true;
+		nanosleep(&ms, NULL);
+	}
+	return false;
 }
 
 /* The process stops here; in an orphaned process group it does not, but for SIGSTOP (kernel/signal.c, get_signal()). */
