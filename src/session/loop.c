@@ -207,22 +207,19 @@ static void stop_served(struct run *r)
 	const struct timespec ms = {0, NSEC / 1000};
 	struct session *s = r->s;
 	u64 begin = now_ns();
-	bool free;
+	bool free, stopped = false;
 
 	while (!(free = exec_pause(s->exec)) && session_stop_wanted(s) &&
 	       !__atomic_load_n(&s->interrupts, __ATOMIC_SEQ_CST))
 		nanosleep(&ms, NULL);
 	if (free) {
 		drain_await(r);
-		session_stop(s);
+		stopped = session_stop(s);
 	}
 	if (exec_lingers(s->exec))
 		return;
 	exec_resume(s->exec, s->diag);
-	diag_report(s->diag, DIAG_NOTE, NOWHERE,
-		    "was stopped for %.1f s: what processes did meanwhile was not seen%s",
-		    (double)(now_ns() - begin) / NSEC,
-		    s->cg.prog_thread_exit >= 0 ? ", and thread-local variables are unset since" : "");
+	session_stop_note(s, stopped, now_ns() - begin);
 }
 
 /* Bring events until the other thread is through. 0 or -errno. */

@@ -196,6 +196,23 @@ void session_scope_note(struct session *s)
 			    s->exec_why, s->used.v[i]->name);
 }
 
+/* Also with -q: what the script prints would mislead. */
+void session_stop_note(struct session *s, bool stopped, u64 ns)
+{
+	const char *locals = s->cg.prog_thread_exit >= 0 ? ", and thread-local variables are unset since" : "";
+	double seconds = (double)ns / 1e9;
+
+	if (!has_process(s))
+		return;
+	if (stopped)
+		diag_report(s->diag, DIAG_NOTE, NOWHERE,
+			    "was stopped for %.1f s: what processes did meanwhile was not seen%s", seconds, locals);
+	else
+		diag_report(s->diag, DIAG_NOTE, NOWHERE,
+			    "was to be stopped, and is not: what processes did for %.1f s was not seen%s", seconds,
+			    locals);
+}
+
 /* Is a probe of the provider enabled? */
 static bool is_used(const struct session *s, const struct provider *p)
 {

@@ -15,6 +15,7 @@
 #define PYDTRACE_SESSION_IMPL_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 
 #include "bpf/bpf.h"
@@ -51,6 +52,7 @@ struct session_stops {
 	bool holds;           /* threads of other processes would stand while we do */
 	struct exec *served;  /* who holds them, and can be told to let go; NULL: nobody */
 	int wanted;           /* the signal that is to stop us, 0: none; without the lock */
+	u32 continued;        /* how often SIGCONT has come; without the lock */
 };
 
 /* A process that wakes us up when we are stopped and hold others (watch.c). */
@@ -104,6 +106,7 @@ struct session {
 	int signals, null; /* what polls readable after a signal; /dev/null. -1: none */
 	sigset_t end_signals, stop_signals;
 	pthread_t signal_thread;
+	sem_t signal_thread_ready; /* posted by it: nothing may be held before the watch has begun */
 	bool signal_thread_runs, mask_set;
 	pid_t printer;  /* the thread of ours that may be stuck in a write; 0: none */
 	u32 interrupts; /* signals so far */
@@ -127,8 +130,6 @@ void session_signals_hold(sigset_t *old, bool prints);
 
 /* Those that stop us, unless somebody has set them to be ignored, and SIGCONT. */
 void session_stops_set(sigset_t *set);
-/* Start the watch. In the thread of signals.c, with which it ends. */
-void session_stops_watch(struct session *s);
 /* One of them has come. In the thread of signals.c: may stop us. */
 void session_stops_signal(struct session *s, const siginfo_t *si);
 /*
@@ -139,8 +140,11 @@ void session_hold(struct session *s, bool holds);
 /* While it is held: who brings events, and is to leave exec_serve() when a stop is wanted. NULL: nobody. */
 void session_stops_serve(struct session *s, struct exec *e);
 bool session_stop_wanted(const struct session *s);
-/* While it is held, and all was let go of: be stopped, if that is still wanted, and go on when SIGCONT has come. */
-void session_stop(struct session *s);
+/*
+ * While it is held, and all was let go of: be stopped, if that is still wanted, and go on when SIGCONT has come. False: the
+ * kernel has not done it, as nobody could continue us (an orphaned process group), or it was not wanted any more.
+ */
+bool session_stop(struct session *s);
 
 /* It ends with the thread that calls this. 0 or -errno: then a SIGSTOP lasts for those that we hold, too. */
 int session_watch_start(struct session_watch *w);
@@ -187,7 +191,9 @@ void session_explain(struct session *s); /* -v */
 bool session_traces_threads(const struct session *s);
 /* Is there anything to see for them? 0 or -errno with a message. */
 int session_scope_check(struct session *s);
-void session_scope_note(struct session *s);    /* what is seen of them, in one line */
+void session_scope_note(struct session *s); /* what is seen of them, in one line */
+/* For so many ns nothing was seen of the processes, because we were stopped, or were to be. */
+void session_stop_note(struct session *s, bool stopped, u64 ns);
 void session_scope_explain(struct session *s); /* -v: what else is different */
 
 /* The consumer of the loaded programs, into s->consumer. */

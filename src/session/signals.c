@@ -50,7 +50,8 @@ static void *signals_thread(void *arg)
 	sigorset(&waited, &s->end_signals, &s->stop_signals);
 	sigaddset(&waited, WAKE); /* session_signals_stop() */
 	if (s->cfg->mode == SESSION_TRACE)
-		session_stops_watch(s);
+		session_watch_start(&s->watch);
+	sem_post(&s->signal_thread_ready);
 
 	for (;;) {
 		siginfo_t si;
@@ -104,6 +105,7 @@ int session_signals_block(struct session *s)
 	signals_set(&s->end_signals);
 	session_stops_set(&s->stop_signals);
 	pthread_mutex_init(&s->stops.lock, NULL);
+	sem_init(&s->signal_thread_ready, 0, 0);
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(WAKE, &act, NULL);
 	sigorset(&blocked, &s->end_signals, &s->stop_signals);
@@ -122,6 +124,8 @@ int session_signals_block(struct session *s)
 	if (err)
 		return diag_fail(s->diag, err, "cannot start a thread: %s", strerror(err));
 	s->signal_thread_runs = true;
+	while (sem_wait(&s->signal_thread_ready))
+		; /* EINTR */
 	return 0;
 }
 

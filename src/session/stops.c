@@ -9,8 +9,11 @@
  * kernel does with a stop that is pending.
  */
 #include <signal.h>
+#include <time.h>
 
 #include "session/session_impl.h"
+
+enum { SAY_MS = 100 };
 
 static const int stopping[] = {SIGTSTP, SIGTTIN, SIGTTOU};
 
@@ -24,14 +27,34 @@ void session_stops_set(sigset_t *set)
 	sigaddset(set, SIGCONT);
 }
 
-/* The process stops here; in an orphaned process group it does not, but for SIGSTOP (kernel/signal.c, get_signal()). */
-static void stop(struct session *s)
+/*
+ * Whoever is stopped goes on by SIGCONT, which is held back: it is pending, or the thread of signals.c has taken it, and says so
+ * in a moment.
+ */
+static bool was_continued(struct session *s, u32 before)
 {
+	const struct timespec ms = {0, 1000000};
+	sigset_t pending;
+
+	for (int i = 0; i < SAY_MS; i++) {
+		sigpending(&pending);
+		if (sigismember(&pending, SIGCONT) ||
+		    __atomic_load_n(&s->stops.continued, __ATOMIC_SEQ_CST) != before)
+			return true;
+		nanosleep(&ms, NULL);
+	}
+	return false;
+}
+
+/* The process stops here; in an orphaned process group it does not, but for SIGSTOP (kernel/signal.c, get_signal()). */
+static bool stop(struct session *s)
+{
+	u32 before = __atomic_load_n(&s->stops.continued, __ATOMIC_SEQ_CST);
 	int signo = __atomic_exchange_n(&s->stops.wanted, 0, __ATOMIC_SEQ_CST);
 	sigset_t set, old;
 
 	if (!signo)
-		return;
+		return false;
 	session_watch_hold(&s->watch, false);
 	sigemptyset(&set);
 	sigaddset(&set, signo);
@@ -39,15 +62,7 @@ static void stop(struct session *s)
 	pthread_sigmask(SIG_UNBLOCK, &set, &old);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	session_watch_hold(&s->watch, s->stops.holds);
-}
-
-void session_stops_watch(struct session *s)
-{
-	if (session_watch_start(&s->watch))
-		return;
-	pthread_mutex_lock(&s->stops.lock);
-	session_watch_hold(&s->watch, s->stops.holds);
-	pthread_mutex_unlock(&s->stops.lock);
+	return was_continued(s, before);
 }
 
 void session_stops_signal(struct session *s, const siginfo_t *si)
@@ -55,6 +70,8 @@ void session_stops_signal(struct session *s, const siginfo_t *si)
 	bool woken = s->watch.pid && si->si_pid == s->watch.pid;
 	int signo = si->si_signo != SIGCONT ? si->si_signo : woken ? SIGSTOP : 0;
 
+	if (si->si_signo == SIGCONT)
+		__atomic_add_fetch(&s->stops.continued, 1, __ATOMIC_SEQ_CST);
 	/* Without the lock: who has it may be about to stop us for what was wanted before. */
 	__atomic_store_n(&s->stops.wanted, signo, __ATOMIC_SEQ_CST);
 	pthread_mutex_lock(&s->stops.lock);
@@ -89,9 +106,12 @@ bool session_stop_wanted(const struct session *s)
 	return __atomic_load_n(&s->stops.wanted, __ATOMIC_SEQ_CST);
 }
 
-void session_stop(struct session *s)
+bool session_stop(struct session *s)
 {
+	bool stopped;
+
 	pthread_mutex_lock(&s->stops.lock);
-	stop(s);
+	stopped = stop(s);
 	pthread_mutex_unlock(&s->stops.lock);
+	return stopped;
 }

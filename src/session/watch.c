@@ -100,17 +100,15 @@ int session_watch_start(struct session_watch *w)
 	}
 	if (!w->pid)
 		watch_begin(holds, pid);
-	__atomic_store_n(&w->holds, holds, __ATOMIC_RELEASE);
+	w->holds = holds;
 	return 0;
 }
 
 void session_watch_hold(struct session_watch *w, bool holds)
 {
-	u32 *word = __atomic_load_n(&w->holds, __ATOMIC_ACQUIRE);
-
-	if (!word || __atomic_exchange_n(word, holds, __ATOMIC_SEQ_CST) == holds || !holds)
+	if (!w->holds || __atomic_exchange_n(w->holds, holds, __ATOMIC_SEQ_CST) == holds || !holds)
 		return;
-	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	syscall(SYS_futex, w->holds, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 void session_watch_end(struct session_watch *w)
