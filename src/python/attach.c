@@ -86,6 +86,8 @@ int python_loaded(struct python *p, struct diag *diag)
 	const char *comm = target_comm(p->t);
 	int ret;
 
+	if (python_page_lost(p))
+		return python_refuse_lost(p, diag);
 	switch (c->stage) {
 	case STUB_OK:
 		ret = p->mail ? 0 : sites_find(p); /* whoever wants no site need not be able to read the file */

@@ -126,7 +126,7 @@ static bool page_unused(struct python *p, u64 deadline)
 		if (left && __atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued)
 			return true;
 		/* A thread comes back when it gets the GIL; a pending call perhaps never, if main is in a call without end. */
-		if (now_ns() > deadline || (left && now_ns() > queue))
+		if (now_ns() > deadline || (left && now_ns() > queue) || python_page_lost(p))
 			return false;
 	}
 }
@@ -183,6 +183,8 @@ void python_undo(struct python *p, u64 deadline)
 	u32 state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
 
 	python_mail_open(p, false);
+	if (python_page_lost(p))
+		return;
 	/* An agent that went inert by itself still holds memory and objects. */
 	if ((state == WIRE_ACTIVE || state == WIRE_INERT || state == WIRE_LEAVING) &&
 	    fini(p, UNDO_RETRIES, deadline))
@@ -193,13 +195,15 @@ void python_undo(struct python *p, u64 deadline)
 static int detach(struct python *p, struct diag *diag)
 {
 	u64 deadline = now_ns() + (u64)DETACH_MS * 1000000;
-	int ret = fini(p, FINI_RETRIES, deadline);
+	int ret = python_page_lost(p) ? -EIO : fini(p, FINI_RETRIES, deadline);
 
 	if (ret == -ETIMEDOUT)
 		return python_refuse_busy(p, diag);
 	if (ret)
 		return ret == -ESRCH || ret == -EBUSY ? ret : python_refuse_stop(p, ret, diag);
 	ret = unload(p, deadline);
+	if (p->target_page && python_page_lost(p))
+		return python_refuse_lost(p, diag);
 	return ret == -ESRCH || ret == 0 ? ret : -EBUSY;
 }
 

@@ -32,10 +32,12 @@ struct python {
 	u64 code;                /* of the stub, in the target; 0: not there */
 	u64 target_page;         /* of the shared file, in the target; 0: not mapped */
 	size_t map_size, ctl_off;
-	struct wire_page *page; /* here */
-	struct stub_ctl *ctl;   /* here */
-	int page_fd, agent_fd;  /* here */
-	u64 target_frame;       /* of the last shot */
+	struct wire_page *page;     /* here */
+	struct stub_ctl *ctl;       /* here */
+	struct guard *guard;        /* of them, against a target that cuts its page short */
+	struct python_owner *owner; /* the thread that holds the page, where it has one of its own */
+	int page_fd, agent_fd;      /* here */
+	u64 target_frame;           /* of the last shot */
 	pid_t shot_tid;
 	const void *agent;
 	size_t agent_size;
@@ -47,6 +49,7 @@ struct python {
 	bool no_memfd, no_proc;
 	int cancel_fd;     /* 0: none */
 	struct diag *tell; /* who is told, once, that a job takes long; NULL: nobody */
+	bool told_lost;    /* python_refuse_lost() has said so */
 	bool leave_page;   /* a pending call may still come: the page and the stub must stay */
 	u32 jobs;          /* given out */
 	u32 shots;         /* that will count themselves in stub_ctl.left */
@@ -95,6 +98,7 @@ void python_page_fill(struct python *p, const void *page, size_t size, int targe
 int python_page_map(struct python *p);
 int python_page_seal(struct python *p); /* before: a memory file of the target's must stay as long as the page */
 void python_page_unmap(struct python *p);
+bool python_page_lost(const struct python *p); /* python_page_check() without a message */
 void python_owner_hold(struct python *p);
 
 /* files.c: where the target has no /proc or may make no memory files, files in its /tmp for as long as the load takes. */
@@ -118,6 +122,7 @@ void python_bury_dead(struct target *t, const struct python_info *info, const st
 int python_refuse_state(struct target *t, struct diag *diag); /* 0: nothing against it */
 int python_refuse_stop(struct python *p, int err, struct diag *diag);
 int python_refuse_busy(struct python *p, struct diag *diag);
+int python_refuse_lost(struct python *p, struct diag *diag); /* its page is; the message comes once */
 
 /* jobs.c */
 int python_shoot_first(struct python *p, const void *page, size_t page_size);
