@@ -16,6 +16,9 @@ struct python_symbols {
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag);
 
+/* Why the memory map of a process, or its images, cannot be read (`err` > 0). Returns -err. */
+int python_refuse_maps(struct target *t, int err, struct diag *diag);
+
 /* Parse what Py_GetVersion() holds ("3.9.18 (main, ..."): the PY_VERSION_HEX; 0 when it is none. */
 u32 python_version_parse(const char *s, size_t n);
 void python_version_text(u32 version, char *out, size_t size);

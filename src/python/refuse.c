@@ -69,6 +69,9 @@ int python_refuse_stop(struct python *p, int err, struct diag *diag)
 	case EPERM:
 	case EACCES:
 	case ENOSYS: return target_refuse(pid, comm, -err, diag);
+	case E2BIG:
+	case EFBIG:
+	case ENAMETOOLONG: return python_refuse_maps(p->t, -err, diag);
 	case ETIMEDOUT:
 		return diag_fail(diag, EBUSY,
 				 "process %d (%s) sleeps uninterruptibly (a slow device or a vfork); try again",

@@ -10,7 +10,9 @@
 
 struct target {
 	pid_t pid;
+	int dir; /* /proc/PID, held: never another process that gets the same number later */
 	int pidfd, mem;
+	u32 elf_reads; /* since target_elf_begin() */
 	char comm[16];
 	bool ended; /* and we had to reap it: status */
 	int status;
@@ -18,8 +20,16 @@ struct target {
 
 /* The text of /proc/PID/status. -EINVAL when it has no State line. */
 int parse_status(const char *text, struct target_status *out, bool *kernel_thread);
-/* One line of /proc/PID/maps without its newline; `path` is allocated. -EINVAL, -ENOMEM. */
+/* One line of /proc/PID/maps without its newline; `path` is a part of it. -EINVAL. */
 int parse_map_line(const char *line, struct target_map *out);
+/* Lines from `fd`, which looks like such a file, to fn; target_maps_walk(). */
+struct maps_reader {
+	target_map_fn *fn;
+	void *arg;
+	u32 lines;
+	int over; /* what fn returned */
+};
+int maps_walk(int fd, struct maps_reader *r);
 /* A file name in /proc/PID/task; 0 when it is no thread id. */
 pid_t parse_tid(const char *name);
 
@@ -111,8 +121,10 @@ int stop_signal(const struct stop *s);
 /* The thread has ended: leave no zombie. Of the first one of t the status is kept; t may be NULL. */
 void stop_reap(struct target *t, pid_t tid);
 
-/* /proc/PID/mem, a descriptor or -errno (memory.c). */
-int mem_open(pid_t pid);
+/* A file of /proc/PID, of any process: a descriptor or -errno; -ESRCH: there is none (proc.c). */
+int proc_open(pid_t pid, const char *name, int flags);
+/* The memory of t, a descriptor or -errno (memory.c). */
+int mem_open(const struct target *t);
 
 /*
  * Bytes of a mapped ELF file: a process's memory, or a buffer in the tests. All n bytes at `addr` or -errno.

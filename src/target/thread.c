@@ -93,7 +93,7 @@ int target_thread_call(struct target *t, pid_t tid, struct target_call *out)
 	int n, ret;
 
 	snprintf(name, sizeof(name), "task/%d/syscall", tid);
-	ret = target_proc_read(t->pid, name, &text, NULL);
+	ret = target_file_read(t, name, &text, NULL);
 	if (ret)
 		return ret;
 	memset(out, 0, sizeof(*out));
