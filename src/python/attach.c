@@ -176,7 +176,8 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	struct python *p = NULL;
 	void *page = NULL;
 	size_t page_size;
-	int ret = python_refuse_state(t, diag), lock = -1;
+	struct python_lock lock = {{-1, -1}};
+	int ret = python_refuse_state(t, diag);
 
 	/* Who hands events over is served by ptrace, too, in every thread. */
 	if (!ret && opt && opt->mail)
@@ -185,19 +186,18 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
 	if (ret)
 		goto out;
-	lock = python_lock(t, diag);
-	if (lock < 0) {
-		ret = lock;
+	ret = python_lock(&lock, t, PYTHON_LOCK_ATTACH, diag);
+	if (ret == -ESRCH)
+		python_refuse_stop(p, ret, diag);
+	if (ret)
 		goto out;
-	}
 	python_bury_dead(t, info, &p->sym);
 	ret = attach(p, page, page_size, deadline, diag);
 	python_files_unlink(p);
 	if (ret && p->ctl)
 		python_undo(p, now_ns() + 1000000000ull);
 out:
-	if (lock >= 0)
-		close(lock);
+	python_unlock(&lock);
 	free(page);
 	if (ret)
 		python_close(p);

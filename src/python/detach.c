@@ -209,16 +209,17 @@ static int detach(struct python *p, struct diag *diag)
 
 int python_detach(struct python *p, struct diag *diag)
 {
-	int lock, ret;
+	struct python_lock lock;
+	int ret;
 
 	if (!p->target_page)
 		return 0;
 	python_mail_open(p, false); /* first: a thread that waits for an answer has the GIL */
-	lock = python_lock(p->t, diag);
-	if (lock < 0)
-		return lock;
+	ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, diag);
+	if (ret)
+		return ret;
 	ret = detach(p, diag);
-	close(lock);
+	python_unlock(&lock);
 	return ret;
 }
 

@@ -88,6 +88,12 @@ bool python_page_lost(const struct python *p)
 	return guard_lost(p->guard);
 }
 
+/* What stands there when we let go: an agent that has to stay sees it as if we had died, and goes inert. */
+static u32 owner_gone(const struct python *p)
+{
+	return p->target_page ? WIRE_OWNER_DIED : 0;
+}
+
 /* --- held by a thread of its own ------------------------------------------------------------------------------ */
 
 struct python_owner {
@@ -120,7 +126,7 @@ static void *owner_thread(void *arg)
 		__atomic_store_n(&o->p->page->owner, (u32)gettid(), __ATOMIC_RELEASE);
 	word_set(&o->holds);
 	word_wait(&o->over);
-	__atomic_store_n(&o->p->page->owner, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&o->p->page->owner, owner_gone(o->p), __ATOMIC_RELEASE);
 	o->head.list.next = &o->head.list;
 	return NULL;
 }
@@ -167,7 +173,7 @@ static void owner_drop(struct python *p)
 	for (struct robust_list *l = &held.list; l->next != &held.list; l = l->next) {
 		if (l->next != link)
 			continue;
-		__atomic_store_n(&p->page->owner, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&p->page->owner, owner_gone(p), __ATOMIC_RELEASE);
 		l->next = link->next;
 		return;
 	}

@@ -113,10 +113,18 @@ int python_agent_write(struct python *p); /* the agent into agent_fd, whatever k
 /* mail.c: ask for mail in the page of a plan for process `pid`. */
 void python_mail_plan(struct wire_page *page, pid_t pid);
 
+/* lock.c: who attaches or detaches holds it; the kernel lets it go when this process ends. */
+struct python_lock {
+	int fd[2]; /* -1: not needed */
+};
+enum python_lock_for { PYTHON_LOCK_ATTACH, PYTHON_LOCK_DETACH };
+/* 0; -ESRCH: the process has ended; other -errno with a message: -EAGAIN: another did not let go of it in time. */
+int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, struct diag *diag);
+void python_unlock(struct python_lock *lock);
+
 /* others.c: other tracers of the same process. */
-int python_lock(struct target *t, struct diag *diag); /* a descriptor; closing it unlocks */
-bool python_is_page(const struct target_map *m);      /* of any pydtrace */
-bool python_others_there(const struct python *p);     /* by p->maps */
+bool python_is_page(const struct target_map *m);  /* of any pydtrace */
+bool python_others_there(const struct python *p); /* by p->maps */
 
 /* adopt.c: take out what killed tracers have left. With the lock. */
 void python_bury_dead(struct target *t, const struct python_info *info, const struct python_symbols *sym);
