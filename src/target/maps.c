@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The memory map of a process, /proc/PID/maps. How long it is, is for the process to say: a mapping for each page, of files with
- * long names. So it is read line by line into a buffer of fixed size, equal names are kept once, and there are limits.
+ * long names. So equal names are kept once, and there are limits.
+ *
+ * The kernel makes the text of a path anew for each mapping, which takes most of the time. From Linux 6.11 on it can be asked for
+ * one mapping after the other without its name (PROCMAP_QUERY; fs/proc/task_mmu.c), and for the name of each file once. Before, the
+ * text is read line by line into a buffer of fixed size.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "target/target_impl.h"
@@ -14,8 +20,19 @@
 enum {
 	BUFFER = 1 << 16,      /* holds any line: a path of 4096 bytes, each of which may be written as four */
 	NAMES_CHUNK = 1 << 14, /* holds any name */
-	RECENT = 64,
+	NAME_MAX_QUERY = 4096, /* PATH_MAX: the kernel takes no larger buffer */
 };
+
+/* include/uapi/linux/fs.h of Linux 6.11 */
+struct map_query {
+	u64 size, flags, addr;                               /* in */
+	u64 start, end, vma_flags, page_size, offset, inode; /* out */
+	u32 dev_major, dev_minor, name_size, build_id_size;  /* sizes: in and out */
+	u64 name_addr, build_id_addr;                        /* in */
+};
+#define MAP_QUERY         _IOWR('f', 17, struct map_query)
+#define MAP_COVERING_NEXT 0x10u
+#define MAP_SHARED_FLAG   8u
 
 /* Names, NUL-terminated, that do not move. */
 struct target_names {
@@ -23,6 +40,61 @@ struct target_names {
 	size_t used, size;
 	char text[];
 };
+
+void maps_names_free(struct target_names *n)
+{
+	for (struct target_names *next; n; n = next) {
+		next = n->next;
+		free(n);
+	}
+}
+
+/* A copy of the name, kept as long as the reader's names. */
+static int name_add(struct maps_reader *r, const char *name, const char **out)
+{
+	struct target_names *last = r->names;
+	size_t n = strlen(name) + 1;
+
+	r->name_bytes += n;
+	if (r->name_bytes > TARGET_MAPS_NAMES)
+		return -ENAMETOOLONG;
+	if (!last || last->size - last->used < n) {
+		size_t size = n > NAMES_CHUNK ? n : NAMES_CHUNK;
+
+		last = malloc(sizeof(*last) + size);
+		if (!last)
+			return -ENOMEM;
+		*last = (struct target_names){.next = r->names, .size = size};
+		r->names = last;
+	}
+	*out = memcpy(last->text + last->used, name, n);
+	last->used += n;
+	return 0;
+}
+
+/* The same, once for neighbours, which mostly have the same few names. */
+static int name_keep(struct maps_reader *r, const char *name, const char **out)
+{
+	const char **seen = &r->recent[hash_bytes(name, strlen(name)) % MAPS_RECENT];
+	int ret = 0;
+
+	if (!*name) {
+		*out = "";
+		return 0;
+	}
+	if (!*seen || strcmp(*seen, name))
+		ret = name_add(r, name, seen);
+	*out = *seen;
+	return ret;
+}
+
+static int map_found(struct maps_reader *r, const struct target_map *m)
+{
+	if (++r->maps > TARGET_MAPS_MAX)
+		return -E2BIG;
+	r->over = r->fn(r->arg, m);
+	return 0;
+}
 
 /* --- line by line --------------------------------------------------------------------------------------------- */
 
@@ -48,11 +120,9 @@ static ssize_t lines_take(char *text, size_t n, struct maps_reader *r)
 		ret = parse_map_line(line, &m);
 		if (ret)
 			return ret;
-		if (++r->lines > TARGET_MAPS_MAX)
-			return -E2BIG;
-		r->over = r->fn(r->arg, &m);
-		if (r->over)
-			return 0;
+		ret = map_found(r, &m);
+		if (ret || r->over)
+			return ret;
 		line = end + 1;
 	}
 	n -= (size_t)(line - text);
@@ -60,7 +130,7 @@ static ssize_t lines_take(char *text, size_t n, struct maps_reader *r)
 	return (ssize_t)n;
 }
 
-int maps_walk(int fd, struct maps_reader *r)
+static int lines_walk(int fd, struct maps_reader *r)
 {
 	char *text = malloc(BUFFER);
 	ssize_t have = 0, got = text ? 1 : -ENOMEM;
@@ -74,80 +144,134 @@ int maps_walk(int fd, struct maps_reader *r)
 		have = total > TARGET_MAPS_TEXT ? -EFBIG : lines_take(text, (size_t)(have + got), r);
 	}
 	free(text);
-	if (r->over)
-		return r->over;
-	if (got < 0 || have < 0)
-		return got < 0 ? (int)got : (int)have;
-	return r->lines ? 0 : -ESRCH; /* it has ended: an empty file */
+	return got < 0 ? (int)got : have < 0 ? (int)have : 0;
 }
 
-static int walk_and_close(int fd, target_map_fn *fn, void *arg)
+/* --- one by one ----------------------------------------------------------------------------------------------- */
+
+static int query(int fd, struct map_query *q)
 {
-	struct maps_reader r = {.fn = fn, .arg = arg};
+	return ioctl(fd, MAP_QUERY, q) ? -errno : 0;
+}
+
+/* The name of the mapping at q->start. */
+static int name_query(int fd, const struct map_query *found, struct maps_reader *r, const char **out)
+{
+	char name[NAME_MAX_QUERY];
+	struct map_query q = {
+	    .size = sizeof(q), .addr = found->start, .name_addr = (u64)(uintptr_t)name, .name_size = sizeof(name)};
+	int ret = query(fd, &q);
+
+	if (ret || !q.name_size)
+		name[0] = 0; /* it is gone, or has none */
+	name[sizeof(name) - 1] = 0;
+	return name_keep(r, name, out);
+}
+
+/* Of a file's mappings the first is asked. */
+static int name_find(int fd, const struct map_query *q, struct maps_reader *r, struct target_map *m)
+{
+	struct maps_file *f = &r->files[hash_bytes(&q->inode, sizeof(q->inode)) % MAPS_FILES];
 	int ret;
 
-	if (fd < 0)
-		return fd;
-	ret = maps_walk(fd, &r);
-	close(fd);
+	if (!m->ino)
+		return name_query(fd, q, r, &m->path);
+	if (f->name && f->dev == m->dev && f->ino == m->ino) {
+		m->path = f->name;
+		return 0;
+	}
+	ret = name_query(fd, q, r, &m->path);
+	*f = (struct maps_file){m->dev, m->ino, ret ? NULL : m->path};
+	return ret;
+}
+
+/* -ENOTTY: the kernel cannot be asked. */
+static int query_walk(int fd, struct maps_reader *r)
+{
+	struct map_query q = {.end = 0};
+	int ret;
+
+	r->kept = true;
+	for (;;) {
+		struct target_map m;
+
+		q = (struct map_query){.size = sizeof(q), .flags = MAP_COVERING_NEXT, .addr = q.end};
+		ret = query(fd, &q);
+		if (ret)
+			return ret == -ENOENT ? 0 : ret;
+		if (q.end <= q.start) /* no kernel says so */
+			return -EINVAL;
+		m = (struct target_map){
+		    .start = q.start,
+		    .end = q.end,
+		    .off = q.offset,
+		    .dev = makedev(q.dev_major, q.dev_minor),
+		    .ino = q.inode,
+		    .prot = {"-r"[q.vma_flags & 1], "-w"[q.vma_flags >> 1 & 1], "-x"[q.vma_flags >> 2 & 1],
+			     q.vma_flags & MAP_SHARED_FLAG ? 's' : 'p'},
+		};
+		ret = name_find(fd, &q, r, &m);
+		if (!ret)
+			ret = map_found(r, &m);
+		if (ret || r->over)
+			return ret;
+	}
+}
+
+/* --- either way ----------------------------------------------------------------------------------------------- */
+
+int maps_walk(int fd, struct maps_reader *r, bool text_only)
+{
+	int ret = text_only ? -ENOTTY : query_walk(fd, r);
+
+	if (ret == -ENOTTY && !r->maps) {
+		r->kept = false;
+		ret = lines_walk(fd, r);
+	}
+	if (ret || r->over)
+		return ret ? ret : r->over;
+	return r->maps ? 0 : -ESRCH; /* it has ended: an empty file */
+}
+
+/* Frees the reader. The names are the caller's if he wants them. */
+static int walk_and_close(int fd, target_map_fn *fn, void *arg, struct maps_reader *r, struct target_names **names)
+{
+	int ret = -ENOMEM;
+
+	if (r) {
+		r->fn = fn;
+		r->arg = arg;
+		ret = fd < 0 ? fd : maps_walk(fd, r, false);
+		if (names)
+			*names = r->names;
+		else
+			maps_names_free(r->names);
+	}
+	if (fd >= 0)
+		close(fd);
+	free(r);
 	return ret;
 }
 
 int target_maps_walk(const struct target *t, target_map_fn *fn, void *arg)
 {
-	return walk_and_close(target_proc_open(t, "maps", O_RDONLY), fn, arg);
+	return walk_and_close(target_proc_open(t, "maps", O_RDONLY), fn, arg, calloc(1, sizeof(struct maps_reader)),
+			      NULL);
 }
 
 int target_proc_maps_walk(pid_t pid, target_map_fn *fn, void *arg)
 {
-	return walk_and_close(proc_open(pid, "maps", O_RDONLY), fn, arg);
+	return walk_and_close(proc_open(pid, "maps", O_RDONLY), fn, arg, calloc(1, sizeof(struct maps_reader)),
+			      NULL);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------------ */
 
 struct collect {
 	struct target_maps *to;
-	size_t cap, names;
-	const char *recent[RECENT]; /* neighbours mostly have the same few names */
+	struct maps_reader *r;
+	size_t cap;
 };
-
-/* A copy of the name, kept as long as the maps. */
-static int name_add(struct collect *c, const char *name, const char **out)
-{
-	struct target_names *last = c->to->names;
-	size_t n = strlen(name) + 1;
-
-	c->names += n;
-	if (c->names > TARGET_MAPS_NAMES)
-		return -ENAMETOOLONG;
-	if (!last || last->size - last->used < n) {
-		size_t size = n > NAMES_CHUNK ? n : NAMES_CHUNK;
-
-		last = malloc(sizeof(*last) + size);
-		if (!last)
-			return -ENOMEM;
-		*last = (struct target_names){.next = c->to->names, .size = size};
-		c->to->names = last;
-	}
-	*out = memcpy(last->text + last->used, name, n);
-	last->used += n;
-	return 0;
-}
-
-static int name_keep(struct collect *c, const char *name, const char **out)
-{
-	const char **seen = &c->recent[hash_bytes(name, strlen(name)) % RECENT];
-	int ret = 0;
-
-	if (!*name) {
-		*out = "";
-		return 0;
-	}
-	if (!*seen || strcmp(*seen, name))
-		ret = name_add(c, name, seen);
-	*out = *seen;
-	return ret;
-}
 
 static int collect(void *arg, const struct target_map *m)
 {
@@ -163,17 +287,17 @@ static int collect(void *arg, const struct target_map *m)
 		to->v = v;
 		c->cap = want;
 	}
-	to->v[to->n] = *m;
-	return name_keep(c, m->path, &to->v[to->n++].path);
+	to->v[to->n++] = *m;
+	return c->r->kept ? 0 : name_keep(c->r, m->path, &to->v[to->n - 1].path);
 }
 
 int target_maps_read(struct target *t, struct target_maps *out)
 {
-	struct collect c = {.to = out};
+	struct collect c = {.to = out, .r = calloc(1, sizeof(*c.r))};
 	int ret;
 
 	memset(out, 0, sizeof(*out));
-	ret = target_maps_walk(t, collect, &c);
+	ret = walk_and_close(target_proc_open(t, "maps", O_RDONLY), collect, &c, c.r, &out->names);
 	if (ret)
 		target_maps_free(out);
 	return ret;
@@ -181,10 +305,7 @@ int target_maps_read(struct target *t, struct target_maps *out)
 
 void target_maps_free(struct target_maps *m)
 {
-	for (struct target_names *next, *n = m->names; n; n = next) {
-		next = n->next;
-		free(n);
-	}
+	maps_names_free(m->names);
 	free(m->v);
 	memset(m, 0, sizeof(*m));
 }

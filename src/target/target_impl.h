@@ -22,14 +22,25 @@ struct target {
 int parse_status(const char *text, struct target_status *out, bool *kernel_thread);
 /* One line of /proc/PID/maps without its newline; `path` is a part of it. -EINVAL. */
 int parse_map_line(const char *line, struct target_map *out);
-/* Lines from `fd`, which looks like such a file, to fn; target_maps_walk(). */
+/* From `fd`, which is such a file or looks like one, to fn; target_maps_walk(). Some 70 kB. */
+enum { MAPS_RECENT = 64, MAPS_FILES = 2048 };
 struct maps_reader {
 	target_map_fn *fn;
 	void *arg;
-	u32 lines;
-	int over; /* what fn returned */
+	u32 maps;
+	int over;  /* what fn returned */
+	bool kept; /* the path that fn gets is one of `names` */
+	struct target_names *names;
+	size_t name_bytes;
+	const char *recent[MAPS_RECENT];
+	struct maps_file {
+		dev_t dev;
+		ino_t ino;
+		const char *name;
+	} files[MAPS_FILES];
 };
-int maps_walk(int fd, struct maps_reader *r);
+int maps_walk(int fd, struct maps_reader *r, bool text_only);
+void maps_names_free(struct target_names *n);
 /* A file name in /proc/PID/task; 0 when it is no thread id. */
 pid_t parse_tid(const char *name);
 
