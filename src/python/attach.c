@@ -199,11 +199,13 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 out:
 	python_unlock(&lock);
 	free(page);
-	if (ret)
+	if (ret) {
 		python_close(p);
-	else
-		*out = p;
-	return ret;
+		return ret;
+	}
+	target_maps_free(&p->maps); /* there may be many processes, and this is of now */
+	*out = p;
+	return 0;
 }
 
 int python_site(struct python *p, enum wire_event ev, char *path, size_t size, u64 *off)

@@ -42,13 +42,35 @@ for line in sys.stdin:
 """
 
 
+# An ELF file whose dynamic section has no end; mapped so many times that looking through all of them takes long.
+IMAGES = """
+import json, mmap, struct, sys
+HEADER = b"\\x7fELF\\x02\\x01\\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+LOAD = struct.pack("<IIQQQQQQ", 1, 4, 0, 0, 0, 16384, 16384, 4096)
+DYNAMIC = struct.pack("<IIQQQQQQ", 2, 4, 4096, 4096, 4096, 12288, 12288, 8)
+kept = []
+for name in "ab":
+    with open(sys.argv[1] + "/" + name, "w+b") as f:
+        f.write((HEADER + LOAD + DYNAMIC).ljust(4096, b"\\0") + struct.pack("<QQ", 0x6ffffef0, 1) * 768)
+for _ in range(int(sys.argv[2])):
+    for name in "ab":
+        with open(sys.argv[1] + "/" + name, "rb") as f:
+            kept.append(mmap.mmap(f.fileno(), 16384, mmap.MAP_PRIVATE, mmap.PROT_READ))
+def target(n):
+    return n + 1
+print(json.dumps({"function": "target"}), flush=True)
+for line in sys.stdin:
+    print(json.dumps({"calls": target(0)}), flush=True)
+"""
+
+
 @pytest.fixture
 def target(start):
     folders = []
 
-    def target(*numbers):
+    def target(*numbers, code=TARGET):
         folders.append(tempfile.mkdtemp(prefix="pydtrace-", dir="/tmp"))
-        return start([PYTHON, "-I", "-c", TARGET, folders[-1], *map(str, numbers)], cwd="/")
+        return start([PYTHON, "-I", "-c", code, folders[-1], *map(str, numbers)], cwd="/")
 
     yield target
     for folder in folders:
@@ -80,6 +102,20 @@ def test_too_long_names(target):
     assert done.stderr == (f"pydtrace: process {it.pid} (python3) has mapped files whose names are longer than 8 MB together, which is more "
                    "than pydtrace reads\n")
     assert it.work() == {"calls": 1}
+    it.kill()
+
+
+def test_images_without_end(target, pydtrace):
+    it = target(1200, code=IMAGES)
+    done = harness.run("-x", "exec=vm", *SCRIPT, it.pid)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (f"pydtrace: process {it.pid} (python3) has mapped too many ELF images, or such that look-ups in them do not "
+                           "end\n")
+    it.kill()
+    it = target(100, code=IMAGES)
+    tracer = pydtrace(*SCRIPT, it.pid).wait_said("on\n")
+    assert it.work() == {"calls": 1}
+    assert tracer.stop().number("calls") == 1
     it.kill()
 
 
