@@ -66,9 +66,9 @@ struct target_maps {
 };
 /*
  * How much is read of a memory map, which the process may have made as long as it likes: mappings (twice what
- * vm.max_map_count is by default), text, and names that differ.
+ * vm.max_map_count is by default), text (which only kernels before 6.11 have to make: a tenth of a second), and names that differ.
  */
-enum { TARGET_MAPS_MAX = 131072, TARGET_MAPS_TEXT = 48 << 20, TARGET_MAPS_NAMES = 8 << 20 };
+enum { TARGET_MAPS_MAX = 131072, TARGET_MAPS_TEXT = 16 << 20, TARGET_MAPS_NAMES = 8 << 20 };
 /*
  * /proc/PID/maps as it is now; target_maps_free(). -ESRCH when the process has ended; -E2BIG, -EFBIG, -ENAMETOOLONG: more
  * mappings, text, or names than that.
