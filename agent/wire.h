@@ -124,7 +124,8 @@ struct wire_dead {
 	uint32_t close;
 
 	/* written by the new agent */
-	int32_t result; /* 0: it may be unloaded; -EEXIST: its tracer lives; -EBUSY: its code is on a stack; other -errno */
+	int32_t
+	    result; /* 0: it may be unloaded; -EEXIST: its tracer lives; -EBUSY: its code is on a stack; other -errno */
 };
 
 struct wire_page {
@@ -181,9 +182,9 @@ typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const c
  * `api` resolves a name in the interpreter (dlsym on its handle). WIRE_FINI returns -EBUSY as long as code of the agent is on a
  * stack, and -ESRCH when there is nothing to end. WIRE_BURY, which a newer agent calls, does the same if nobody holds the agent.
  */
-#define WIRE_INIT "pydtrace_agent_init"
-#define WIRE_FINI "pydtrace_agent_fini"
-#define WIRE_BURY "pydtrace_agent_bury"
+#define WIRE_INIT  "pydtrace_agent_init"
+#define WIRE_FINI  "pydtrace_agent_fini"
+#define WIRE_BURY  "pydtrace_agent_bury"
 #define WIRE_CLOSE "pydtrace_agent_close"
 typedef int wire_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex);
 typedef int wire_fini(void);

@@ -23,7 +23,11 @@ struct call {
 };
 #define CODE (PROT_READ | PROT_EXEC)
 #define DATA (PROT_READ | PROT_WRITE)
-#define CALL(name, ...) #name, SYS_##name, {__VA_ARGS__}
+#define CALL(name, ...)                                                                                            \
+#name, SYS_##name,                                                                                         \
+	{                                                                                                          \
+		__VA_ARGS__                                                                                        \
+	}
 
 static const struct call calls[] = {
     {CALL(memfd_create, 0, MFD_CLOEXEC | MFD_ALLOW_SEALING), true},

@@ -26,8 +26,8 @@ bool python_ctl_read(struct target *t, const struct target_map *m, struct stub_c
 {
 	u64 head;
 
-	if (!page_like(m) || target_read(t, m->end - STUB_CTL_SIZE, out, sizeof(*out)) || out->magic != STUB_MAGIC ||
-	    out->page + out->map_size != m->end)
+	if (!page_like(m) || target_read(t, m->end - STUB_CTL_SIZE, out, sizeof(*out)) ||
+	    out->magic != STUB_MAGIC || out->page + out->map_size != m->end)
 		return false;
 	/* The whole of it, or the control block alone. */
 	return out->page == m->start ? !target_read(t, m->start, &head, sizeof(head)) && head == WIRE_MAGIC

@@ -187,15 +187,17 @@ static void tell_left(struct python *p, struct diag *diag)
 	    magic != STUB_MAGIC)
 		return;
 	if (p->leave_page)
-		diag_report(diag, DIAG_NOTE, NOWHERE,
-			    "process %d (%s): its Python has not run a call that was queued there; %d kB stay mapped in "
-			    "it until the next pydtrace takes them out",
-			    target_pid(p->t), target_comm(p->t), STUB_CTL_SIZE / 1024);
+		diag_report(
+		    diag, DIAG_NOTE, NOWHERE,
+		    "process %d (%s): its Python has not run a call that was queued there; %d kB stay mapped in "
+		    "it until the next pydtrace takes them out",
+		    target_pid(p->t), target_comm(p->t), STUB_CTL_SIZE / 1024);
 	else
-		diag_report(diag, DIAG_NOTE, NOWHERE,
-			    "process %d (%s): calls that were traced have not returned; the agent stays in it, inert, "
-			    "until the next pydtrace takes it out",
-			    target_pid(p->t), target_comm(p->t));
+		diag_report(
+		    diag, DIAG_NOTE, NOWHERE,
+		    "process %d (%s): calls that were traced have not returned; the agent stays in it, inert, "
+		    "until the next pydtrace takes it out",
+		    target_pid(p->t), target_comm(p->t));
 }
 
 /*

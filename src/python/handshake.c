@@ -260,7 +260,8 @@ static int page_make(struct python *p, const void *page, size_t page_size)
 	if (ret)
 		return ret;
 	python_page_fill(p, page, page_size, p->file[0] ? -1 : fds[1]);
-	if (!__atomic_compare_exchange_n(&p->ctl->ready, &raw, STUB_FILLED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (!__atomic_compare_exchange_n(&p->ctl->ready, &raw, STUB_FILLED, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
 		return -ETIMEDOUT;
 	/* What the stub waits for. */
 	if (p->page_kind == PAGE_MEMFD && fcntl(p->page_fd, F_ADD_SEALS, F_SEAL_SEAL))

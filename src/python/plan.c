@@ -22,7 +22,6 @@ enum {
 	MAX_TERMS = 16384,
 };
 
-
 /* A range or term as it was added; they are sorted by filter when the page is made. */
 struct plan_any {
 	int filter;

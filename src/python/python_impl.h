@@ -58,11 +58,11 @@ struct python {
 	bool no_memfd, no_proc;
 	enum page_kind page_kind;
 	const char *fatal_call; /* a system call that the target's filters would not let us survive */
-	int cancel_fd;     /* 0: none */
-	struct diag *tell; /* who is told, once, that a job takes long; NULL: nobody */
-	bool leave_page;   /* a pending call may still come: the page and the stub must stay */
-	u32 jobs;          /* given out */
-	u32 shots;         /* that will count themselves in stub_ctl.left */
+	int cancel_fd;          /* 0: none */
+	struct diag *tell;      /* who is told, once, that a job takes long; NULL: nobody */
+	bool leave_page;        /* a pending call may still come: the page and the stub must stay */
+	u32 jobs;               /* given out */
+	u32 shots;              /* that will count themselves in stub_ctl.left */
 	u64 site[WIRE_NEVENTS];
 	bool mail, open;     /* events come by mail; somebody serves them */
 	u32 taken, answered; /* of wire_mail.asked */

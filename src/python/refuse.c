@@ -51,9 +51,10 @@ int python_refuse_stop(struct python *p, int err, struct diag *diag)
 	case EACCES:
 	case ENOSYS: return target_refuse(pid, comm, -err, diag);
 	case EKEYREJECTED:
-		return diag_fail(diag, EPERM,
-				 "process %d (%s): its seccomp filter would not let it live through %s, which the agent needs",
-				 pid, comm, p->fatal_call);
+		return diag_fail(
+		    diag, EPERM,
+		    "process %d (%s): its seccomp filter would not let it live through %s, which the agent needs",
+		    pid, comm, p->fatal_call);
 	case ETIMEDOUT:
 		return diag_fail(diag, EBUSY,
 				 "process %d (%s) sleeps uninterruptibly (a slow device or a vfork); try again",

@@ -231,8 +231,7 @@ STUB static int32_t files_make(struct stub_frame *f)
 STUB static int32_t page_map(struct stub_frame *f)
 {
 	long flags = f->page_fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
-	long page =
-	    call6(SYS_mmap, 0, (long)f->map_size, PROT_READ | PROT_WRITE, flags, f->page_fd, 0);
+	long page = call6(SYS_mmap, 0, (long)f->map_size, PROT_READ | PROT_WRITE, flags, f->page_fd, 0);
 
 	if (page < 0 && page > -4096)
 		return (int32_t)page;

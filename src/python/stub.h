@@ -69,7 +69,7 @@ struct stub_ctl {
 	char *(*dlerror)(void);
 	int *(*errno_location)(void);
 	char init_name[32], call_name[32]; /* of the agent's functions: for STUB_LOAD, for STUB_CALL */
-	char path[192]; /* of the agent, as the target opens it */
+	char path[192];                    /* of the agent, as the target opens it */
 	char error[256];
 };
 

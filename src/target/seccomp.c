@@ -85,7 +85,7 @@ int seccomp_run(const struct sock_filter *code, size_t n, const struct seccomp_d
 			}
 			break;
 		case BPF_JMP:
-			at += BPF_OP(in->code) == BPF_JA ? in->k
+			at += BPF_OP(in->code) == BPF_JA              ? in->k
 			      : jump_taken(BPF_OP(in->code), m.a, by) ? in->jt
 								      : in->jf;
 			break;
