@@ -116,6 +116,8 @@ int pydtrace_agent_close(void)
 		}
 		if (d[i].close && d[i].page_size)
 			agent_unmap((void *)d[i].page, d[i].page_size);
+		if (d[i].close && d[i].stack_size)
+			agent_unmap((void *)d[i].stack, d[i].stack_size);
 		if (d[i].close)
 			d[i] = (struct wire_dead){.result = -ENOENT};
 	}

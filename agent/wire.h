@@ -119,8 +119,9 @@ struct wire_mail {
 #define WIRE_MAX_DEAD 8
 struct wire_dead {
 	/* written by the tracer */
-	char path[96];            /* NUL-terminated, as dlopen() was called with; "": only a page is left */
-	uint64_t page, page_size; /* mapped memory that goes with it; 0: none */
+	char path[96];              /* NUL-terminated, as dlopen() was called with; "": only a page is left */
+	uint64_t page, page_size;   /* mapped memory that goes with it; 0: none */
+	uint64_t stack, stack_size; /* of a thread that the tracer had made, and that has ended; 0: none */
 	uint32_t close;
 
 	/* written by the new agent */

@@ -23,6 +23,7 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	       size_t *page_size, struct diag *diag)
 {
 	struct python *p = calloc(1, sizeof(*p));
+	struct target_status st;
 	u64 random = 0;
 
 	*page = p ? python_plan_page(plan, page_size) : NULL;
@@ -42,9 +43,11 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->mail = opt && opt->mail;
 	if (p->mail)
 		python_mail_plan(*page, target_pid(t));
+	p->filtered = !target_status(t, &st) && st.seccomp;
 	p->no_memfd = opt && opt->no_memfd;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = now_ns();
+	p->cookie = random;
 	snprintf(p->nonce, sizeof(p->nonce), "%012llx", (unsigned long long)random & 0xffffffffffffull);
 	*out = p;
 	return python_symbols_find(t, info, &p->sym, diag);

@@ -46,9 +46,18 @@ static bool page_held(struct target *t, const struct target_map *m)
 }
 
 /* Has every call that was queued been run, and every borrowed thread left? Only then does nobody look at it again. */
-static bool page_quiet(const struct stub_ctl *c)
+static bool page_quiet(struct target *t, const struct stub_ctl *c)
 {
-	return c->queued == c->called && c->entered == c->left;
+	return c->queued == c->called && c->entered == c->left && c->threads == c->threads_left &&
+	       !python_thread_there(t, c);
+}
+
+/* Is what the page calls the stack of a thread such a thing? It may say anything. */
+static bool is_stack(const struct python *p, u64 stack)
+{
+	const struct target_map *m = target_map_at(&p->maps, stack);
+
+	return m && stack + STUB_THREAD_STACK <= m->end && !m->ino && !*m->path && m->prot[1] == 'w';
 }
 
 static struct wire_dead *dead_add(struct wire_page *w)
@@ -66,10 +75,12 @@ static void pages_find(struct python *p, struct wire_page *w)
 		struct wire_dead *d = NULL;
 		struct stub_ctl c;
 		u64 size = m->end - m->start;
+		bool quiet;
 
 		if (!python_ctl_read(p->t, m, &c) || page_held(p->t, m))
 			continue;
-		size -= page_quiet(&c) ? 0 : STUB_CTL_SIZE;
+		quiet = page_quiet(p->t, &c);
+		size -= quiet ? 0 : STUB_CTL_SIZE;
 		for (u32 k = 0; k < nagents && !d; k++) {
 			struct wire_dead *agent = (struct wire_dead *)((char *)w + w->dead) + k;
 
@@ -80,6 +91,8 @@ static void pages_find(struct python *p, struct wire_page *w)
 		if (d) {
 			d->page = m->start;
 			d->page_size = size;
+			d->stack = quiet && is_stack(p, c.stack) ? c.stack : 0;
+			d->stack_size = d->stack ? STUB_THREAD_STACK : 0;
 		}
 	}
 }
@@ -87,7 +100,7 @@ static void pages_find(struct python *p, struct wire_page *w)
 /* The mapping that an image of an agent begins with; NULL: it is none. */
 static const struct target_map *agent_map_at(struct python *p, u64 base)
 {
-	const struct target_map *m = python_map_at(&p->maps, base);
+	const struct target_map *m = target_map_at(&p->maps, base);
 
 	return m && m->start == base && strstr(m->path, "pydtrace-agent-") ? m : NULL;
 }

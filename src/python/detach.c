@@ -122,7 +122,9 @@ static bool page_unused(struct python *p, u64 deadline)
 	const struct stub_ctl *c = p->ctl;
 
 	for (;; usleep(500)) {
-		bool left = __atomic_load_n(&c->left, __ATOMIC_ACQUIRE) >= p->shots;
+		bool left = __atomic_load_n(&c->left, __ATOMIC_ACQUIRE) >= p->shots &&
+			    __atomic_load_n(&c->threads_left, __ATOMIC_ACQUIRE) >= c->threads &&
+			    !python_thread_there(p->t, c);
 
 		if (left && __atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued)
 			return true;

@@ -44,6 +44,11 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 	c->gil_check = (void *)s->gil_check;
 	c->gil_ensure = (void *)s->gil_ensure;
 	c->gil_release = (void *)s->gil_release;
+	c->this_state = (void *)s->this_state;
+	c->attr_init = (void *)s->attr_init;
+	c->attr_setstack = (void *)s->attr_setstack;
+	c->attr_setdetach = (void *)s->attr_setdetach;
+	c->thread_create = (void *)s->thread_create;
 	c->initialized = (void *)s->initialized;
 	c->finalizing = (void *)s->finalizing;
 	c->dlopen = (void *)s->dlopen;

@@ -110,6 +110,7 @@ static void frame_fill(struct python *p, const struct target_stop *s, enum stub_
 	f->mask = s->mask;
 	f->how = how;
 	f->spin_ms = SPIN_MS;
+	f->cookie = p->cookie;
 	f->map_size = p->map_size;
 	f->ctl_off = p->ctl_off;
 	f->page_fd = f->agent_fd = -1;
@@ -118,6 +119,7 @@ static void frame_fill(struct python *p, const struct target_stop *s, enum stub_
 		if (p->leave_page) /* all but the control block, which a call that is queued may still look at */
 			f->map_size = p->ctl_off;
 		f->agent_fd = python_agent_fd(p);
+		f->stack = p->ctl && !p->leave_page ? p->ctl->stack : 0;
 	} else if (p->target_page)
 		f->ctl = (struct stub_ctl *)(p->target_page + p->ctl_off);
 	if (p->page_kind == PAGE_FILE)
@@ -128,11 +130,22 @@ static void frame_fill(struct python *p, const struct target_stop *s, enum stub_
 		snprintf(f->agent_name, sizeof(f->agent_name), "pydtrace-agent-%s", p->nonce);
 }
 
+/*
+ * True if the thread runs in the memory that we have written to. After an exec it runs in another one, and where a process
+ * made by clone(CLONE_VM) keeps the old one alive, writing there still works. The thread is stopped, so this stays true.
+ */
+static bool sees_frame(const struct target_stop *s, const struct python *p, u64 at)
+{
+	u64 cookie;
+
+	return !target_stop_peek(s, at + offsetof(struct stub_frame, cookie), &cookie) && cookie == p->cookie;
+}
+
 int python_shot(struct python *p, const struct target_stop *s, enum stub_how how)
 {
 	struct user_regs_struct regs = s->regs;
 	size_t xsize = STUB_XSAVE_MAX, total;
-	const struct target_map *stack = python_map_at(&p->maps, regs.rsp);
+	const struct target_map *stack = target_map_at(&p->maps, regs.rsp);
 	struct stub_frame *f;
 	u64 at;
 	int ret;
@@ -161,6 +174,8 @@ int python_shot(struct python *p, const struct target_stop *s, enum stub_how how
 	ret = target_write(p->t, at, f, total);
 	if (!ret)
 		ret = stub_write(p);
+	if (!ret && !sees_frame(s, p, at))
+		ret = -ESRCH;
 	if (ret)
 		goto out;
 	regs.rip = p->code + (u64)(stub_code_enter - __start_pydtrace_stub);

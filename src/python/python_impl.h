@@ -10,6 +10,12 @@
 struct python_symbols {
 	u64 add_pending, gil_check, gil_ensure, gil_release, initialized, finalizing; /* CPython */
 	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
+	/* What starts a thread; all or none. */
+	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
+	u64 this_state;             /* PyGILState_GetThisThreadState */
+	u64 restore_thread;         /* PyEval_RestoreThread */
+	u64 acquire_lock;           /* PyThread_acquire_lock_timed */
+	u64 semaphore_wait;         /* _PySemaphore_Wait, from 3.13; 0: not exported */
 	u64 image_start, image_end; /* all mappings of the interpreter's file, for "is this the GIL" */
 	u64 r_debug;                /* the loader's */
 };
@@ -52,6 +58,7 @@ struct python {
 	const void *agent;
 	size_t agent_size;
 	char nonce[16];
+	u64 cookie;          /* the same as a number */
 	char file[128];      /* of the agent in the target's file system; "": a memory file */
 	char page_file[128]; /* the same for the page */
 	int dir_fd;          /* that they are in */
@@ -63,6 +70,11 @@ struct python {
 	bool leave_page;        /* a pending call may still come: the page and the stub must stay */
 	u32 jobs;               /* given out */
 	u32 shots;              /* that will count themselves in stub_ctl.left */
+	bool filtered; /* system calls are filtered: the C library's must not be called for more than it is */
+	u32 threads;   /* that had been started when the last job was done */
+	u64 takers[8]; /* functions that take the GIL; parked.c */
+	size_t ntakers;
+	bool by_thread; /* the last job was done by a thread that was made for it */
 	u64 site[WIRE_NEVENTS];
 	bool mail, open;     /* events come by mail; somebody serves them */
 	u32 taken, answered; /* of wire_mail.asked */
@@ -75,8 +87,13 @@ struct python {
 /* What a stopped thread is doing, as far as it matters for what may run on it. */
 enum thread_doing {
 	DOING_PYTHON, /* or anything else that may hold the GIL or a lock of the C library: queue on it, if it is main */
-	DOING_GIL,  /* waiting for the GIL: it will get it soon, so queue on it, if it is main */
-	DOING_WAIT, /* parked in a system call, with no lock of the C library */
+	DOING_GIL, /* waiting for the GIL: it will get it soon, so queue on it, if it is main */
+	/*
+	 * Parked in a system call, and it will wait for the GIL next, with the same locks as now: it may do so for us. What
+	 * python_thread_doing() says from the registers alone is "parked in a system call"; python_parked() says where.
+	 */
+	DOING_WAIT,
+	DOING_ELSEWHERE, /* parked under code that may hold locks of its own: it may start a thread, but never wait */
 };
 /* The kernel's ERESTART_RESTARTBLOCK (include/linux/errno.h): a call that restart_syscall() goes on with. */
 enum { PYTHON_RESTARTBLOCK = 516 };
@@ -85,8 +102,11 @@ enum { PYTHON_RESTARTBLOCK = 516 };
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
 /* The loader is in the middle of mapping or relocating something: nothing of ours may run now. */
 bool python_loader_at_work(struct python *p, const struct user_regs_struct *r);
+/* parked.c: of a thread that is parked in system call `nr`: DOING_WAIT, DOING_ELSEWHERE, or DOING_PYTHON: leave it alone. */
+enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr);
+enum thread_doing python_doing(struct python *p, const struct target_stop *s); /* by registers and stack */
+bool python_call_waits(s64 nr);     /* one of those that a thread may be parked in */
 bool python_call_restarts(s64 rax); /* rax of a call that the kernel would make again */
-const struct target_map *python_map_at(const struct target_maps *maps, u64 addr);
 /* 2: a thread stands in [start, end); 1: a word near the top of a thread's stack points there; 0: neither; -errno. */
 int python_threads_inside(struct python *p, u64 start, u64 end);
 
@@ -124,6 +144,8 @@ int python_agent_write(struct python *p); /* the agent into agent_fd, whatever k
  * they would punish it for p->fatal_call.
  */
 int python_calls_allowed(struct python *p, const struct target_stop *s);
+/* True if no filter of system calls would punish the thread for starting another one; false where that is not known. */
+bool python_thread_allowed(struct python *p, const struct target_stop *s);
 
 /* mail.c: ask for mail in the page of a plan for process `pid`. */
 void python_mail_plan(struct wire_page *page, pid_t pid);
@@ -151,6 +173,8 @@ int python_shoot_first(struct python *p, const void *page, size_t page_size);
 int python_job_do(struct python *p, enum stub_job job, u64 deadline); /* -ETIMEDOUT: nobody did or will do it */
 int python_job_finish(struct python *p, u64 deadline);
 int python_agent_call(struct python *p, const char *name, u64 deadline); /* the agent's function, as a job */
+/* True if the thread that the stub has started last is there: it uses the page, and a stack of ours. */
+bool python_thread_there(struct target *t, const struct stub_ctl *c);
 
 /* attach.c */
 /* Is `err` what a shot comes to where there may be no memory files? Then files take their place from now on. */

@@ -6,6 +6,7 @@
  * timeout, since that would overwrite the restart block of the call that was interrupted (-ERESTART_RESTARTBLOCK).
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -168,6 +169,8 @@ STUB static void borrow(struct stub_ctl *c)
 {
 	int state;
 
+	if (!c->this_state()) /* no thread of Python's: it must not wait for the GIL */
+		return;
 	if (c->gil_check()) {
 		queue(c);
 		return;
@@ -177,6 +180,53 @@ STUB static void borrow(struct stub_ctl *c)
 	__atomic_fetch_sub(&c->waiting, 1, __ATOMIC_RELAXED);
 	job_run(c);
 	c->gil_release(state);
+}
+
+/*
+ * A thread that holds no lock at all may wait for the GIL as long as it takes. Its stack is ours, so that the C library
+ * does not keep it for later threads, and stays out of children. All signals are blocked in it, as they are here.
+ */
+STUB static void *thread_main(void *arg)
+{
+	struct stub_ctl *c = arg;
+	int state;
+
+	__atomic_store_n(&c->thread_tid, (uint32_t)call6(SYS_gettid, 0, 0, 0, 0, 0, 0), __ATOMIC_RELEASE);
+	state = c->gil_ensure();
+	job_run(c);
+	c->gil_release(state);
+	__atomic_fetch_add(&c->threads_left, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+STUB static bool thread_stack(struct stub_ctl *c)
+{
+	long stack;
+
+	if (c->stack)
+		return true;
+	stack = call6(SYS_mmap, 0, STUB_THREAD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (stack < 0 && stack > -4096)
+		return false;
+	call6(SYS_madvise, stack, STUB_THREAD_STACK, MADV_DONTFORK, 0, 0, 0);
+	c->stack = (uint64_t)stack;
+	return true;
+}
+
+STUB static void thread_start(struct stub_ctl *c)
+{
+	uint64_t attr[16]; /* pthread_attr_t: 56 bytes */
+	unsigned long thread;
+
+	if (c->gil_check() || !thread_stack(c))
+		return;
+	if (c->attr_init(attr) || c->attr_setstack(attr, (void *)c->stack, STUB_THREAD_STACK) ||
+	    c->attr_setdetach(attr, PTHREAD_CREATE_DETACHED))
+		return;
+	c->thread_tid = 0;
+	__atomic_fetch_add(&c->threads, 1, __ATOMIC_RELAXED);
+	if (c->thread_create(&thread, attr, thread_main, c))
+		__atomic_fetch_sub(&c->threads, 1, __ATOMIC_RELAXED);
 }
 
 /* The tracer seals a file as the last thing, when all of it is written. */
@@ -308,6 +358,8 @@ STUB static void work(struct stub_frame *f)
 
 	if (f->how == STUB_UNMAP) {
 		page_unmap(f);
+		if (f->stack)
+			call6(SYS_munmap, (long)f->stack, STUB_THREAD_STACK, 0, 0, 0, 0);
 		fd_close(&f->agent_fd);
 		f->step = 1;
 		return;
@@ -326,6 +378,8 @@ STUB static void work(struct stub_frame *f)
 		borrow(c);
 	else if (f->how == STUB_IF_HELD)
 		queue_if_held(c);
+	else if (f->how == STUB_THREAD)
+		thread_start(c);
 	else
 		job_run(c);
 	*err = saved;

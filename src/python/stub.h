@@ -12,10 +12,11 @@
 #ifndef PYDTRACE_STUB_H
 #define PYDTRACE_STUB_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/user.h>
 
-enum { STUB_CTL_SIZE = 4096, STUB_XSAVE_MAX = 16384 };
+enum { STUB_CTL_SIZE = 4096, STUB_XSAVE_MAX = 16384, STUB_THREAD_STACK = 1 << 20 };
 
 /*
  * The shared page's state while it is made, changed by compare and exchange only: the tracer makes it FILLED, the stub then
@@ -32,6 +33,7 @@ enum stub_how {
 	STUB_PENDING, /* queue the job with Py_AddPendingCall() */
 	STUB_IF_HELD, /* the same if this thread holds the GIL; else only say that it does not */
 	STUB_BORROW,  /* do it on this thread, after PyGILState_Ensure(); but queue it when the GIL is held here */
+	STUB_THREAD,  /* start a thread that waits for the GIL and does it; this one only calls pthread_create() */
 	STUB_DIRECT,  /* this thread holds the GIL and stands between two functions: do it now */
 	STUB_UNMAP, /* only let go of the shared page and the agent's descriptor, as far as the frame names them */
 };
@@ -40,20 +42,22 @@ enum stub_stage { STUB_OK, STUB_NO_FILE, STUB_NO_DLOPEN, STUB_NO_SYMBOL, STUB_IN
 
 struct stub_ctl {
 	uint64_t magic;
-	uint32_t ready;                /* enum stub_ready */
-	uint32_t job;                  /* enum stub_job; taken by exchange with STUB_IDLE */
-	uint32_t done;                 /* jobs done */
-	uint32_t queued, called;       /* pending calls */
-	uint32_t refused;              /* Py_AddPendingCall() had no room */
-	uint32_t not_held;             /* STUB_IF_HELD found the GIL not held */
-	uint32_t not_ready;            /* the interpreter was not initialized */
-	uint32_t waiting;              /* threads inside PyGILState_Ensure() */
-	uint32_t entered;              /* stubs that have seen this */
-	uint32_t left;                 /* stubs that have come to their end */
-	uint32_t stage;                /* enum stub_stage of the last job */
-	int32_t result;                /* of the agent's function */
-	int32_t agent_fd;              /* in the target; -1: closed, or a file */
-	uint64_t agent_dev, agent_ino; /* what it must still be */
+	uint32_t ready;                 /* enum stub_ready */
+	uint32_t job;                   /* enum stub_job; taken by exchange with STUB_IDLE */
+	uint32_t done;                  /* jobs done */
+	uint32_t queued, called;        /* pending calls */
+	uint32_t refused;               /* Py_AddPendingCall() had no room */
+	uint32_t not_held;              /* STUB_IF_HELD found the GIL not held */
+	uint32_t not_ready;             /* the interpreter was not initialized */
+	uint32_t waiting;               /* threads inside PyGILState_Ensure() */
+	uint32_t entered;               /* stubs that have seen this */
+	uint32_t left;                  /* stubs that have come to their end */
+	uint32_t threads, threads_left; /* threads of STUB_THREAD: started, and at their end */
+	uint32_t thread_tid;            /* of the last one, once it runs */
+	uint32_t stage;                 /* enum stub_stage of the last job */
+	int32_t result;                 /* of the agent's function */
+	int32_t agent_fd;               /* in the target; -1: closed, or a file */
+	uint64_t agent_dev, agent_ino;  /* what it must still be */
 	uint32_t version;
 	uint64_t page, map_size;
 	uint64_t handle; /* of the agent */
@@ -61,6 +65,12 @@ struct stub_ctl {
 	int (*gil_check)(void);
 	int (*gil_ensure)(void);
 	void (*gil_release)(int);
+	void *(*this_state)(void); /* PyGILState_GetThisThreadState() */
+	int (*attr_init)(void *);
+	int (*attr_setstack)(void *, void *, size_t);
+	int (*attr_setdetach)(void *, int);
+	int (*thread_create)(unsigned long *, const void *, void *(*)(void *), void *);
+	uint64_t stack; /* of the thread; 0: not mapped */
 	int (*initialized)(void);
 	int (*finalizing)(void);
 	void *(*dlopen)(const char *, int);
@@ -89,6 +99,8 @@ struct stub_frame {
 	int32_t page_fd, agent_fd, error;
 	uint64_t page;
 	uint32_t ack; /* the tracer has read the error: written only while the thread is known to be in the stub */
+	uint64_t stack;  /* STUB_UNMAP: of a thread of ours that has ended; 0: none */
+	uint64_t cookie; /* a number that nobody knows: where it can be read, this frame is */
 	uint8_t xsave[] __attribute__((aligned(64)));
 };
 

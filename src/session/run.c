@@ -230,9 +230,14 @@ int session_trace(struct session *s)
 	if (err)
 		return err;
 	wall_clock(s);
+	session_hold(s, true);
 	err = trace(&r);
 	detach(s);
-	if (err || !s->consumer)
+	if (!err && s->consumer && exec_lingers(s->exec)) {
+		err = run_beside(&r, print_end);
+		session_hold(s, false);
 		return err;
-	return exec_lingers(s->exec) ? run_beside(&r, print_end) : print_end(&r);
+	}
+	session_hold(s, false);
+	return err || !s->consumer ? err : print_end(&r);
 }

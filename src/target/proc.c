@@ -55,11 +55,14 @@ int target_proc_read(pid_t pid, const char *name, char **out, size_t *size)
 static void read_comm(pid_t pid, char comm[16])
 {
 	char *s;
+	size_t n;
 
 	snprintf(comm, 16, "?");
-	if (target_proc_read(pid, "comm", &s, NULL))
+	if (target_proc_read(pid, "comm", &s, &n))
 		return;
-	s[strcspn(s, "\n")] = 0;
+	/* The kernel adds one newline (proc(5)); the name may hold others. */
+	if (n && s[n - 1] == '\n')
+		s[n - 1] = 0;
 	snprintf(comm, 16, "%s", s);
 	free(s);
 }
@@ -244,6 +247,14 @@ void target_maps_free(struct target_maps *m)
 		free(m->v[i].path);
 	free(m->v);
 	memset(m, 0, sizeof(*m));
+}
+
+const struct target_map *target_map_at(const struct target_maps *maps, u64 addr)
+{
+	for (size_t i = 0; i < maps->n; i++)
+		if (addr >= maps->v[i].start && addr < maps->v[i].end)
+			return &maps->v[i];
+	return NULL;
 }
 
 int target_threads(struct target *t, pid_t **out, size_t *n)
