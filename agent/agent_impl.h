@@ -156,6 +156,10 @@ static inline const struct wire_range *page_ranges(const struct wire_page *page)
 {
 	return (const void *)((const char *)page + page->ranges);
 }
+static inline struct wire_dead *page_dead(struct wire_page *page)
+{
+	return (void *)((char *)page + page->dead);
+}
 static inline const struct wire_term *page_terms(const struct wire_page *page)
 {
 	return (const void *)((const char *)page + page->terms);
@@ -302,7 +306,7 @@ struct agent {
 	bool field_used[NFIELDS];  /* some term looks at it */
 	struct table table;
 	struct matched *matched;
-	uint32_t nmatched;
+	uint32_t nmatched, max_matched; /* max_matched: as the page said */
 	struct pyobj *dunder_name;      /* "__name__" */
 	uint32_t active;                /* calls of ours that are on some stack */
 	struct pyframe *deciding_frame; /* 3.9, 3.10: the frame that is about to run the code object; else NULL */
@@ -326,6 +330,11 @@ void agent_mail(const struct matched *m, enum wire_event event, int64_t line);
 
 /* Decide on a code object: what it matched, or NULL. Leaves no exception and disturbs none. */
 struct matched *agent_decide(struct pyobj *code, struct pyobj *globals);
+
+/* --- bury.c ------------------------------------------------------------------------------------------------- */
+
+/* End the agents of the page that nobody holds any more. `dlsym` is the C library's. */
+void agents_bury(void *(*dlsym)(void *, const char *));
 
 /* --- gone.c ------------------------------------------------------------------------------------------------- */
 

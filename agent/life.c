@@ -61,7 +61,7 @@ static void memory_free(void)
 {
 	agent_unmap((void *)agent.mine, 4096);
 	table_free(&agent.table);
-	agent_unmap(agent.matched, sizeof(*agent.matched) * (agent.page->max_functions + (size_t)1));
+	agent_unmap(agent.matched, sizeof(*agent.matched) * (agent.max_matched + (size_t)1));
 	if (agent.dunder_name) /* else it may be that there is no Py_DecRef() either */
 		py.Py_DecRef(agent.dunder_name);
 	agent = (struct agent){0};
@@ -80,7 +80,7 @@ static int version_take(uint32_t hex)
 	return -ENOTSUP;
 }
 
-static int agent_start(void)
+static int agent_start(void *(*dlsym)(void *, const char *))
 {
 	int err = refuse_odd_builds();
 
@@ -90,6 +90,7 @@ static int agent_start(void)
 		err = memory_take();
 	if (err)
 		return err;
+	agents_bury(dlsym); /* before ours: events of theirs must not come on top of ours */
 	agent.dunder_name = py.PyUnicode_InternFromString("__name__");
 	if (!agent.dunder_name)
 		return -ENOMEM;
@@ -124,7 +125,7 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 		agent.stack_end = dlsym(handle, "__libc_stack_end");
 		agent_mail_init(dlsym(handle, "gnu_get_libc_version"));
 		py_error_save(&error);
-		err = agent_start();
+		err = agent_start(dlsym);
 		py_error_restore(&error);
 	}
 	if (err && !page->message[0])
@@ -138,13 +139,15 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 
 int pydtrace_agent_fini(void)
 {
+	bool child = agent.mine && !*agent.mine; /* it has inherited us, without the page */
+	struct wire_page *page = child ? NULL : agent.page;
 	struct py_error error;
-	struct wire_page *page = agent.page;
 	bool clean;
 
-	if (!page)
+	if (!agent.page)
 		return -ESRCH;
-	page->state = WIRE_LEAVING;
+	if (page)
+		page->state = WIRE_LEAVING;
 	agent.inert = true;
 	py_error_save(&error);
 	clean = agent.mechanism->leave(false);
@@ -153,6 +156,7 @@ int pydtrace_agent_fini(void)
 	clean &= !agent.active;
 	if (clean)
 		memory_free();
-	__atomic_store_n(&page->state, clean ? WIRE_GONE : WIRE_INERT, __ATOMIC_RELEASE);
-	return 0;
+	if (page)
+		__atomic_store_n(&page->state, clean ? WIRE_GONE : WIRE_INERT, __ATOMIC_RELEASE);
+	return clean ? 0 : -EBUSY;
 }

@@ -53,7 +53,9 @@ bool page_valid(const struct wire_page *page)
 	    !piece_apart(functions, strings) ||
 	    !piece_given(page, PIECE(page->filters, page->nfilters, *w), _Alignof(struct wire_filter)) ||
 	    !piece_given(page, PIECE(page->ranges, page->nranges, *r), _Alignof(struct wire_range)) ||
-	    !piece_given(page, PIECE(page->terms, page->nterms, *t), _Alignof(struct wire_term)))
+	    !piece_given(page, PIECE(page->terms, page->nterms, *t), _Alignof(struct wire_term)) ||
+	    page->ndead > WIRE_MAX_DEAD ||
+	    !piece_given(page, PIECE(page->dead, page->ndead, struct wire_dead), _Alignof(struct wire_dead)))
 		return false;
 	for (uint32_t i = 0; i < page->nfilters; i++)
 		if ((uint64_t)w[i].any_first + w[i].nany > page->nranges ||

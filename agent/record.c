@@ -12,7 +12,8 @@ int record_init(void)
 {
 	memset(cache, 0, sizeof(cache));
 	agent.nmatched = 0;
-	agent.matched = agent_map(sizeof(*agent.matched) * (agent.page->max_functions + (size_t)1));
+	agent.max_matched = agent.page->max_functions;
+	agent.matched = agent_map(sizeof(*agent.matched) * (agent.max_matched + (size_t)1));
 	return agent.matched ? 0 : -ENOMEM;
 }
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC       0x7079647472616365ull /* "pydtrace" */
-#define WIRE_VERSION     2
+#define WIRE_VERSION     3
 #define WIRE_MAX_FILTERS 64 /* one bit each in a 64-bit word */
 
 /*
@@ -110,6 +110,25 @@ struct wire_mail {
 	uint64_t own_ip; /* the address behind the one instruction that makes the agent's own system calls */
 };
 
+/*
+ * An agent that nobody holds any more, in the process that the new one is loaded into: its tracer was killed, or the process
+ * is a child that has inherited it. The new agent calls WIRE_BURY of each before it starts, and puts down what that said;
+ * when the tracer has seen that no thread is in their code it sets `close` and has WIRE_CLOSE called. That asks those again
+ * that had code on a stack, and clears the entries of those that are gone.
+ */
+#define WIRE_MAX_DEAD 8
+struct wire_dead {
+	/* written by the tracer */
+	char path[96];              /* NUL-terminated, as dlopen() was called with; "": only a page is left */
+	uint64_t page, page_size;   /* mapped memory that goes with it; 0: none */
+	uint64_t stack, stack_size; /* of a thread that the tracer had made, and that has ended; 0: none */
+	uint32_t close;
+
+	/* written by the new agent */
+	int32_t
+	    result; /* 0: it may be unloaded; -EEXIST: its tracer lives; -EBUSY: its code is on a stack; other -errno */
+};
+
 struct wire_page {
 	uint64_t magic;
 	uint32_t version, size; /* size of the file */
@@ -138,6 +157,8 @@ struct wire_page {
 
 	/* written by the tracer: what dlsym() is to be asked with; 0: the default scope (the interpreter is global) */
 	uint64_t dl_handle;
+	uint64_t dlopen, dlclose; /* the C library's functions, for the following; 0: not known */
+	uint32_t ndead, dead;     /* offset of wire_dead[] */
 
 	struct wire_mail mail __attribute__((aligned(64)));
 };
@@ -157,12 +178,15 @@ typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const c
 #define WIRE_SITE_RETURN "pydtrace_site_return"
 
 /*
- * What the stub calls, by dlsym, with the GIL held (from a pending call or after PyGILState_Ensure); both never
+ * What the stub calls, by dlsym, with the GIL held (from a pending call or after PyGILState_Ensure); they never
  * raise, never block, and return 0 or -errno as in wire_page.error. `page` is the address of the mapped file;
- * `api` resolves a name in the interpreter (dlsym on its handle).
+ * `api` resolves a name in the interpreter (dlsym on its handle). WIRE_FINI returns -EBUSY as long as code of the agent is on a
+ * stack, and -ESRCH when there is nothing to end. WIRE_BURY, which a newer agent calls, does the same if nobody holds the agent.
  */
-#define WIRE_INIT "pydtrace_agent_init"
-#define WIRE_FINI "pydtrace_agent_fini"
+#define WIRE_INIT  "pydtrace_agent_init"
+#define WIRE_FINI  "pydtrace_agent_fini"
+#define WIRE_BURY  "pydtrace_agent_bury"
+#define WIRE_CLOSE "pydtrace_agent_close"
 typedef int wire_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex);
 typedef int wire_fini(void);
 

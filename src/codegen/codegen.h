@@ -128,6 +128,7 @@ struct cg_field {
 	enum cg_field_kind kind;
 	u32 off, size; /* in the record, or in the key */
 	bool is_signed;
+	bool is_literal; /* CG_INT in a record: a constant of the script */
 	enum d_builtin builtin;
 	const struct d_type *type;
 };

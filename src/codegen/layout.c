@@ -136,6 +136,7 @@ static void field_of(struct cg *cg, const struct d_node *n, struct cg_field *f)
 {
 	f->type = n->type;
 	f->size = 8;
+	f->is_literal = n->op == D_CONST;
 	switch (n->type->kind) {
 	case D_INT:
 		f->kind = CG_INT;

@@ -92,7 +92,7 @@ void agg_each(struct agg_store *s, void (*fn)(struct agg_entry *e))
 			fn(e);
 }
 
-/* The values of a key as bytes. Integers by number, all else by its text: equal bytes print equal text. */
+/* The values of a key as bytes: integers by number, all else by its text. Equal bytes are one key, also of a constant and a name. */
 static void name_key(struct strbuf *b, const struct value *v, u32 n)
 {
 	for (u32 i = 0; i < n; i++) {

@@ -17,7 +17,7 @@ struct consumer_options {
 	u32 strsize;
 	bool aggsortkey, aggsortrev; /* -x aggsortkey, aggsortrev, aggsortpos, aggsortkeypos */
 	u32 aggsortpos, aggsortkeypos;
-	u32 rawbytes;
+	bool rawbytes; /* text as it is: nothing is escaped; copyin() always as a dump */
 };
 
 /* The names behind an identity word; the strings stay valid until the consumer is freed. */

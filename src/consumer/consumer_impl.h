@@ -29,6 +29,7 @@ struct value {
 	enum value_kind kind;
 	u8 size;         /* VALUE_INT: bytes of its type */
 	bool is_signed;  /* VALUE_INT */
+	bool is_literal; /* the script says it: a constant, or a macro argument */
 	u64 num;         /* VALUE_INT: extended to 64 bits as its sign says */
 	const char *str; /* VALUE_STRING, VALUE_BYTES: len bytes, not terminated; NULL: they stand in tmp */
 	u32 len;
@@ -38,6 +39,15 @@ struct value {
 static inline const char *value_text(const struct value *v)
 {
 	return v->str ? v->str : v->tmp;
+}
+
+/*
+ * How a value is printed as text. Only the script's author is trusted with what a terminal obeys: a constant is printed as
+ * it stands there. Text from a variable, a function or a name of the probe may come from a traced process. `raw`: -x rawbytes.
+ */
+static inline enum text_form value_form(const struct value *v, bool raw)
+{
+	return raw || v->is_literal ? TEXT_RAW : TEXT_PRINTABLE;
 }
 
 /*
@@ -77,7 +87,7 @@ struct agg_entry {
 	struct agg_store *store;
 	u8 *key; /* as in the map: what keys[] points into */
 	struct value *keys;
-	char *name; /* keys[] as bytes: equal name, equal printed text */
+	char *name; /* keys[] as bytes: equal name, equal text */
 	size_t name_len;
 	u64 *raw;  /* as last read from the maps, all CPUs and all keys of that text merged */
 	u64 *base; /* what clear() and trunc() took away */
@@ -163,6 +173,7 @@ struct format_args {
 	const struct value *v;
 	u32 nv;
 	const struct agg_row *row; /* printa(): what %@ shows; NULL */
+	bool raw;                  /* -x rawbytes */
 };
 void format_print(struct strbuf *out, const struct d_format *f, const struct format_args *args); /* format.c */
 

@@ -3,6 +3,9 @@
  * D's printf: a checked format and decoded values to text. The checker has matched conversions and types; what does
  * not match here nevertheless (a record is input from outside) prints something harmless.
  *
+ * What the script says, in the format or as a constant, is printed as it is, and all other text as value_form() says.
+ * Widths and precisions count the characters that are printed.
+ *
  * As in DTrace, a width or precision of 0 is as good as none, and the sign of %d is that of its argument's type.
  */
 #include <stdlib.h>
@@ -44,48 +47,17 @@ static int bounded(int n)
 
 /* --- text --------------------------------------------------------------------------------------------- */
 
+static void put(struct printing *p, const char *s, size_t len, enum text_form form)
+{
+	strbuf_add_text(
+	    p->out, s, len,
+	    (struct text_style){.form = form, .width = p->width, .max = p->prec > 0 ? (u32)p->prec : 0});
+}
+
+/* Text of our own. */
 static void put_text(struct printing *p, const char *s, size_t len)
 {
-	if (p->prec > 0 && len > (size_t)p->prec)
-		len = (size_t)p->prec;
-
-	size_t width = (size_t)abs(p->width);
-	int pad = width > len ? (int)(width - len) : 0;
-
-	if (p->width > 0)
-		strbuf_printf(p->out, "%*s", pad, "");
-	strbuf_add(p->out, s, len);
-	if (p->width < 0)
-		strbuf_printf(p->out, "%*s", pad, "");
-}
-
-static void escape(struct strbuf *b, const char *s, size_t len)
-{
-	static const char codes[] = "\aa\bb\ff\nn\rr\tt\vv\\\\\"\"";
-
-	for (size_t i = 0; i < len; i++) {
-		u8 ch = (u8)s[i];
-		const char *code = NULL;
-
-		for (const char *q = codes; *q; q += 2)
-			if ((u8)*q == ch)
-				code = q + 1;
-		if (code)
-			strbuf_printf(b, "\\%c", *code);
-		else if (ch < ' ' || ch > '~')
-			strbuf_printf(b, "\\%03o", ch);
-		else
-			strbuf_add(b, &s[i], 1);
-	}
-}
-
-static void put_escaped(struct printing *p, const char *s, size_t len)
-{
-	struct strbuf b = {0};
-
-	escape(&b, s, len);
-	put_text(p, b.s ? b.s : "", b.len);
-	strbuf_free(&b);
+	put(p, s, len, TEXT_RAW);
 }
 
 /* Nanoseconds since 1970 as strftime says, in local time. */
@@ -164,7 +136,7 @@ static void conv_char(struct printing *p, const struct value *v)
 	char ch = (char)v->num;
 
 	p->prec = 0;
-	put_text(p, &ch, 1);
+	put(p, &ch, 1, value_form(v, p->args->raw));
 }
 
 static void conv_escaped_char(struct printing *p, const struct value *v)
@@ -172,7 +144,7 @@ static void conv_escaped_char(struct printing *p, const struct value *v)
 	char ch = (char)v->num;
 
 	p->prec = 0;
-	put_escaped(p, &ch, 1);
+	put(p, &ch, 1, TEXT_QUOTED);
 }
 
 static void conv_float(struct printing *p, const struct value *v)
@@ -188,7 +160,7 @@ static void conv_string(struct printing *p, const struct value *v)
 	if (v->kind == VALUE_INT)
 		conv_signed(p, v);
 	else
-		put_text(p, value_text(v), strnlen(value_text(v), v->len));
+		put(p, value_text(v), strnlen(value_text(v), v->len), value_form(v, p->args->raw));
 }
 
 static void conv_escaped(struct printing *p, const struct value *v)
@@ -196,7 +168,7 @@ static void conv_escaped(struct printing *p, const struct value *v)
 	if (v->kind == VALUE_INT)
 		conv_signed(p, v);
 	else
-		put_escaped(p, value_text(v), strnlen(value_text(v), v->len));
+		put(p, value_text(v), strnlen(value_text(v), v->len), TEXT_QUOTED);
 }
 
 static void conv_date(struct printing *p, const struct value *v)

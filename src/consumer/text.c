@@ -84,9 +84,16 @@ static const char *arrow(const struct firing *f)
 	return arrows[f->flow][!strcmp(f->names.prov, "syscall")];
 }
 
+/* A name of the probe, which a traced process may have chosen. */
+static void put_name(struct sink *s, const char *name, int width)
+{
+	strbuf_add_text(&s->b, name, strlen(name),
+			(struct text_style){.form = s->opt->rawbytes ? TEXT_RAW : TEXT_PRINTABLE, .width = width});
+}
+
 static void pad_to(struct sink *s, size_t start, size_t width)
 {
-	size_t used = s->b.len - start;
+	size_t used = s->b.failed ? width : text_columns(s->b.s + start, s->b.len - start);
 
 	if (used < width)
 		strbuf_printf(&s->b, "%*s", (int)(width - used), "");
@@ -100,17 +107,22 @@ static void text_begin(struct sink *s, const struct firing *f)
 
 		size_t start = s->b.len;
 
-		strbuf_printf(&s->b, "%*s%s%s", (int)(f->indent < MAX_INDENT ? f->indent : MAX_INDENT), "",
-			      arrow(f), f->names.func);
-		if (f->flow == FLOW_NONE)
-			strbuf_printf(&s->b, ":%s", f->names.name);
+		strbuf_printf(&s->b, "%*s%s", (int)(f->indent < MAX_INDENT ? f->indent : MAX_INDENT), "", arrow(f));
+		put_name(s, f->names.func, 0);
+		if (f->flow == FLOW_NONE) {
+			strbuf_puts(&s->b, ":");
+			put_name(s, f->names.name, 0);
+		}
 		pad_to(s, start, 41);
 		strbuf_puts(&s->b, " ");
 	} else if (!s->opt->quiet) {
 		int room = 32 - 1 - (int)strlen(f->names.name);
 
-		strbuf_printf(&s->b, "%3u %6u %*s:%s ", f->cpu, f->id, room > 0 ? room : 0, f->names.func,
-			      f->names.name);
+		strbuf_printf(&s->b, "%3u %6u ", f->cpu, f->id);
+		put_name(s, f->names.func, room > 0 ? room : 0);
+		strbuf_puts(&s->b, ":");
+		put_name(s, f->names.name, 0);
+		strbuf_puts(&s->b, " ");
 	}
 }
 
@@ -176,21 +188,19 @@ static bool looks_like_text(const struct value *v, u32 *len)
 }
 
 /* Text in a column `width` wide, or bare (width 0); bytes that are no text as a dump. */
-static void put_text(struct sink *s, const struct value *v, size_t width)
+static void put_text(struct sink *s, const struct value *v, int width)
 {
 	u32 len = v->len;
 
-	if (s->opt->rawbytes || (v->kind == VALUE_BYTES && !looks_like_text(v, &len))) {
+	if (v->kind == VALUE_BYTES && (s->opt->rawbytes || !looks_like_text(v, &len))) {
 		put_dump(s, (const u8 *)value_text(v), v->len);
 		return;
 	}
 	if (width)
 		strbuf_puts(&s->b, "  ");
 
-	size_t start = s->b.len;
-
-	strbuf_add(&s->b, value_text(v), len);
-	pad_to(s, start, width);
+	strbuf_add_text(&s->b, value_text(v), len,
+			(struct text_style){.form = value_form(v, s->opt->rawbytes), .width = -width});
 }
 
 static void text_trace(struct sink *s, const struct value *v)
@@ -208,7 +218,7 @@ static void text_trace(struct sink *s, const struct value *v)
 
 static void text_printf(struct sink *s, const struct d_format *f, const struct value *v, u32 nv)
 {
-	format_print(&s->b, f, &(struct format_args){.v = v, .nv = nv});
+	format_print(&s->b, f, &(struct format_args){.v = v, .nv = nv, .raw = s->opt->rawbytes});
 }
 
 /* --- aggregations ----------------------------------------------------------------------------------- */
@@ -253,8 +263,10 @@ static void text_printa(struct sink *s, const struct d_format *f, const struct a
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct agg_row *r = &rows->row[i];
 
-		format_print(&s->b, f,
-			     &(struct format_args){.v = r->key->keys, .nv = r->key->store->cg->nkeys, .row = r});
+		format_print(
+		    &s->b, f,
+		    &(struct format_args){
+			.v = r->key->keys, .nv = r->key->store->cg->nkeys, .row = r, .raw = s->opt->rawbytes});
 	}
 }
 

@@ -17,7 +17,7 @@ static const char *name_of(const struct consumer_names *n, enum d_builtin b)
 	}
 }
 
-/* Strings are cut to strsize - 1 bytes wherever they come from, so that equal keys print equal text. */
+/* Strings are cut to strsize - 1 bytes, or to the character before, wherever they come from, so that equal keys print equal text. */
 static void set_text(const struct consumer *c, struct value *v, const char *s, size_t max)
 {
 	u32 strsize = c->cfg.opt.strsize;
@@ -27,6 +27,9 @@ static void set_text(const struct consumer *c, struct value *v, const char *s, s
 	v->len = (u32)strnlen(s, max);
 	if (strsize && v->len >= strsize)
 		v->len = strsize - 1;
+	/* It may have been cut here, or when it was read, and within a character. */
+	if (strsize && v->len == strsize - 1 && !c->cfg.opt.rawbytes)
+		v->len = (u32)text_whole(s, v->len);
 }
 
 static void set_identity(struct consumer *c, struct value *v, u64 word, enum d_builtin builtin)
@@ -36,6 +39,7 @@ static void set_identity(struct consumer *c, struct value *v, u64 word, enum d_b
 	const char *s = NULL;
 
 	if (word & CG_LITERAL) {
+		v->is_literal = true;
 		if ((u32)word < cg->nliterals)
 			s = cg->literals[(u32)word];
 	} else if (!word) {
@@ -67,6 +71,7 @@ static int set_int(struct value *v, const struct cg_field *f, const u8 *p)
 	v->kind = VALUE_INT;
 	v->size = (u8)f->size;
 	v->is_signed = f->is_signed;
+	v->is_literal = f->is_literal;
 	v->num = n;
 	return 0;
 }

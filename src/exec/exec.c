@@ -125,6 +125,23 @@ void exec_serve_end(struct exec *e)
 		e->methods->serve_end(e);
 }
 
+void exec_serve_break(struct exec *e)
+{
+	if (e->methods->serve_break)
+		e->methods->serve_break(e);
+}
+
+bool exec_pause(struct exec *e)
+{
+	return !e->methods->pause || e->methods->pause(e);
+}
+
+void exec_resume(struct exec *e, struct diag *diag)
+{
+	if (e->methods->resume)
+		e->methods->resume(e, diag);
+}
+
 u64 exec_lost(struct exec *e)
 {
 	return e->methods->lost ? e->methods->lost(e) : 0;

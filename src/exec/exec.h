@@ -90,9 +90,19 @@ void exec_set_gate(struct exec *e, u32 prog);
  */
 int exec_start(struct exec *e, struct diag *diag);
 bool exec_serves(const struct exec *e);
-/* Bring events to the programs, until exec_serve_end() is called in any thread. 0 or -errno. */
+/* Bring events to the programs, until exec_serve_end() or exec_serve_break() is called in any thread. 0 or -errno. */
 int exec_serve(struct exec *e);
 void exec_serve_end(struct exec *e);
+/* The call that serves returns, or the next one does, if none serves now; the one after that serves again. */
+void exec_serve_break(struct exec *e);
+/*
+ * Between two calls of exec_serve(), in the same thread: let go of every thread of other processes, for this process is about
+ * to be stopped; and take them back. There are no events between. What the programs know of those threads, their
+ * thread-local variables, is forgotten, because a return may be missed that was to reset them. exec_pause() is
+ * false while there are threads that could not be let go yet: then call it again. What cannot be taken back is said in `diag`.
+ */
+bool exec_pause(struct exec *e);
+void exec_resume(struct exec *e, struct diag *diag);
 /* Events that could not be brought to a program, of all kinds, since the start (threads that another traces ...). */
 u64 exec_lost(struct exec *e);
 

@@ -36,6 +36,9 @@ struct exec_methods {
 	int (*start)(struct exec *e, struct diag *diag);
 	int (*serve)(struct exec *e); /* NULL: events come by themselves */
 	void (*serve_end)(struct exec *e);
+	void (*serve_break)(struct exec *e);
+	bool (*pause)(struct exec *e);
+	void (*resume)(struct exec *e, struct diag *diag);
 	u64 (*lost)(struct exec *e);
 	int (*prog_misses)(struct exec *e, u32 prog, u64 *misses);
 };

@@ -116,6 +116,20 @@ void vm_set_gate(struct exec *e, u32 prog)
 
 /* --- on and off ------------------------------------------------------------------------------------- */
 
+int vm_trace_processes(struct vm *vm, struct diag *diag)
+{
+	struct vm_live *l = vm->live;
+	int first = 0;
+
+	for (size_t i = 0; i < l->processes.n; i++) {
+		int err = target_trace_all(l->trace, l->processes.v[i], diag);
+
+		if (err != -ESRCH && !first) /* -ESRCH: it has just ended */
+			first = err;
+	}
+	return first;
+}
+
 /* Without a gate every call of every thread is stopped at; with one, threads are armed when they matter. */
 static int trace_start(struct vm *vm, struct diag *diag)
 {
@@ -126,12 +140,7 @@ static int trace_start(struct vm *vm, struct diag *diag)
 		return diag_fail(diag, -err, "cannot trace system calls: %s", strerror(-err));
 	for (size_t i = 0; i < l->sites.n; i++)
 		target_trace_own(l->trace, l->sites.v[i].process, python_mail_own_ip(l->sites.v[i].python));
-	for (size_t i = 0; i < l->processes.n && l->gate == VM_NO_PROG && !err; i++) {
-		err = target_trace_all(l->trace, l->processes.v[i], diag);
-		if (err == -ESRCH) /* it has just ended */
-			err = 0;
-	}
-	return err;
+	return l->gate == VM_NO_PROG ? vm_trace_processes(vm, diag) : 0;
 }
 
 /* The mail first: tracing system calls may let a process run, and what has an event from then on waits for vm_serve(). */

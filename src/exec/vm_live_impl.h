@@ -6,7 +6,7 @@
  *   vm_live.c     what is attached; start and detach      vm_threads.c  the threads that programs have met
  *   vm_site.c     an agent's event                        vm_syscall.c  a system call
  *   vm_clock.c    profile-N                               vm_serve.c    the loop, and its sleep
- *   vm_bell.c     how an agent ends that sleep
+ *   vm_bell.c     how an agent ends that sleep            vm_pause.c    while this process is stopped
  */
 #ifndef PYDTRACE_EXEC_VM_LIVE_IMPL_H
 #define PYDTRACE_EXEC_VM_LIVE_IMPL_H
@@ -66,6 +66,7 @@ struct vm_live {
 	pthread_t server;     /* while it is `serving` */
 	bool serving;
 	bool over;    /* exec_serve_end() was called */
+	bool broken;  /* exec_serve_break() was */
 	bool lingers; /* detached, but some threads could not be let go yet */
 };
 
@@ -82,6 +83,8 @@ int vm_start(struct exec *e, struct diag *diag);
 u64 vm_lost(struct exec *e);
 void vm_detach(struct exec *e);
 bool vm_lingers(struct exec *e);
+/* All calls of all threads of the processes. 0, or the first error: each is said. */
+int vm_trace_processes(struct vm *vm, struct diag *diag);
 
 /* vm_bell.c: from here on the calling thread is sent SIGCHLD when an agent rings. 0 or -errno. */
 int vm_bell_start(struct vm_live *l);
@@ -94,6 +97,11 @@ bool vm_bell_waits(const struct vm_live *l);
 /* vm_serve.c */
 int vm_serve(struct exec *e);
 void vm_serve_end(struct exec *e);
+void vm_serve_break(struct exec *e);
+
+/* vm_pause.c */
+bool vm_pause(struct exec *e);
+void vm_resume(struct exec *e, struct diag *diag);
 
 /* vm_threads.c */
 /* Run a program in thread `th`, whose memory its process gives. */
@@ -109,6 +117,7 @@ void vm_thread_traced(struct vm *vm, struct vm_thread *th, bool traced);
 /* Forget one that is not traced any more, if it has ended; or all such, once the time has come. */
 void vm_thread_reap(struct vm *vm, struct vm_thread *th);
 void vm_threads_reap(struct vm *vm, u64 now);
+void vm_threads_forget(struct vm *vm); /* as if all had ended */
 void vm_threads_free(struct vm *vm);
 bool vm_foreign_tids(struct target *t); /* is its pid namespace another than ours? */
 

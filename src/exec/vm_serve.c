@@ -2,7 +2,7 @@
 /*
  * The loop that brings events to the programs, and its sleep. While something happens it looks again and again, for a wake-up
  * costs more than most events; after a moment in which nothing came it sleeps until there is a SIGCHLD: from ptrace, from the
- * bell (vm_bell.c), or from vm_serve_end().
+ * bell (vm_bell.c), or from vm_serve_end() and vm_serve_break().
  */
 #include <errno.h>
 #include <pthread.h>
@@ -18,13 +18,21 @@
 #define LUCK    8           /* so many times in a row in vain, and looking is given up for a while */
 #define UNLUCKY 32
 
-void vm_serve_end(struct exec *e)
+static void serve_leave(struct vm_live *l, bool *why)
 {
-	struct vm_live *l = vm_of(e)->live;
-
-	__atomic_store_n(&l->over, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(why, true, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&l->serving, __ATOMIC_SEQ_CST))
 		pthread_kill(l->server, SIGCHLD);
+}
+
+void vm_serve_end(struct exec *e)
+{
+	serve_leave(vm_of(e)->live, &vm_of(e)->live->over);
+}
+
+void vm_serve_break(struct exec *e)
+{
+	serve_leave(vm_of(e)->live, &vm_of(e)->live->broken);
 }
 
 /* --- sleep ------------------------------------------------------------------------------------------ */
@@ -121,7 +129,9 @@ static void serve(struct vm *vm)
 	bool looking = false; /* since something came */
 	u64 came = 0;
 
-	while (!__atomic_load_n(&l->over, __ATOMIC_SEQ_CST)) {
+	while (!__atomic_load_n(&l->over, __ATOMIC_SEQ_CST) &&
+	       !__atomic_exchange_n(&l->broken, false, __ATOMIC_SEQ_CST)) {
+		bool more = is_more(l);
 		u64 now = now_ns();
 
 		if (serve_once(vm, now)) {
@@ -129,7 +139,7 @@ static void serve(struct vm *vm)
 				luck.left = LUCK;
 			looking = luck_lasts(&luck);
 			came = looking ? now_ns() : now;
-			if (looking || is_more(l))
+			if (looking || more || is_more(l)) /* before: one of two threads has ended */
 				continue;
 		} else if (looking && now - came < SPIN) {
 			__builtin_ia32_pause();

@@ -224,6 +224,13 @@ void vm_threads_reap(struct vm *vm, u64 now)
 	}
 }
 
+void vm_threads_forget(struct vm *vm)
+{
+	for (size_t b = 0; b < VM_THREAD_BUCKETS; b++)
+		while (vm->live->threads[b])
+			thread_end(vm, vm->live->threads[b]);
+}
+
 void vm_threads_free(struct vm *vm)
 {
 	struct vm_live *l = vm->live;

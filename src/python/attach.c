@@ -9,7 +9,14 @@
 
 #include "python/python_impl.h"
 
-enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 5 };
+enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 20 };
+
+void python_page_sizes(struct python *p, const struct wire_page *page)
+{
+	p->ctl_off = page->size;
+	p->functions_at = page->functions;
+	p->map_size = p->ctl_off + STUB_CTL_SIZE;
+}
 
 int python_new(struct python **out, struct target *t, const struct python_info *info,
 	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
@@ -29,18 +36,18 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->page_fd = p->agent_fd = -1;
 	p->agent = opt && opt->agent ? opt->agent : pydtrace_agent_so;
 	p->agent_size = opt && opt->agent ? opt->agent_size : (size_t)(pydtrace_agent_so_end - pydtrace_agent_so);
-	p->ctl_off = ((struct wire_page *)*page)->size;
-	p->map_size = p->ctl_off + STUB_CTL_SIZE;
+	python_page_sizes(p, *page);
 	p->dir_fd = -1;
 	p->no_proc = !python_target_has_proc(p);
-	/* A filter may kill the process for a call that it does not expect; files are opened by every program. */
 	p->cancel_fd = opt ? opt->cancel_fd : 0;
 	p->mail = opt && opt->mail;
 	if (p->mail)
 		python_mail_plan(*page, target_pid(t));
-	p->no_memfd = (opt && opt->no_memfd) || (!target_status(t, &st) && st.seccomp);
+	p->filtered = !target_status(t, &st) && st.seccomp;
+	p->no_memfd = opt && opt->no_memfd;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = now_ns();
+	p->cookie = random;
 	snprintf(p->nonce, sizeof(p->nonce), "%012llx", (unsigned long long)random & 0xffffffffffffull);
 	*out = p;
 	return python_symbols_find(t, info, &p->sym, diag);
@@ -114,18 +121,24 @@ static bool memfd_denied(int err)
 	return err == -EPERM || err == -EACCES || err == -ENOSYS || err == -EINVAL;
 }
 
+bool python_memfd_denied(struct python *p, int err)
+{
+	if (p->no_memfd || (!p->shot_tid && err != -ENOSYS) || !memfd_denied(err))
+		return false;
+	p->no_memfd = true;
+	return true;
+}
+
 /* Get the shared page made and filled; more than once when a busy machine made one of the two too late. */
-static int make_page(struct python *p, const void *page, size_t page_size, u64 deadline, struct diag *diag)
+static int make_page(struct python *p, void *page, size_t page_size, u64 deadline, struct diag *diag)
 {
 	int ret = -ETIMEDOUT, tries = 0;
 
 	while (tries < PAGE_TRIES && (ret == -ETIMEDOUT || ret == -EINPROGRESS)) {
-		ret = python_files_prepare(p, page, page_size);
+		python_dead_find(p, page);
+		ret = python_files_prepare(p, page, page_size, diag);
 		if (ret)
-			return diag_fail(diag, -ret,
-					 "process %d (%s): it can use no memory file, and no file can be made in "
-					 "its /tmp: %s",
-					 target_pid(p->t), target_comm(p->t), strerror(-ret));
+			return ret;
 		ret = python_shoot_first(p, page, page_size);
 		if (!ret)
 			return 0;
@@ -137,15 +150,13 @@ static int make_page(struct python *p, const void *page, size_t page_size, u64 d
 			continue;
 		}
 		tries++;
-		if (p->shot_tid && !p->no_memfd && memfd_denied(ret)) {
-			p->no_memfd = true;
+		if (python_memfd_denied(p, ret))
 			ret = -ETIMEDOUT;
-		}
 	}
 	return python_refuse_stop(p, ret, diag);
 }
 
-static int attach(struct python *p, const void *page, size_t page_size, u64 deadline, struct diag *diag)
+static int attach(struct python *p, void *page, size_t page_size, u64 deadline, struct diag *diag)
 {
 	int ret = python_stub_place(p);
 
@@ -166,6 +177,8 @@ static int attach(struct python *p, const void *page, size_t page_size, u64 dead
 				 target_pid(p->t), target_comm(p->t));
 	if (ret == -ETIMEDOUT)
 		return python_refuse_busy(p, diag);
+	if (!ret && p->ndead)
+		python_dead_close(p);
 	return ret ? python_refuse_stop(p, ret, diag) : python_loaded(p, diag);
 }
 
@@ -191,11 +204,10 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 		python_refuse_stop(p, ret, diag);
 	if (ret)
 		goto out;
-	python_bury_dead(t, info, &p->sym);
 	ret = attach(p, page, page_size, deadline, diag);
 	python_files_unlink(p);
 	if (ret && p->ctl)
-		python_undo(p, now_ns() + 1000000000ull);
+		python_undo(p, now_ns() + 1000000000ull, diag);
 out:
 	python_unlock(&lock);
 	free(page);

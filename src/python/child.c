@@ -12,7 +12,7 @@
 enum { ATTACH_MS = 10000 };
 
 /* Run the stub in the held thread and hold it again at the same place. */
-static int child_shoot(struct python_child *c, struct python *p, const void *page, size_t size, struct diag *diag)
+static int child_shoot(struct python_child *c, struct python *p, const void *page, size_t size)
 {
 	struct target_stop s = {.tid = c->pid, .regs = c->regs};
 	u64 at = c->regs.rip, deadline = now_ns() + ATTACH_MS * 1000000ull;
@@ -38,6 +38,20 @@ static int child_shoot(struct python_child *c, struct python *p, const void *pag
 	return ret ? ret : handshake;
 }
 
+/* With memory files; without them, where there may be none. */
+static int child_load(struct python_child *c, struct python *p, void *page, size_t size, struct diag *diag)
+{
+	int ret = python_files_prepare(p, page, size, diag);
+
+	if (!ret)
+		ret = child_shoot(c, p, page, size);
+	if (!ret || !python_memfd_denied(p, ret) || !c->held)
+		return ret == -EKEYREJECTED ? python_refuse_stop(p, ret, diag) : ret;
+	python_handshake_undo(p);
+	ret = python_files_prepare(p, page, size, diag);
+	return ret ? ret : child_shoot(c, p, page, size);
+}
+
 int python_child_attach(struct python_child *c, struct python **out, const struct python_plan *plan,
 			const struct python_attach_options *opt, struct diag *diag)
 {
@@ -56,9 +70,7 @@ int python_child_attach(struct python_child *c, struct python **out, const struc
 	if (!ret)
 		ret = python_stub_place(p);
 	if (!ret)
-		ret = python_files_prepare(p, page, size);
-	if (!ret)
-		ret = child_shoot(c, p, page, size, diag);
+		ret = child_load(c, p, page, size, diag);
 	if (!ret)
 		ret = python_loaded(p, diag);
 	if (ret && diag->errors == errors)

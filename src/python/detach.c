@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Take the agent out, until nothing of it is left in the process. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,7 +41,7 @@ static bool agent_text(struct python *p, u64 *start, u64 *end)
  * the borrowed threads that they have left; this is the second look. Words on a stack that point there may be old ones in
  * frames that live on (a thread parked for ever never overwrites them), so they are waited for only a little.
  */
-static int wait_outside(struct python *p, u64 start, u64 end, u64 deadline)
+int python_wait_outside(struct python *p, u64 start, u64 end, u64 deadline)
 {
 	u64 mentioned = now_ns() + MENTIONED_MS * 1000000ull;
 
@@ -100,7 +101,7 @@ static int stub_erase(struct python *p, u64 deadline)
 {
 	static const char zero[4096];
 	size_t n = python_stub_size();
-	int ret = wait_outside(p, p->code, p->code + n, deadline);
+	int ret = python_wait_outside(p, p->code, p->code + n, deadline);
 
 	if (!ret && python_others_there(p))
 		return 0; /* they use it too; the last one erases */
@@ -121,7 +122,9 @@ static bool page_unused(struct python *p, u64 deadline)
 	const struct stub_ctl *c = p->ctl;
 
 	for (;; usleep(500)) {
-		bool left = __atomic_load_n(&c->left, __ATOMIC_ACQUIRE) >= p->shots;
+		bool left = __atomic_load_n(&c->left, __ATOMIC_ACQUIRE) >= p->shots &&
+			    __atomic_load_n(&c->threads_left, __ATOMIC_ACQUIRE) >= c->threads &&
+			    !python_thread_there(p->t, c);
 
 		if (left && __atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued)
 			return true;
@@ -142,7 +145,7 @@ static int unload(struct python *p, u64 deadline)
 		target_maps_free(&p->maps);
 		ret = target_maps_read(p->t, &p->maps);
 		if (!ret && agent_text(p, &start, &end))
-			ret = wait_outside(p, start, end, deadline);
+			ret = python_wait_outside(p, start, end, deadline);
 		if (!ret)
 			ret = python_job_do(p, STUB_UNLOAD, deadline);
 		if (ret)
@@ -164,7 +167,7 @@ static int fini(struct python *p, int retries, u64 deadline)
 	u32 state;
 
 	for (int i = 0;; i++) {
-		int ret = python_job_do(p, STUB_FINI, deadline);
+		int ret = python_agent_call(p, WIRE_FINI, deadline);
 
 		if (ret)
 			return ret;
@@ -177,8 +180,43 @@ static int fini(struct python *p, int retries, u64 deadline)
 	}
 }
 
-/* After an attach that failed: whatever of it is in the target. */
-void python_undo(struct python *p, u64 deadline)
+/* Is something of ours still mapped in the process? Then say what, and when it will go. */
+static void tell_left(struct python *p, struct diag *diag)
+{
+	u64 magic;
+
+	if (!p->target_page || target_read(p->t, p->target_page + p->ctl_off, &magic, sizeof(magic)) ||
+	    magic != STUB_MAGIC)
+		return;
+	if (p->leave_page)
+		diag_report(
+		    diag, DIAG_NOTE, NOWHERE,
+		    "process %d (%s): its Python has not run a call that was queued there; %d kB stay mapped in "
+		    "it until the next pydtrace takes them out",
+		    target_pid(p->t), target_comm(p->t), STUB_CTL_SIZE / 1024);
+	else
+		diag_report(
+		    diag, DIAG_NOTE, NOWHERE,
+		    "process %d (%s): calls that were traced have not returned; the agent stays in it, inert, "
+		    "until the next pydtrace takes it out",
+		    target_pid(p->t), target_comm(p->t));
+}
+
+/*
+ * The memory of what stays: all but what an inert agent, or a queued call, still looks at. Where an inert agent writes after
+ * this it writes into fresh memory.
+ */
+static void left_shrink(struct python *p)
+{
+	size_t from = p->leave_page ? 0 : ALIGN_UP(p->functions_at, 4096);
+	bool inert = p->page && __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE) == WIRE_INERT;
+
+	if (p->target_page && p->page_fd >= 0 && from < p->ctl_off && (p->leave_page || inert))
+		fallocate(p->page_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+			  (off_t)(p->ctl_off - from));
+}
+
+static void undo(struct python *p, u64 deadline)
 {
 	u32 state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
 
@@ -190,6 +228,13 @@ void python_undo(struct python *p, u64 deadline)
 	    fini(p, UNDO_RETRIES, deadline))
 		return;
 	unload(p, deadline);
+}
+
+/* After an attach that failed: whatever of it is in the target. */
+void python_undo(struct python *p, u64 deadline, struct diag *diag)
+{
+	undo(p, deadline);
+	tell_left(p, diag);
 }
 
 static int detach(struct python *p, struct diag *diag)
@@ -215,11 +260,17 @@ int python_detach(struct python *p, struct diag *diag)
 	if (!p->target_page)
 		return 0;
 	python_mail_open(p, false); /* first: a thread that waits for an answer has the GIL */
+	if (python_page_lost(p))    /* an error also when the process has died of it */
+		return python_refuse_lost(p, diag);
 	ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, diag);
 	if (ret)
 		return ret;
+	if (p->ndead)
+		python_dead_close(p);
 	ret = detach(p, diag);
 	python_unlock(&lock);
+	if (ret == -EBUSY)
+		tell_left(p, diag);
 	return ret;
 }
 
@@ -229,6 +280,7 @@ void python_close(struct python *p)
 		return;
 	target_maps_free(&p->maps);
 	python_mail_open(p, false);
+	left_shrink(p);
 	python_page_unmap(p);
 	if (p->page_fd >= 0)
 		close(p->page_fd);

@@ -32,10 +32,10 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 	struct stub_ctl *c = p->ctl;
 	struct stat st;
 
-	c->page = p->target_page;
+	c->magic = STUB_MAGIC;
 	c->map_size = p->map_size;
 	c->version = p->info.version;
-	c->agent_fd = target_agent_fd; /* set again by the stub, the same */
+	c->agent_fd = target_agent_fd; /* set again by the stub, the same; as it does `page` */
 	if (p->agent_fd >= 0 && !fstat(p->agent_fd, &st)) {
 		c->agent_dev = st.st_dev;
 		c->agent_ino = st.st_ino;
@@ -44,6 +44,11 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 	c->gil_check = (void *)s->gil_check;
 	c->gil_ensure = (void *)s->gil_ensure;
 	c->gil_release = (void *)s->gil_release;
+	c->this_state = (void *)s->this_state;
+	c->attr_init = (void *)s->attr_init;
+	c->attr_setstack = (void *)s->attr_setstack;
+	c->attr_setdetach = (void *)s->attr_setdetach;
+	c->thread_create = (void *)s->thread_create;
 	c->initialized = (void *)s->initialized;
 	c->finalizing = (void *)s->finalizing;
 	c->dlopen = (void *)s->dlopen;
@@ -52,7 +57,6 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 	c->dlerror = (void *)s->dlerror;
 	c->errno_location = (void *)s->errno_location;
 	snprintf(c->init_name, sizeof(c->init_name), "%s", WIRE_INIT);
-	snprintf(c->fini_name, sizeof(c->fini_name), "%s", WIRE_FINI);
 	agent_path(p, target_agent_fd, c->path, sizeof(c->path));
 }
 

@@ -242,12 +242,19 @@ struct wanted {
 	}
 
 static const struct wanted of_python[] = {
-    WANT("Py_AddPendingCall", add_pending),    WANT("PyGILState_Check", gil_check),
-    WANT("PyGILState_Ensure", gil_ensure),     WANT("PyGILState_Release", gil_release),
-    WANT("Py_IsInitialized", initialized),     WANT("_Py_IsFinalizing", finalizing, true), /* to 3.12 */
-    WANT("Py_IsFinalizing", finalizing, true),                                             /* from 3.13 */
+    WANT("Py_AddPendingCall", add_pending),
+    WANT("PyGILState_Check", gil_check),
+    WANT("PyGILState_Ensure", gil_ensure),
+    WANT("PyGILState_Release", gil_release),
+    WANT("Py_IsInitialized", initialized),
+    WANT("_Py_IsFinalizing", finalizing, true), /* to 3.12 */
+    WANT("Py_IsFinalizing", finalizing, true),  /* from 3.13 */
+    WANT("PyGILState_GetThisThreadState", this_state),
+    WANT("PyEval_RestoreThread", restore_thread),
+    WANT("PyThread_acquire_lock_timed", acquire_lock),
+    WANT("_PySemaphore_Wait", semaphore_wait, true),
 };
-/* In libc from glibc 2.34, in libdl before; libdl.so is searched too as every image is. */
+/* In libc from glibc 2.34, in libdl and libpthread before. */
 static const struct wanted of_libc[] = {
     WANT("dlopen", dlopen),
     WANT("dlsym", dlsym),
@@ -255,6 +262,10 @@ static const struct wanted of_libc[] = {
     WANT("dlerror", dlerror),
     WANT("__errno_location", errno_location),
     WANT("_r_debug", r_debug, true),
+    WANT("pthread_attr_init", attr_init, true),
+    WANT("pthread_attr_setstack", attr_setstack, true),
+    WANT("pthread_attr_setdetachstate", attr_setdetach, true),
+    WANT("pthread_create", thread_create, true),
 };
 
 static void symbols_take(struct target_elf *e, const struct wanted *w, size_t n, struct python_symbols *out)
@@ -308,7 +319,8 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 			if (!strncmp(base, "ld-musl", 7) || !strncmp(base, "libc.musl", 9))
 				libc = "musl";
 			if (!strncmp(base, "libc.so", 7) || !strncmp(base, "libc-", 5) ||
-			    !strncmp(base, "libdl", 5) || !strncmp(base, "ld-", 3))
+			    !strncmp(base, "libdl", 5) || !strncmp(base, "libpthread", 10) ||
+			    !strncmp(base, "ld-", 3))
 				symbols_take(e, of_libc, ARRAY_SIZE(of_libc), out);
 		}
 		target_elf_close(e);

@@ -16,7 +16,7 @@ enum {
 	RED_ZONE = 128,
 	STACK_NEEDED = 48 << 10, /* for dlopen() and the agent's start, below the frame */
 	TAIL_GUARD = 64,         /* zero bytes that stay between a mapping's code and the stub */
-	SPIN_MS = 100,
+	SPIN_MS = 10,            /* that a thread waits for us while the page is made */
 };
 
 size_t python_stub_size(void)
@@ -110,34 +110,51 @@ static void frame_fill(struct python *p, const struct target_stop *s, enum stub_
 	f->mask = s->mask;
 	f->how = how;
 	f->spin_ms = SPIN_MS;
+	f->cookie = p->cookie;
 	f->map_size = p->map_size;
 	f->ctl_off = p->ctl_off;
 	f->page_fd = f->agent_fd = -1;
 	f->page = p->target_page;
 	if (how == STUB_UNMAP) {
-		f->page = p->leave_page ? 0 : p->target_page;
+		if (p->leave_page) /* all but the control block, which a call that is queued may still look at */
+			f->map_size = p->ctl_off;
 		f->agent_fd = python_agent_fd(p);
+		f->stack = p->ctl && !p->leave_page ? p->ctl->stack : 0;
 	} else if (p->target_page)
 		f->ctl = (struct stub_ctl *)(p->target_page + p->ctl_off);
-	if (p->no_memfd)
+	if (p->page_kind == PAGE_FILE)
 		snprintf(f->page_path, sizeof(f->page_path), "%s", p->page_file);
-	else
+	else if (p->page_kind == PAGE_MEMFD)
 		snprintf(f->page_name, sizeof(f->page_name), "pydtrace-page-%s", p->nonce);
 	if (!p->file[0])
 		snprintf(f->agent_name, sizeof(f->agent_name), "pydtrace-agent-%s", p->nonce);
+}
+
+/*
+ * True if the thread runs in the memory that we have written to. After an exec it runs in another one, and where a process
+ * made by clone(CLONE_VM) keeps the old one alive, writing there still works. The thread is stopped, so this stays true.
+ */
+static bool sees_frame(const struct target_stop *s, const struct python *p, u64 at)
+{
+	u64 cookie;
+
+	return !target_stop_peek(s, at + offsetof(struct stub_frame, cookie), &cookie) && cookie == p->cookie;
 }
 
 int python_shot(struct python *p, const struct target_stop *s, enum stub_how how)
 {
 	struct user_regs_struct regs = s->regs;
 	size_t xsize = STUB_XSAVE_MAX, total;
-	const struct target_map *stack = python_map_at(&p->maps, regs.rsp);
+	const struct target_map *stack = target_map_at(&p->maps, regs.rsp);
 	struct stub_frame *f;
 	u64 at;
 	int ret;
 
 	if (regs.cs != 0x33)
 		return -ENOEXEC; /* 32-bit code */
+	ret = p->target_page || how == STUB_UNMAP ? 0 : python_calls_allowed(p, s);
+	if (ret)
+		return ret;
 	f = aligned_alloc(64, sizeof(*f) + STUB_XSAVE_MAX);
 	if (!f)
 		return -ENOMEM;
@@ -157,6 +174,8 @@ int python_shot(struct python *p, const struct target_stop *s, enum stub_how how
 	ret = target_write(p->t, at, f, total);
 	if (!ret)
 		ret = stub_write(p);
+	if (!ret && !sees_frame(s, p, at))
+		ret = -ESRCH;
 	if (ret)
 		goto out;
 	regs.rip = p->code + (u64)(stub_code_enter - __start_pydtrace_stub);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "python/python_impl.h"
 
@@ -11,24 +12,62 @@ enum {
 	STOP_MS = 500,      /* for a thread to come to a stop */
 	LOOK_AGAIN_MS = 30, /* while the job has not been done */
 	TELL_MS = 1000,     /* a wait that the user is told of */
-	QUEUE_TRIES = 3,    /* looks at a main thread that does not hold the GIL, before queueing on it anyway */
+	/*
+	 * Looks at a main thread that does not hold the GIL, or is parked elsewhere, before the last means is taken: to queue
+	 * on it anyway, or to start a thread.
+	 */
+	QUEUE_TRIES = 3,
 };
 
-/* Which shot a thread gets; false: none. `tries` counts the looks at the main thread. */
-static bool shot_for(enum thread_doing doing, bool main_thread, bool may_queue, unsigned tries, enum stub_how *how)
+/* Nobody else can have the GIL then, nor want a lock that this thread holds: it does not wait. The thread is stopped. */
+static bool is_alone(const struct python *p)
 {
+	struct target_status st;
+
+	return !target_status(p->t, &st) && st.nthreads == 1;
+}
+
+static enum thread_doing doing_now(struct python *p, const struct target_stop *s)
+{
+	enum thread_doing doing = python_doing(p, s);
+
+	return doing == DOING_ELSEWHERE && is_alone(p) ? DOING_WAIT : doing;
+}
+
+/* May a thread be started in the target, as far as it is not for the one that would start it to say? One at a time. */
+static bool may_start_thread(const struct python *p)
+{
+	const struct python_symbols *s = &p->sym;
+	const struct stub_ctl *c = p->ctl;
+
+	return c && s->attr_init && s->attr_setstack && s->attr_setdetach && s->thread_create &&
+	       !python_thread_there(p->t, c);
+}
+
+/* Which shot a thread gets; false: none. `tries` counts the looks at the main thread. */
+static bool shot_for(struct python *p, const struct target_stop *s, bool may_queue, unsigned tries,
+		     enum stub_how *how)
+{
+	enum thread_doing doing = doing_now(p, s);
+	bool last_means = tries > QUEUE_TRIES;
+
 	if (doing == DOING_WAIT) {
 		*how = STUB_BORROW;
 		return true;
 	}
-	*how = doing == DOING_GIL || tries > QUEUE_TRIES ? STUB_PENDING : STUB_IF_HELD;
-	return main_thread && may_queue;
+	if (doing == DOING_ELSEWHERE && last_means && may_start_thread(p) && python_thread_allowed(p, s)) {
+		*how = STUB_THREAD;
+		return true;
+	}
+	*how = doing == DOING_GIL || last_means ? STUB_PENDING : STUB_IF_HELD;
+	if (doing == DOING_ELSEWHERE && !last_means && tries)
+		return false; /* it may come back to Python soon, or another thread do it */
+	return s->tid == target_pid(p->t) && may_queue;
 }
 
 /* Shoot at one thread and let it go. -EINPROGRESS: not now. */
 static int shoot(struct python *p, pid_t tid, bool may_queue, unsigned tries)
 {
-	bool main_thread = tid == target_pid(p->t);
 	struct target_stop s;
 	enum stub_how how;
 	int ret = target_stop(p->t, tid, STOP_MS, &s), ended;
@@ -36,8 +75,7 @@ static int shoot(struct python *p, pid_t tid, bool may_queue, unsigned tries)
 	if (ret)
 		return ret;
 	ret = -EINPROGRESS;
-	if (!python_loader_at_work(p, &s.regs) &&
-	    shot_for(python_thread_doing(p, &s.regs), main_thread, may_queue, tries, &how))
+	if (!python_loader_at_work(p, &s.regs) && shot_for(p, &s, may_queue, tries, &how))
 		ret = python_shot(p, &s, how);
 	ended = target_stop_end(&s);
 	return ret ? ret : ended;
@@ -49,10 +87,28 @@ static bool only_this_thread(int err)
 	return err == -EINPROGRESS || err == -ENOSPC || err == -EFAULT || err == -ETIMEDOUT;
 }
 
-/* Another thread that is parked; found without a stop where /proc says what it sleeps in. */
-static int shoot_other(struct python *p)
+/* Is it worth a stop? A thread that sleeps in a system call is judged from what /proc says of it. */
+static bool promising(struct python *p, pid_t tid, unsigned tries)
 {
+	struct user_regs_struct r = {.rax = (u64)-512};
+	struct target_unwind u;
 	struct target_call c;
+
+	if (target_thread_call(p->t, tid, &c) || c.nr < 0)
+		return false;
+	r.orig_rax = (u64)c.nr;
+	r.rdi = c.args[0];
+	r.rsi = c.args[1];
+	r.rip = c.pc;
+	if (python_thread_doing(p, &r) != DOING_WAIT)
+		return false;
+	target_unwind_begin_asleep(&u, p->t, &p->maps, &c);
+	return python_parked(p, &u, c.nr) == DOING_WAIT || (tries > QUEUE_TRIES && may_start_thread(p));
+}
+
+/* Another thread that is parked. */
+static int shoot_other(struct python *p, unsigned tries)
+{
 	pid_t *tids;
 	size_t n;
 	int ret = target_threads(p->t, &tids, &n);
@@ -61,17 +117,9 @@ static int shoot_other(struct python *p)
 		return ret;
 	ret = -EINPROGRESS;
 	for (size_t i = 0; i < n && ret == -EINPROGRESS; i++) {
-		struct user_regs_struct r = {.rax = (u64)-512};
-
-		if (tids[i] == target_pid(p->t) || target_thread_call(p->t, tids[i], &c) || c.nr < 0)
+		if (tids[i] == target_pid(p->t) || !promising(p, tids[i], tries))
 			continue;
-		r.orig_rax = (u64)c.nr;
-		r.rdi = c.args[0];
-		r.rsi = c.args[1];
-		r.rip = c.pc;
-		if (python_thread_doing(p, &r) != DOING_WAIT)
-			continue;
-		ret = shoot(p, tids[i], false, 0);
+		ret = shoot(p, tids[i], false, tries);
 		if (ret == -ESRCH || only_this_thread(ret))
 			ret = -EINPROGRESS; /* the next one */
 	}
@@ -88,7 +136,7 @@ int python_shoot_first(struct python *p, const void *page, size_t page_size)
 	int ret = shoot(p, target_pid(p->t), true, 0);
 
 	if (only_this_thread(ret))
-		ret = shoot_other(p);
+		ret = shoot_other(p, 0);
 	return ret ? ret : python_handshake(p, page, page_size);
 }
 
@@ -105,7 +153,7 @@ static int job_push(struct python *p, bool may_queue, unsigned tries)
 	if (!ret)
 		ret = shoot(p, target_pid(p->t), may_queue, tries);
 	if (only_this_thread(ret))
-		ret = shoot_other(p);
+		ret = shoot_other(p, tries);
 	return ret == -EINPROGRESS ? 0 : ret;
 }
 
@@ -135,6 +183,23 @@ static void tell_wait(struct python *p)
 	p->tell = NULL;
 }
 
+bool python_thread_there(struct target *t, const struct stub_ctl *c)
+{
+	u32 tid = __atomic_load_n(&c->thread_tid, __ATOMIC_ACQUIRE);
+	char path[64];
+
+	if (!c->threads)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task/%u", target_pid(t), tid);
+	return !tid || !access(path, F_OK); /* 0: it is on its way */
+}
+
+/* Where no thread but one of our own has come to the job before, it is not waited for that again. */
+static unsigned first_try(const struct python *p)
+{
+	return p->by_thread ? QUEUE_TRIES + 1 : 0;
+}
+
 /* See the open job done, on whichever thread can do it first. */
 int python_job_finish(struct python *p, u64 deadline)
 {
@@ -142,7 +207,7 @@ int python_job_finish(struct python *p, u64 deadline)
 	u32 not_held = 0, refused = c->refused;
 	u64 begin = now_ns();
 
-	for (unsigned tries = 1;; tries++) {
+	for (unsigned tries = first_try(p) + 1;; tries++) {
 		u64 look = now_ns() + LOOK_AGAIN_MS * 1000000ull;
 		bool may_queue;
 		int ret;
@@ -151,8 +216,11 @@ int python_job_finish(struct python *p, u64 deadline)
 			if (now_ns() > look || (c->not_held != not_held && tries <= QUEUE_TRIES))
 				break;
 		}
-		if (python_ctl_wait(p, p->jobs, 0))
+		if (python_ctl_wait(p, p->jobs, 0)) {
+			p->by_thread = c->threads != p->threads;
+			p->threads = c->threads;
 			return 0;
+		}
 		if (python_page_lost(p))
 			return -EIO;
 		if (now_ns() - begin > TELL_MS * 1000000ull)
@@ -172,12 +240,18 @@ int python_job_finish(struct python *p, u64 deadline)
 	}
 }
 
+int python_agent_call(struct python *p, const char *name, u64 deadline)
+{
+	snprintf(p->ctl->call_name, sizeof(p->ctl->call_name), "%s", name);
+	return python_job_do(p, STUB_CALL, deadline);
+}
+
 int python_job_do(struct python *p, enum stub_job job, u64 deadline)
 {
 	int ret;
 
 	p->jobs++;
 	__atomic_store_n(&p->ctl->job, (u32)job, __ATOMIC_RELEASE);
-	ret = job_push(p, p->ctl->queued == p->ctl->called, 0);
+	ret = job_push(p, p->ctl->queued == p->ctl->called, first_try(p));
 	return ret ? ret : python_job_finish(p, deadline);
 }

@@ -29,14 +29,6 @@ static bool ends_with_eintr(s64 nr)
 	return false;
 }
 
-const struct target_map *python_map_at(const struct target_maps *maps, u64 addr)
-{
-	for (size_t i = 0; i < maps->n; i++)
-		if (addr >= maps->v[i].start && addr < maps->v[i].end)
-			return &maps->v[i];
-	return NULL;
-}
-
 /*
  * A thread in a futex waits for one of: the GIL (a condition variable or mutex inside _PyRuntime, so in the
  * interpreter's own data), a lock of the C library (FUTEX_WAIT), or a semaphore: what Python's locks are made of
@@ -46,7 +38,7 @@ const struct target_map *python_map_at(const struct target_maps *maps, u64 addr)
 static enum thread_doing doing_futex(const struct python *p, u64 addr, u64 op)
 {
 	u64 cmd = op & ~(u64)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
-	const struct target_map *m = python_map_at(&p->maps, addr);
+	const struct target_map *m = target_map_at(&p->maps, addr);
 
 	if (addr >= p->sym.image_start && addr < p->sym.image_end)
 		return DOING_GIL;
@@ -58,7 +50,7 @@ static enum thread_doing doing_futex(const struct python *p, u64 addr, u64 op)
 /* Before RT_CONSISTENT images are mapped whose code cannot run yet, at the process's start above all. */
 bool python_loader_at_work(struct python *p, const struct user_regs_struct *r)
 {
-	const struct target_map *m = python_map_at(&p->maps, r->rip);
+	const struct target_map *m = target_map_at(&p->maps, r->rip);
 	struct {
 		u64 version, map, brk;
 		u32 state;
@@ -72,9 +64,10 @@ bool python_loader_at_work(struct python *p, const struct user_regs_struct *r)
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r)
 {
 	s64 nr = (s64)r->orig_rax, rax = (s64)r->rax;
-	const struct target_map *m = python_map_at(&p->maps, r->rip);
+	const struct target_map *m = target_map_at(&p->maps, r->rip);
 
-	if (nr < 0 || !(python_call_restarts(rax) || (rax == -EINTR && ends_with_eintr(nr))))
+	if (nr < 0 || !python_call_waits(nr) ||
+	    !(python_call_restarts(rax) || (rax == -EINTR && ends_with_eintr(nr))))
 		return DOING_PYTHON;
 	if (m && strstr(m->path, "/ld-")) /* the loader, under its lock */
 		return DOING_PYTHON;
@@ -87,7 +80,7 @@ enum thread_doing python_thread_doing(const struct python *p, const struct user_
 /* A word in the top of the stack that points into [start, end): a return address, or a stale one. */
 static bool stack_points_into(struct python *p, u64 sp, u64 start, u64 end)
 {
-	const struct target_map *m = python_map_at(&p->maps, sp);
+	const struct target_map *m = target_map_at(&p->maps, sp);
 	u64 words[512];
 
 	for (u64 a = sp & ~7ull, stop = a + (32 << 10); a < stop && m && a < m->end; a += sizeof(words)) {

@@ -7,16 +7,12 @@
 
 #include "python/python_impl.h"
 
-bool python_is_page(const struct target_map *m)
-{
-	return !m->off && m->prot[3] == 's' &&
-	       (!strncmp(m->path, "/memfd:pydtrace-page-", 21) || strstr(m->path, "/.pydtrace-page-"));
-}
-
 bool python_others_there(const struct python *p)
 {
+	struct stub_ctl c;
+
 	for (size_t i = 0; i < p->maps.n; i++)
-		if (python_is_page(&p->maps.v[i]) && p->maps.v[i].start != p->target_page)
+		if (p->maps.v[i].end != p->target_page + p->map_size && python_ctl_read(p->t, &p->maps.v[i], &c))
 			return true;
 	return false;
 }

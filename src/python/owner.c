@@ -22,7 +22,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,19 +40,6 @@ static struct robust_list_head held = {.list = {&held.list}, .futex_offset = GAP
 static struct robust_list *link_of(struct python *p)
 {
 	return (struct robust_list *)((char *)&p->page->owner - GAP);
-}
-
-int python_page_seal(struct python *p)
-{
-	struct stat st;
-	int seals;
-
-	/* A page that is cut short makes whoever reads it fault (SIGBUS); it may have been before the seal. */
-	fcntl(p->page_fd, F_ADD_SEALS, F_SEAL_SHRINK);
-	seals = fcntl(p->page_fd, F_GET_SEALS);
-	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(p->page_fd, &st))
-		return -ETIMEDOUT;
-	return st.st_size < (off_t)p->map_size ? -ETIMEDOUT : 0;
 }
 
 /*

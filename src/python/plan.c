@@ -6,7 +6,21 @@
 
 #include "python/python_impl.h"
 
-enum { MAX_FUNCTIONS = 65536, STRINGS_ROOM = 16 << 20, MAX_RANGES = 4096, MAX_TERMS = 16384 };
+/*
+ * Room in the page. Memory is taken only as it is used, so a plan with wide globs gets all that there may be: 65,536 functions,
+ * in 19 MB of addresses. One that names each function gets 8,192 in 1 MB, and 1,024 for each further name: methods of many
+ * classes have one name, and so have functions that are made again and again, but hardly more; and their texts, which are kept
+ * once, are mostly the same. What does not fit is counted and told.
+ */
+enum {
+	MAX_FUNCTIONS = 65536,
+	NAMED_FUNCTIONS = 8192,
+	NAME_FUNCTIONS = 1024,
+	TEXT_ROOM = 256,
+	NAMED_TEXT_ROOM = 64,
+	MAX_RANGES = 4096,
+	MAX_TERMS = 16384,
+};
 
 /* A range or term as it was added; they are sorted by filter when the page is made. */
 struct plan_any {
@@ -182,13 +196,69 @@ static void filter_fill(const struct python_plan *p, u32 f, struct wire_page *w,
 	}
 }
 
+/* Does a term say what a function's name is? */
+static bool is_name(const struct wire_term *t)
+{
+	return t->op == WIRE_EQ && (t->field == WIRE_NAME || t->field == WIRE_QUALNAME);
+}
+
+/* How many names a filter's functions may have; 0: any. */
+static u32 filter_names(const struct python_plan *p, u32 f)
+{
+	u32 n = 0;
+
+	for (size_t i = 0; i < p->nall; i++)
+		if (p->all[i].filter == (int)f && is_name(&p->all[i].t))
+			return 1;
+	for (size_t i = 0; i < p->nany; i++) {
+		const struct plan_any *any = &p->any[i];
+		bool named = false;
+
+		if (any->filter != (int)f)
+			continue;
+		for (u32 k = any->first; k < any->first + any->n; k++)
+			named |= is_name(&p->any_terms[k]);
+		if (!named)
+			return 0;
+		n++;
+	}
+	return n;
+}
+
+static u32 plan_functions(const struct python_plan *p)
+{
+	u32 names = 0;
+
+	for (u32 f = 0; f < p->nfilters; f++) {
+		u32 n = filter_names(p, f);
+
+		if (!n)
+			return MAX_FUNCTIONS;
+		names += n;
+	}
+	if (names > (MAX_FUNCTIONS - NAMED_FUNCTIONS) / NAME_FUNCTIONS)
+		return MAX_FUNCTIONS;
+	return NAMED_FUNCTIONS + (names ? names - 1 : 0) * NAME_FUNCTIONS;
+}
+
+void python_page_room(struct wire_page *w, size_t size, u32 functions)
+{
+	size_t end = size; /* what there is to write; the rest is zero */
+
+	if (!w->max_functions || functions < w->max_functions)
+		w->max_functions = functions;
+	w->functions = room(&end, w->max_functions, sizeof(struct wire_function));
+	w->strings = room(&end, w->max_functions, w->max_functions == MAX_FUNCTIONS ? TEXT_ROOM : NAMED_TEXT_ROOM);
+	w->strings_end = (u32)end;
+	w->size = (u32)ALIGN_UP(end, 4096);
+}
+
 void *python_plan_page(const struct python_plan *p, size_t *size)
 {
 	struct wire_page head = {.magic = WIRE_MAGIC,
 				 .version = WIRE_VERSION,
 				 .strsize = p->strsize,
 				 .nfilters = p->nfilters,
-				 .max_functions = MAX_FUNCTIONS,
 				 .tool_id = -1};
 	size_t end = sizeof(head);
 	struct wire_page *w;
@@ -198,18 +268,16 @@ void *python_plan_page(const struct python_plan *p, size_t *size)
 	head.filters = room(&end, p->nfilters, sizeof(struct wire_filter));
 	head.ranges = room(&end, p->nany, sizeof(struct wire_range));
 	head.terms = room(&end, p->nall + p->nany_terms, sizeof(struct wire_term));
+	head.dead = room(&end, WIRE_MAX_DEAD, sizeof(struct wire_dead));
 	text = room(&end, p->text.len, 1);
-	*size = end; /* what there is to write; the rest of the file is zero */
-	head.functions = room(&end, MAX_FUNCTIONS, sizeof(struct wire_function));
-	head.strings = room(&end, STRINGS_ROOM, 1);
-	head.strings_end = (u32)end;
-	head.size = (u32)ALIGN_UP(end, 4096);
+	*size = end;
 	w = calloc(1, *size);
 	if (!w || p->text.failed) {
 		free(w);
 		return NULL;
 	}
 	*w = head;
+	python_page_room(w, *size, plan_functions(p));
 	for (u32 f = 0; f < p->nfilters; f++)
 		filter_fill(p, f, w, text);
 	terms = (struct wire_term *)((char *)w + w->terms);

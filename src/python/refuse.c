@@ -72,6 +72,11 @@ int python_refuse_stop(struct python *p, int err, struct diag *diag)
 	case E2BIG:
 	case EFBIG:
 	case ENAMETOOLONG: return python_refuse_maps(p->t, -err, diag);
+	case EKEYREJECTED:
+		return diag_fail(
+		    diag, EPERM,
+		    "process %d (%s): its seccomp filter would not let it live through %s, which the agent needs",
+		    pid, comm, p->fatal_call);
 	case ETIMEDOUT:
 		return diag_fail(diag, EBUSY,
 				 "process %d (%s) sleeps uninterruptibly (a slow device or a vfork); try again",

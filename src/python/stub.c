@@ -6,6 +6,7 @@
  * timeout, since that would overwrite the restart block of the call that was interrupted (-ERESTART_RESTARTBLOCK).
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -17,7 +18,7 @@
 
 #define STUB __attribute__((section("pydtrace_stub"), used))
 
-enum { RTLD_NOW_ = 2, SIG_SETMASK_ = 2, SIGSET_SIZE = 8, AGENT_OPEN = O_RDWR | O_CLOEXEC };
+enum { RTLD_NOW_ = 2, SIG_SETMASK_ = 2, SIGSET_SIZE = 8, PAGE_OPEN = O_RDWR | O_CLOEXEC };
 enum { ERESTARTSYS_ = 512, EINTR_ = 4, SA_RESTART_ = 0x10000000 };
 
 STUB static long call6(long nr, long a, long b, long c, long d, long e, long f)
@@ -86,12 +87,12 @@ STUB static void job_load(struct stub_ctl *c)
 	c->stage = c->result ? STUB_INIT_FAILED : STUB_OK;
 }
 
-STUB static void job_fini(struct stub_ctl *c)
+STUB static void job_call(struct stub_ctl *c)
 {
-	int (*fini)(void);
+	int (*call)(void);
 
-	*(void **)&fini = c->dlsym((void *)c->handle, c->fini_name);
-	c->result = fini ? fini() : 0;
+	*(void **)&call = c->dlsym((void *)c->handle, c->call_name);
+	c->result = call ? call() : 0;
 	c->stage = STUB_OK;
 }
 
@@ -104,8 +105,8 @@ STUB static void job_run(struct stub_ctl *c)
 		return;
 	if (job == STUB_LOAD)
 		job_load(c);
-	else if (job == STUB_FINI)
-		job_fini(c);
+	else if (job == STUB_CALL)
+		job_call(c);
 	else if (c->handle) {
 		c->dlclose((void *)c->handle);
 		c->handle = 0;
@@ -168,6 +169,8 @@ STUB static void borrow(struct stub_ctl *c)
 {
 	int state;
 
+	if (!c->this_state()) /* no thread of Python's: it must not wait for the GIL */
+		return;
 	if (c->gil_check()) {
 		queue(c);
 		return;
@@ -179,14 +182,69 @@ STUB static void borrow(struct stub_ctl *c)
 	c->gil_release(state);
 }
 
-/* Yield until *word is not 0 or the time is over; the tracer is filling the files meanwhile. */
-STUB static void spin(uint32_t *word, uint32_t ms)
+/*
+ * A thread that holds no lock at all may wait for the GIL as long as it takes. Its stack is ours, so that the C library
+ * does not keep it for later threads, and stays out of children. All signals are blocked in it, as they are here.
+ */
+STUB static void *thread_main(void *arg)
+{
+	struct stub_ctl *c = arg;
+	int state;
+
+	__atomic_store_n(&c->thread_tid, (uint32_t)call6(SYS_gettid, 0, 0, 0, 0, 0, 0), __ATOMIC_RELEASE);
+	state = c->gil_ensure();
+	job_run(c);
+	c->gil_release(state);
+	__atomic_fetch_add(&c->threads_left, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+STUB static bool thread_stack(struct stub_ctl *c)
+{
+	long stack;
+
+	if (c->stack)
+		return true;
+	stack = call6(SYS_mmap, 0, STUB_THREAD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (stack < 0 && stack > -4096)
+		return false;
+	call6(SYS_madvise, stack, STUB_THREAD_STACK, MADV_DONTFORK, 0, 0, 0);
+	c->stack = (uint64_t)stack;
+	return true;
+}
+
+STUB static void thread_start(struct stub_ctl *c)
+{
+	uint64_t attr[16]; /* pthread_attr_t: 56 bytes */
+	unsigned long thread;
+
+	if (c->gil_check() || !thread_stack(c))
+		return;
+	if (c->attr_init(attr) || c->attr_setstack(attr, (void *)c->stack, STUB_THREAD_STACK) ||
+	    c->attr_setdetach(attr, PTHREAD_CREATE_DETACHED))
+		return;
+	c->thread_tid = 0;
+	__atomic_fetch_add(&c->threads, 1, __ATOMIC_RELAXED);
+	if (c->thread_create(&thread, attr, thread_main, c))
+		__atomic_fetch_sub(&c->threads, 1, __ATOMIC_RELAXED);
+}
+
+/* The tracer seals a file as the last thing, when all of it is written. */
+STUB static bool sealed(int32_t fd)
+{
+	long seals = call6(SYS_fcntl, fd, F_GET_SEALS, 0, 0, 0, 0);
+
+	return seals > 0 && seals & F_SEAL_SEAL;
+}
+
+/* Yield until *word is not 0, file `fd` (-1: none) is sealed, or the time is over; the tracer is at work meanwhile. */
+STUB static void spin(uint32_t *word, int32_t fd, uint32_t ms)
 {
 	struct timespec ts;
 	long until = 0, now;
 
 	do {
-		if (__atomic_load_n(word, __ATOMIC_ACQUIRE))
+		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) || (fd >= 0 && sealed(fd)))
 			return;
 		call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 		if (call6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 0, 0, 0))
@@ -197,59 +255,85 @@ STUB static void spin(uint32_t *word, uint32_t ms)
 	} while (now < until);
 }
 
+/* A file has its size from the tracer: to set it here may raise SIGXFSZ (setrlimit(2), RLIMIT_FSIZE). */
+STUB static int32_t file_make(const char *name)
+{
+	return (int32_t)call6(SYS_memfd_create, (long)name, MFD_CLOEXEC | MFD_ALLOW_SEALING, 0, 0, 0, 0);
+}
+
 STUB static int32_t files_make(struct stub_frame *f)
 {
-	if (f->page_path[0]) {
-		f->page_fd = (int32_t)call6(SYS_openat, AT_FDCWD, (long)f->page_path, AGENT_OPEN, 0, 0, 0);
-		return f->page_fd < 0 ? f->page_fd : 0;
-	}
-	f->page_fd =
-	    (int32_t)call6(SYS_memfd_create, (long)f->page_name, MFD_CLOEXEC | MFD_ALLOW_SEALING, 0, 0, 0, 0);
-	if (f->page_fd < 0)
-		return f->page_fd;
 	if (f->agent_name[0]) {
-		f->agent_fd = (int32_t)call6(SYS_memfd_create, (long)f->agent_name, MFD_CLOEXEC, 0, 0, 0, 0);
+		f->agent_fd = file_make(f->agent_name);
 		if (f->agent_fd < 0)
 			return f->agent_fd;
 	}
-	return (int32_t)call6(SYS_ftruncate, f->page_fd, (long)f->map_size, 0, 0, 0, 0);
+	if (f->page_name[0])
+		f->page_fd = file_make(f->page_name);
+	else if (f->page_path[0])
+		f->page_fd = (int32_t)call6(SYS_openat, AT_FDCWD, (long)f->page_path, PAGE_OPEN, 0, 0, 0);
+	else
+		return 0;
+	return f->page_fd < 0 ? f->page_fd : 0;
+}
+
+/* A child that is forked must not share it: what it then writes would be taken for its parent's. */
+STUB static int32_t page_map(struct stub_frame *f)
+{
+	long flags = f->page_fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
+	long page = call6(SYS_mmap, 0, (long)f->map_size, PROT_READ | PROT_WRITE, flags, f->page_fd, 0);
+
+	if (page < 0 && page > -4096)
+		return (int32_t)page;
+	f->page = (uint64_t)page;
+	return (int32_t)call6(SYS_madvise, page, (long)f->map_size, MADV_DONTFORK, 0, 0, 0);
+}
+
+STUB static void page_unmap(struct stub_frame *f)
+{
+	if (f->page)
+		call6(SYS_munmap, (long)f->page, (long)f->map_size, 0, 0, 0, 0);
+}
+
+STUB static bool ready_change(struct stub_ctl *c, uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(&c->ready, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 /*
- * Make the memory files, map the page, and let the tracer fill both. A tracer that died in between leaves nothing
- * behind: the stub then takes all back. Fails with what went wrong in the frame.
+ * Make the memory files and let the tracer size, fill and seal both, then map the page; one without a file is mapped first. A
+ * tracer that died in between leaves nothing behind: the stub then takes all back. Fails with what went wrong in the
+ * frame.
  */
 STUB static struct stub_ctl *prepare(struct stub_frame *f)
 {
-	struct stub_ctl *c = NULL;
-	uint32_t raw = STUB_RAW;
-	long page = 0;
+	struct stub_ctl *c;
 
 	f->error = files_make(f);
-	if (!f->error) {
-		page = call6(SYS_mmap, 0, (long)f->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, f->page_fd, 0);
-		if (page < 0 && page > -4096)
-			f->error = (int32_t)page;
+	if (!f->error && f->page_name[0]) {
+		__atomic_store_n(&f->step, 1, __ATOMIC_RELEASE);
+		spin(&f->ack, f->page_fd, f->spin_ms);
+		if (!sealed(f->page_fd))
+			goto undo;
 	}
+	if (!f->error)
+		f->error = page_map(f);
 	if (f->error) {
 		__atomic_store_n(&f->step, -1, __ATOMIC_RELEASE);
-		spin(&f->ack, f->spin_ms);
+		spin(&f->ack, -1, f->spin_ms);
 		goto undo;
 	}
-	f->page = (uint64_t)page;
-	c = (struct stub_ctl *)(page + (long)f->ctl_off);
+	c = (struct stub_ctl *)(f->page + f->ctl_off);
 	__atomic_store_n(&f->step, 1, __ATOMIC_RELEASE);
-	spin(&c->ready, f->spin_ms);
-	if (__atomic_compare_exchange_n(&c->ready, &raw, STUB_ABANDONED, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE)) {
-		call6(SYS_munmap, page, (long)f->map_size, 0, 0, 0, 0);
-		goto undo;
+	spin(&c->ready, -1, f->spin_ms);
+	if (!ready_change(c, STUB_RAW, STUB_ABANDONED) && ready_change(c, STUB_FILLED, STUB_TAKEN)) {
+		c->agent_fd = f->agent_fd;
+		__atomic_store_n(&c->page, f->page, __ATOMIC_RELEASE);
+		fd_close(&f->page_fd);
+		return c;
 	}
-	c->agent_fd = f->agent_fd;
-	__atomic_store_n(&c->page, f->page, __ATOMIC_RELEASE);
-	fd_close(&f->page_fd);
-	return c;
 undo:
+	page_unmap(f);
 	fd_close(&f->agent_fd);
 	fd_close(&f->page_fd);
 	return NULL;
@@ -273,8 +357,9 @@ STUB static void work(struct stub_frame *f)
 	int *err, saved;
 
 	if (f->how == STUB_UNMAP) {
-		if (f->page)
-			call6(SYS_munmap, (long)f->page, (long)f->map_size, 0, 0, 0, 0);
+		page_unmap(f);
+		if (f->stack)
+			call6(SYS_munmap, (long)f->stack, STUB_THREAD_STACK, 0, 0, 0, 0);
 		fd_close(&f->agent_fd);
 		f->step = 1;
 		return;
@@ -293,6 +378,8 @@ STUB static void work(struct stub_frame *f)
 		borrow(c);
 	else if (f->how == STUB_IF_HELD)
 		queue_if_held(c);
+	else if (f->how == STUB_THREAD)
+		thread_start(c);
 	else
 		job_run(c);
 	*err = saved;

@@ -1,10 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 /* -l: the probes that the descriptions match, or all, in dtrace's columns. */
+#include <string.h>
+
 #include "session/session_impl.h"
+
+/* The names of a probe, right-justified in columns; the last one is not. */
+static void add_names(struct strbuf *b, const struct probe *p, enum text_form form)
+{
+	const struct {
+		const char *name;
+		int width;
+	} columns[] = {{p->prov, 10}, {p->mod, 17}, {p->func, 33}, {p->name, 0}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+		strbuf_puts(b, " ");
+		strbuf_add_text(b, columns[i].name, strlen(columns[i].name),
+				(struct text_style){.form = form, .width = columns[i].width});
+	}
+	strbuf_puts(b, "\n");
+}
 
 static void list_probe(struct session *s, const struct probe *p)
 {
-	fprintf(s->out, "%5u %10s %17s %33s %s\n", p->id, p->prov, p->mod, p->func, p->name);
+	struct strbuf names = {0};
+
+	add_names(&names, p, s->cfg->opt.n[SESSION_RAWBYTES] ? TEXT_RAW : TEXT_PRINTABLE);
+	fprintf(s->out, "%5u%s", p->id, names.s ? names.s : "\n");
+	strbuf_free(&names);
 	if (!s->cfg->opt.n[SESSION_VERBOSE])
 		return;
 	fprintf(s->out, "\n\tArgument Types\n");

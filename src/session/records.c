@@ -49,7 +49,7 @@ int session_consumer_open(struct session *s)
 		    .aggsortrev = opt[SESSION_AGGSORTREV],
 		    .aggsortpos = (u32)opt[SESSION_AGGSORTPOS],
 		    .aggsortkeypos = (u32)opt[SESSION_AGGSORTKEYPOS],
-		    .rawbytes = (u32)opt[SESSION_RAWBYTES],
+		    .rawbytes = opt[SESSION_RAWBYTES],
 		},
 	    .diag = s->diag,
 	    .arg = s,

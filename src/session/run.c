@@ -236,9 +236,16 @@ int session_trace(struct session *s)
 	if (err)
 		return err;
 	wall_clock(s);
+	session_hold(s, true);
 	err = trace(&r);
 	left = detach(s);
+	if (!err && s->consumer && exec_lingers(s->exec)) {
+		err = run_beside(&r, print_end);
+		session_hold(s, false);
+		return err ? err : left;
+	}
+	session_hold(s, false);
 	if (!err && s->consumer)
-		err = exec_lingers(s->exec) ? run_beside(&r, print_end) : print_end(&r);
+		err = print_end(&r);
 	return err ? err : left;
 }

@@ -16,7 +16,9 @@ struct run {
 	s64 next_drain, next_status;
 	u64 *misses;                  /* by program, as last reported */
 	u64 lost;                     /* exec_lost(), as last reported */
+	u32 drains;                   /* so far */
 	int (*beside)(struct run *r); /* what run_beside() does */
+	bool beside_over;             /* it has been done */
 	int err;                      /* of it */
 };
 

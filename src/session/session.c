@@ -50,9 +50,9 @@ static int act(struct session *s)
 static int run(struct session *s)
 {
 	static int (*const stages[])(struct session *) = {
-	    check_asked,           session_exec_force,   session_signals_block,  session_processes_open,
-	    session_sources_parse, session_child_follow, session_providers_open, session_plan_expand,
-	    session_exec_choose,   session_output_open,
+	    check_asked,           session_exec_force,    session_signals_block, session_processes_open,
+	    session_sources_parse, session_signals_input, session_child_follow,  session_providers_open,
+	    session_plan_expand,   session_exec_choose,   session_output_open,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {

@@ -45,7 +45,8 @@ enum session_option_kind {
 	X(FLOWINDENT, "flowindent", OPTION_FLAG, 0, 0, 1, "indent by entry and return (-F)")                       \
 	X(INCDIR, "incdir", OPTION_CPP, 0, 0, 0, "-I")                                                             \
 	X(QUIET, "quiet", OPTION_FLAG, 0, 0, 1, "print only what the script prints (-q)")                          \
-	X(RAWBYTES, "rawbytes", OPTION_FLAG, 0, 0, 1, "trace() always prints bytes as a dump")                     \
+	X(RAWBYTES, "rawbytes", OPTION_FLAG, 0, 0, 1,                                                              \
+	  "print text raw, escape nothing; bytes of copyin() as a dump")                                           \
 	X(STATUSRATE, "statusrate", OPTION_RATE, 1000000000, 1000000, INT64_MAX, "how often drops are looked for") \
 	X(STRSIZE, "strsize", OPTION_SIZE, 256, 8, 8192, "longest string, with the byte that ends it")             \
 	X(SWITCHRATE, "switchrate", OPTION_RATE, 0, 0, 60000000000,                                                \

@@ -9,6 +9,7 @@
  *   choose.c     who runs the programs: the kernel, or the vm   notice.c   what is said when it is the vm
  *   enable.c     probes -> enablings                            records.c  the consumer, and what it asks
  *   run.c        load, attach, and out again                    loop.c     while it runs (run_impl.h)
+ *   stops.c      Ctrl-Z                                         watch.c    what ends a SIGSTOP
  */
 #ifndef PYDTRACE_SESSION_IMPL_H
 #define PYDTRACE_SESSION_IMPL_H
@@ -42,6 +43,20 @@ struct session_match {
 struct session_clause {
 	const struct d_clause *clause;
 	VEC(struct session_match) matches;
+};
+
+/* What stops this process (stops.c). */
+struct session_stops {
+	pthread_mutex_t lock; /* held while we are stopped */
+	bool holds;           /* threads of other processes would stand while we do */
+	struct exec *served;  /* who holds them, and can be told to let go; NULL: nobody */
+	int wanted;           /* the signal that is to stop us, 0: none; without the lock */
+};
+
+/* A process that wakes us up when we are stopped and hold others (watch.c). */
+struct session_watch {
+	pid_t pid;
+	u32 *holds; /* shared with it, a futex; NULL: there is none */
 };
 
 struct session {
@@ -87,21 +102,50 @@ struct session {
 	struct consumer *consumer;
 	struct cg_state *state;
 	int signals, null; /* what polls readable after a signal; /dev/null. -1: none */
-	sigset_t end_signals;
+	sigset_t end_signals, stop_signals;
 	pthread_t signal_thread;
 	bool signal_thread_runs, mask_set;
 	pid_t printer;  /* the thread of ours that may be stuck in a write; 0: none */
 	u32 interrupts; /* signals so far */
 	sigset_t old_mask;
+	struct session_stops stops;
+	struct session_watch watch;
 	int status;
 };
 
 /* From here on a signal is only counted and makes `signals` readable; the first ends the tracing by itself. */
 int session_signals_block(struct session *s);
+/*
+ * No more is read from the terminal. Until now SIGTTIN, which the kernel sends to who reads there in the background, stops us at
+ * once: were it blocked, the read would fail (drivers/tty/tty_jobctrl.c, __tty_check_change()).
+ */
+int session_signals_input(struct session *s);
 void session_signals_stop(struct session *s); /* from here on they are only held back */
 void session_signals_close(struct session *s);
 /* Hold all signals back in this thread, for one that it is about to start; not the one that gets a printer out of a write. */
 void session_signals_hold(sigset_t *old, bool prints);
+
+/* Those that stop us, unless somebody has set them to be ignored, and SIGCONT. */
+void session_stops_set(sigset_t *set);
+/* Start the watch. In the thread of signals.c, with which it ends. */
+void session_stops_watch(struct session *s);
+/* One of them has come. In the thread of signals.c: may stop us. */
+void session_stops_signal(struct session *s, const siginfo_t *si);
+/*
+ * From here on threads of other processes may be held, so that nothing may stop us; or not any more: a stop that was wanted
+ * meanwhile happens now.
+ */
+void session_hold(struct session *s, bool holds);
+/* While it is held: who brings events, and is to leave exec_serve() when a stop is wanted. NULL: nobody. */
+void session_stops_serve(struct session *s, struct exec *e);
+bool session_stop_wanted(const struct session *s);
+/* While it is held, and all was let go of: be stopped, if that is still wanted, and go on when SIGCONT has come. */
+void session_stop(struct session *s);
+
+/* It ends with the thread that calls this. 0 or -errno: then a SIGSTOP lasts for those that we hold, too. */
+int session_watch_start(struct session_watch *w);
+void session_watch_hold(struct session_watch *w, bool holds);
+void session_watch_end(struct session_watch *w);
 
 /* An executor that the user names, and may it be used here? Before any process is touched. */
 int session_exec_force(struct session *s);

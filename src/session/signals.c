@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The signals that end a run. They are blocked everywhere and taken by a thread, because the session itself may be
+ * The signals that end a run, or stop it for a while (stops.c). They are blocked everywhere and taken by a thread, because the session itself may be
  * stuck in a write to a pager that does not read: the first signal stops the tracing at once, whatever the session is
  * doing, and the second gets it out of that write and throws the rest of the output away. The session sees a descriptor
  * that polls readable, and cleans up in its own time. (The thread does not read a signalfd: whoever does is woken by every
@@ -21,43 +21,55 @@ static void wake(int signo)
 {
 }
 
+/* The n-th wish to end. False: the session cannot be told. */
+static bool end(struct session *s)
+{
+	struct cg_state *state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
+	u32 active = CG_ACTIVE, n = __atomic_add_fetch(&s->interrupts, 1, __ATOMIC_SEQ_CST);
+	u64 one = 1;
+
+	if (state)
+		__atomic_compare_exchange_n(&state->activity, &active, CG_DRAINING, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST);
+	if (n > 1) {
+		dup2(s->null, fileno(s->out));
+		pid_t printer = __atomic_load_n(&s->printer, __ATOMIC_SEQ_CST);
+
+		if (printer) /* and not taking an agent out */
+			tgkill(getpid(), printer, WAKE);
+	}
+	return write(s->signals, &one, sizeof(one)) > 0;
+}
+
 static void *signals_thread(void *arg)
 {
 	struct session *s = arg;
-	sigset_t waited = s->end_signals;
+	sigset_t waited;
 	s64 first = 0;
 
+	sigorset(&waited, &s->end_signals, &s->stop_signals);
 	sigaddset(&waited, WAKE); /* session_signals_stop() */
+	if (s->cfg->mode == SESSION_TRACE)
+		session_stops_watch(s);
 
 	for (;;) {
-		int signo = sigwaitinfo(&waited, NULL);
+		siginfo_t si;
+		int signo = sigwaitinfo(&waited, &si);
 
 		if (signo == WAKE)
 			return NULL;
 		if (signo < 0)
 			continue;
+		if (sigismember(&s->stop_signals, signo)) {
+			session_stops_signal(s, &si);
+			continue;
+		}
 		if (first && (s64)now_ns() - first < ONE_WISH)
 			continue;
 		first = first ? first : (s64)now_ns();
-
-		struct cg_state *state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
-		u32 active = CG_ACTIVE, n = __atomic_add_fetch(&s->interrupts, 1, __ATOMIC_SEQ_CST);
-		u64 one = 1;
-
-		if (state)
-			__atomic_compare_exchange_n(&state->activity, &active, CG_DRAINING, false, __ATOMIC_SEQ_CST,
-						    __ATOMIC_SEQ_CST);
-		if (n > 1) {
-			dup2(s->null, fileno(s->out));
-			pid_t printer = __atomic_load_n(&s->printer, __ATOMIC_SEQ_CST);
-
-			if (printer) /* and not taking an agent out */
-				tgkill(getpid(), printer, WAKE);
-		}
-		if (write(s->signals, &one, sizeof(one)) < 0)
-			break;
+		if (!end(s))
+			return NULL;
 	}
-	return NULL;
 }
 
 void session_signals_hold(sigset_t *old, bool prints)
@@ -86,13 +98,17 @@ static void signals_set(sigset_t *set)
 int session_signals_block(struct session *s)
 {
 	struct sigaction act = {.sa_handler = wake}; /* without SA_RESTART */
-	sigset_t old;
+	sigset_t old, blocked;
 	int err;
 
 	signals_set(&s->end_signals);
+	session_stops_set(&s->stop_signals);
+	pthread_mutex_init(&s->stops.lock, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	sigaction(WAKE, &act, NULL);
-	if (sigprocmask(SIG_BLOCK, &s->end_signals, &s->old_mask))
+	sigorset(&blocked, &s->end_signals, &s->stop_signals);
+	sigdelset(&blocked, SIGTTIN); /* session_signals_input() */
+	if (sigprocmask(SIG_BLOCK, &blocked, &s->old_mask))
 		return diag_fail(s->diag, errno, "cannot block signals: %s", strerror(errno));
 	s->mask_set = true;
 	s->signals = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -106,6 +122,17 @@ int session_signals_block(struct session *s)
 	if (err)
 		return diag_fail(s->diag, err, "cannot start a thread: %s", strerror(err));
 	s->signal_thread_runs = true;
+	return 0;
+}
+
+int session_signals_input(struct session *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTTIN);
+	if (sigismember(&s->stop_signals, SIGTTIN))
+		pthread_sigmask(SIG_BLOCK, &set, NULL);
 	return 0;
 }
 
@@ -123,6 +150,7 @@ void session_signals_close(struct session *s)
 	const int fds[] = {s->signals, s->null};
 
 	session_signals_stop(s);
+	session_watch_end(&s->watch);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);

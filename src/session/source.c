@@ -176,6 +176,18 @@ static int pragma_apply(struct session *s, const struct d_option *o)
 	return session_option_set(s->cfg, o->name, o->value, o->pos, s->diag);
 }
 
+/* The descriptions that the argument of -n begins with, on one line. */
+static const char *descriptions_line(struct session *s, const char *text)
+{
+	char *line;
+
+	text += strspn(text, " \t\n");
+	line = arena_strndup(s->arena, text, strcspn(text, "{/;"));
+	for (char *p = line; (p = strpbrk(p, "\t\n")); p++)
+		*p = ' ';
+	return line;
+}
+
 static int program_parse(struct session *s, const struct session_program *p)
 {
 	struct source *src = arena_alloc(s->arena, sizeof(*src));
@@ -186,7 +198,7 @@ static int program_parse(struct session *s, const struct session_program *p)
 	int err = 0;
 
 	t->desc = p->script ? "script" : "description";
-	t->name = p->script ? p->text : arena_strndup(s->arena, p->text, strcspn(p->text, "{/;"));
+	t->name = p->script ? p->text : descriptions_line(s, p->text);
 	t->first = s->prog.clauses.n;
 	if (p->script)
 		err = script_read(s, p->text, src);

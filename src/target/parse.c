@@ -32,6 +32,35 @@ static unsigned long status_number(const char *text, const char *key)
 	return p ? strtoul(p, NULL, 10) : 0;
 }
 
+/* Of "Uid:\treal\teffective\tsaved\tfile-system" as many as there are, four at most. */
+static int status_ids(const char *text, const char *key, u32 id[4])
+{
+	const char *p = status_value(text, key);
+
+	return p ? sscanf(p, "%u %u %u %u", &id[0], &id[1], &id[2], &id[3]) : 0;
+}
+
+static u64 status_caps(const char *text, const char *key)
+{
+	const char *p = status_value(text, key);
+
+	return p ? strtoull(p, NULL, 16) : 0;
+}
+
+static void status_users(const char *text, struct target_status *out)
+{
+	u32 uid[4] = {0}, gid[4] = {0};
+	bool known = status_ids(text, "Uid", uid) == 4;
+
+	status_ids(text, "Gid", gid);
+	out->uid = uid[0];
+	out->gid = gid[0];
+	out->fsuid = uid[3];
+	out->fsgid = gid[3];
+	out->one_user = known && uid[0] == uid[1] && uid[0] == uid[2] && uid[0] == uid[3];
+	out->caps = status_caps(text, "CapPrm") | status_caps(text, "CapEff");
+}
+
 int parse_status(const char *text, struct target_status *out, bool *kernel_thread)
 {
 	const char *state = status_value(text, "State");
@@ -41,8 +70,7 @@ int parse_status(const char *text, struct target_status *out, bool *kernel_threa
 		return -EINVAL;
 	out->state = *state;
 	out->tracer = (pid_t)status_number(text, "TracerPid");
-	out->uid = (uid_t)status_number(text, "Uid");
-	out->gid = (gid_t)status_number(text, "Gid");
+	status_users(text, out);
 	out->nthreads = (u32)status_number(text, "Threads");
 	out->seccomp = status_number(text, "Seccomp") != 0;
 	out->tgid = (pid_t)status_number(text, "Tgid");
@@ -56,26 +84,15 @@ int parse_status(const char *text, struct target_status *out, bool *kernel_threa
 	return 0;
 }
 
-/* Of "Uid:\treal\teffective\tsaved\tfile-system" the first three. */
-static bool status_ids(const char *text, const char *key, u32 id[3])
-{
-	const char *p = status_value(text, key);
-
-	return p && sscanf(p, "%u %u %u", &id[0], &id[1], &id[2]) == 3;
-}
-
-static u64 status_caps(const char *text, const char *key)
-{
-	const char *p = status_value(text, key);
-
-	return p ? strtoull(p, NULL, 16) : 0;
-}
-
 int parse_creds(const char *text, struct creds *out)
 {
+	u32 uid[4], gid[4];
+
 	memset(out, 0, sizeof(*out));
-	if (!status_ids(text, "Uid", out->uid) || !status_ids(text, "Gid", out->gid))
+	if (status_ids(text, "Uid", uid) < 3 || status_ids(text, "Gid", gid) < 3)
 		return -EINVAL;
+	memcpy(out->uid, uid, sizeof(out->uid));
+	memcpy(out->gid, gid, sizeof(out->gid));
 	out->permitted = status_caps(text, "CapPrm");
 	out->effective = status_caps(text, "CapEff");
 	out->parent = (pid_t)status_number(text, "PPid");

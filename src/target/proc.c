@@ -276,6 +276,14 @@ const char *target_comm(const struct target *t)
 	return t->comm;
 }
 
+const struct target_map *target_map_at(const struct target_maps *maps, u64 addr)
+{
+	for (size_t i = 0; i < maps->n; i++)
+		if (addr >= maps->v[i].start && addr < maps->v[i].end)
+			return &maps->v[i];
+	return NULL;
+}
+
 int target_threads(struct target *t, pid_t **out, size_t *n)
 {
 	size_t cap = 0;

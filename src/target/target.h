@@ -33,8 +33,12 @@ struct target_status {
 	char state;   /* R S D T t Z X */
 	pid_t tracer; /* who traces it; 0: nobody */
 	char tracer_comm[16];
-	uid_t uid;
+	uid_t uid; /* real */
 	gid_t gid;
+	uid_t fsuid; /* of the files that it makes and opens */
+	gid_t fsgid;
+	bool one_user; /* real, effective, saved and file-system user are the same */
+	u64 caps;      /* permitted or effective */
 	u32 nthreads;
 	pid_t tgid;
 	bool seccomp;      /* system calls are filtered */
@@ -84,6 +88,9 @@ int target_maps_walk(const struct target *t, target_map_fn *fn, void *arg);
 /* Of a process that is not held. */
 int target_proc_maps_walk(pid_t pid, target_map_fn *fn, void *arg);
 
+/* The mapping that an address is in; NULL: none. */
+const struct target_map *target_map_at(const struct target_maps *maps, u64 addr);
+
 /* All n bytes or -errno (-EFAULT: not mapped, -ESRCH: gone). */
 int target_read(struct target *t, u64 addr, void *dst, size_t n);
 int target_write(struct target *t, u64 addr, const void *src,
@@ -132,8 +139,26 @@ int target_stop_xstate(const struct target_stop *s, void *buf, size_t *size); /*
 /* What it is to go on with. 0 or -errno. */
 int target_stop_set_regs(const struct target_stop *s, const struct user_regs_struct *regs);
 int target_stop_set_mask(const struct target_stop *s, u64 mask);
+/*
+ * The word at an address of the memory that this thread runs in now, 0 or -errno. target_read() reads the memory that the
+ * process had when it was opened, which is another one after an exec.
+ */
+int target_stop_peek(const struct target_stop *s, u64 addr, u64 *word);
 /* Let it go on, untraced. */
 int target_stop_end(const struct target_stop *s);
+/*
+ * The filters of system calls of a stopped thread (seccomp(2)), and what they would say to one that it makes at `ip`.
+ * *out is NULL when there are none. -EACCES: the kernel tells only who has CAP_SYS_ADMIN and is under no filter itself.
+ */
+enum target_answer {
+	TARGET_ALLOWS,
+	TARGET_DENIES,   /* the call fails */
+	TARGET_PUNISHES, /* it ends the thread or the process, raises SIGSYS, or waits for another process */
+};
+struct target_filters;
+int target_filters_read(const struct target_stop *s, struct target_filters **out);
+enum target_answer target_filters_ask(const struct target_filters *f, s64 nr, const u64 args[6], u64 ip);
+void target_filters_free(struct target_filters *f);
 /*
  * Where a thread that sleeps in a system call stands, from /proc without a stop: 0, or -EAGAIN when it is running.
  * nr is -1 when it sleeps outside of one.
@@ -143,6 +168,34 @@ struct target_call {
 	u64 args[6], sp, pc;
 };
 int target_thread_call(struct target *t, pid_t tid, struct target_call *out);
+
+/*
+ * The calls that a thread is in, from the innermost to the outermost (unwind.c). The thread must not run meanwhile; `maps`
+ * are borrowed.
+ */
+struct target_unwind {
+	u64 pc, sp; /* of this frame; pc is behind the call, but in the innermost one */
+	/* The code of the frame that was looked at last, or left; 0: not known. */
+	u64 function, function_end;
+	bool signal; /* that frame was a signal handler's return: the frame below it was interrupted, not called */
+	bool called; /* pc is a return address */
+	u32 known;   /* bit for each register whose value is known */
+	u64 reg[17]; /* as DWARF numbers them */
+	struct target *t;
+	const struct target_maps *maps;
+};
+void target_unwind_begin(struct target_unwind *u, struct target *t, const struct target_maps *maps,
+			 const struct user_regs_struct *regs);
+/* The same for a thread that sleeps in a call and has not been stopped: most of its registers are not known. */
+void target_unwind_begin_asleep(struct target_unwind *u, struct target *t, const struct target_maps *maps,
+				const struct target_call *c);
+/*
+ * To the caller's frame: 1. 0: the frame that was left is the outermost. -EAGAIN: it takes a register that is not known;
+ * -ENOENT: the code has no call frame information; other -errno: it cannot be followed.
+ */
+int target_unwind_next(struct target_unwind *u);
+/* Which code the frame is in, without leaving it. 0 or as above. */
+int target_unwind_look(struct target_unwind *u);
 
 /*
  * The system calls of other processes, by ptrace (trace.c): what an executor without eBPF sees of the kernel.
@@ -191,7 +244,15 @@ int target_trace_open(struct target_trace **out, const struct target_trace_ops *
  * do not stop in time, as a vfork or a disk keeps them; target_trace_poll() lets them go when they do.
  */
 bool target_trace_end(struct target_trace *tr);
-/* The same, and free it; what does not stop is let go by the kernel, at the end of our thread. NULL is allowed. */
+/*
+ * The same for a while, for a tracer that is about to be stopped itself: until target_trace_resume() nothing is reported, and
+ * what is known of a thread is forgotten. ended() is told of each; of one that cannot be let go yet it is told again later. While
+ * it is false, another call lets go those that have stopped meanwhile.
+ */
+bool target_trace_pause(struct target_trace *tr);
+/* Threads may be armed, and target_trace_all() be called, as at first. */
+void target_trace_resume(struct target_trace *tr);
+/* target_trace_end(), and free it; what does not stop is let go by the kernel, at the end of our thread. NULL is allowed. */
 void target_trace_close(struct target_trace *tr);
 /*
  * See every call of every thread of t, also of those that start later. A process that this thread of ours holds by ptrace

@@ -132,6 +132,11 @@ int stop_signal(const struct stop *s);
 /* The thread has ended: leave no zombie. Of the first one of t the status is kept; t may be NULL. */
 void stop_reap(struct target *t, pid_t tid);
 
+/* What a filter answers to a call: a SECCOMP_RET_ value. -EINVAL: it is no filter that the kernel would take. */
+struct sock_filter;
+struct seccomp_data;
+int seccomp_run(const struct sock_filter *code, size_t n, const struct seccomp_data *data, u32 *answer);
+
 /* A file of /proc/PID, of any process: a descriptor or -errno; -ESRCH: there is none (proc.c). */
 int proc_open(pid_t pid, const char *name, int flags);
 /* The memory of t, a descriptor or -errno (memory.c). */

@@ -96,6 +96,13 @@ int target_stop_set_mask(const struct target_stop *s, u64 mask)
 	return ptrace(PTRACE_SETSIGMASK, s->tid, sizeof(mask), &mask) ? -errno : 0;
 }
 
+int target_stop_peek(const struct target_stop *s, u64 addr, u64 *word)
+{
+	errno = 0;
+	*word = (u64)ptrace(PTRACE_PEEKDATA, s->tid, addr, 0);
+	return -errno;
+}
+
 int target_stop_end(const struct target_stop *s)
 {
 	return ptrace(PTRACE_DETACH, s->tid, 0, 0) ? -errno : 0;

@@ -143,8 +143,10 @@ static int all_thread(struct target_trace *tr, struct trace_process *p, pid_t ti
 	struct trace_row *r = row_find(tr, tid);
 	int ret;
 
-	if (r)
+	if (r) {
+		r->armed = true; /* it may be one that target_trace_pause() could not let go */
 		return 0;
+	}
 	r = row_add(tr, p, tid);
 	if (!r)
 		return -ENOMEM;
@@ -246,6 +248,7 @@ int target_trace_all(struct target_trace *tr, struct target *t, struct diag *dia
 
 u32 target_trace_poll(struct target_trace *tr)
 {
+	bool alone = tr->nthreads == 1; /* of two, of which one ends here, the other may have stopped already */
 	struct stop s;
 	u32 n = 0;
 
@@ -254,7 +257,7 @@ u32 target_trace_poll(struct target_trace *tr)
 		n++;
 		if (tr->ops->presses && tr->ops->presses(tr->arg))
 			break;
-		if (tr->nthreads == 1) /* a look would be in vain: this one runs, and there is no other */
+		if (alone && tr->nthreads == 1) /* a look would be in vain: this one runs, and there is no other */
 			break;
 	}
 	return n;

@@ -82,6 +82,34 @@ bool target_trace_end(struct target_trace *tr)
 	return !tr->first;
 }
 
+/*
+ * One that could not be let go yet is on its way to a stop, for it was interrupted. Should it get there only after
+ * target_trace_resume(), it is met as if it had just been seized.
+ */
+static void row_forget(struct target_trace *tr, struct trace_row *r)
+{
+	if (r->th.data && tr->ops->ended)
+		tr->ops->ended(tr->arg, &r->th);
+	r->th.data = NULL;
+	r->fresh = true;
+	r->armed = r->own = false;
+	r->ncalls = r->quiet = 0;
+}
+
+bool target_trace_pause(struct target_trace *tr)
+{
+	bool free = target_trace_end(tr);
+
+	for (struct trace_row *r = tr->first; r; r = r->next)
+		row_forget(tr, r);
+	return free;
+}
+
+void target_trace_resume(struct target_trace *tr)
+{
+	tr->ending = false;
+}
+
 void target_trace_close(struct target_trace *tr)
 {
 	struct trace_process *p, *next;

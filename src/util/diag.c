@@ -11,6 +11,32 @@ static const char *const prefix[] = {
     [DIAG_ERROR] = "",
 };
 
+/* A line of a script, with its tabs. */
+static void add_line(struct strbuf *b, const char *s, size_t n)
+{
+	while (n) {
+		const char *tab = memchr(s, '\t', n);
+		size_t len = tab ? (size_t)(tab - s) : n;
+
+		strbuf_add_text(b, s, len, (struct text_style){0});
+		strbuf_add(b, "\t", tab != NULL);
+		len += tab != NULL;
+		s += len;
+		n -= len;
+	}
+}
+
+/* As wide as that line, and empty. */
+static void add_blank(struct strbuf *b, const char *s, size_t n)
+{
+	struct strbuf line = {0};
+
+	add_line(&line, s, n);
+	for (size_t i = 0; i < line.len; i++)
+		strbuf_add(b, line.s[i] == '\t' ? "\t" : " ", text_columns(&line.s[i], 1));
+	strbuf_free(&line);
+}
+
 /* The script's line and a caret under the column; a long line is shown around the column. */
 static void quote(struct strbuf *b, struct srcpos pos)
 {
@@ -33,29 +59,28 @@ static void quote(struct strbuf *b, struct srcpos pos)
 		return;
 	len = len - from > MAX_QUOTE ? MAX_QUOTE : len - from;
 
-	strbuf_puts(b, "    ");
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[from + i];
+	size_t before = caret - from < len ? caret - from : len;
 
-		strbuf_add(b, c < ' ' && c != '\t' ? "?" : (const char *)&c, 1);
-	}
+	strbuf_puts(b, "    ");
+	add_line(b, s + from, len);
 	strbuf_puts(b, "\n    ");
-	for (u32 i = from; i < caret; i++)
-		strbuf_puts(b, i - from < len && s[i] == '\t' ? "\t" : " ");
-	strbuf_puts(b, "^\n");
+	add_blank(b, s + from, before);
+	strbuf_printf(b, "%*s^\n", (int)(caret - from - before), "");
 }
 
 static void report(struct diag *d, enum diag_level level, struct srcpos pos, const char *fmt, va_list ap)
 {
-	struct strbuf b = {0};
+	struct strbuf b = {0}, line = {0};
 
-	strbuf_puts(&b, "pydtrace: ");
+	strbuf_puts(&line, "pydtrace: ");
 	if (pos.src && pos.line)
-		strbuf_printf(&b, "%s:%u:%u: ", pos.src->name, pos.line, pos.col);
+		strbuf_printf(&line, "%s:%u:%u: ", pos.src->name, pos.line, pos.col);
 	else if (pos.src)
-		strbuf_printf(&b, "%s: ", pos.src->name);
-	strbuf_puts(&b, prefix[level]);
-	strbuf_vprintf(&b, fmt, ap);
+		strbuf_printf(&line, "%s: ", pos.src->name);
+	strbuf_puts(&line, prefix[level]);
+	strbuf_vprintf(&line, fmt, ap);
+	strbuf_add_printable(&b, line.s ? line.s : "pydtrace: out of memory");
+	strbuf_free(&line);
 	strbuf_puts(&b, "\n");
 	if (pos.src && pos.line)
 		quote(&b, pos);

@@ -75,6 +75,26 @@ void strbuf_printf(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap);
 void strbuf_free(struct strbuf *b);
 
+/* How text that is not ours is printed. */
+enum text_form {
+	TEXT_PRINTABLE, /* control and invisible characters, and bytes that are no UTF-8, as \xNN; a backslash as it is */
+	TEXT_QUOTED, /* as a C string, in ASCII: \n \t \\ \" \033 */
+	TEXT_RAW,    /* as it is */
+};
+struct text_style {
+	enum text_form form;
+	int width; /* columns at least; < 0: padded on the right */
+	u32 max;   /* columns at most, ended between two characters, never within an escape; 0: any number */
+};
+/* Add n bytes as text. They may be memory that another process changes meanwhile: each byte is read once. */
+void strbuf_add_text(struct strbuf *b, const char *s, size_t n, struct text_style style);
+/* Add a string of unknown origin as TEXT_PRINTABLE. Text that was made printable before stays as it is. */
+void strbuf_add_printable(struct strbuf *b, const char *s);
+/* Columns that text takes, as far as each of its characters takes one. */
+size_t text_columns(const char *s, size_t n);
+/* n, less a UTF-8 character at the end that is cut off. */
+size_t text_whole(const char *s, size_t n);
+
 /* FNV-1a over n bytes. */
 u64 hash_bytes(const void *p, size_t n);
 
@@ -131,7 +151,8 @@ enum diag_level { DIAG_NOTE, DIAG_WARNING, DIAG_ERROR };
  *       foo(1);
  *       ^
  *
- * The text starts in lower case, has no full stop, and says what to do next where there is something to do.
+ * The text starts in lower case, has no full stop, and says what to do next where there is something to do. It is one line,
+ * whatever its arguments hold: they may be names that a traced process has chosen, and are made printable here, all of them.
  */
 struct diag {
 	/* Called once a message with its whole text, newline included. NULL: written to stderr. */

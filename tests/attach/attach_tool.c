@@ -3,6 +3,7 @@
  * Drive src/python by hand and from stress.py:
  *
  *   attach_tool find PID
+ *   attach_tool doing PID          what each thread is taken to be doing: python, gil, wait or elsewhere
  *   attach_tool cycle PID N [MS]   attach and detach N times, attached for MS milliseconds
  *   attach_tool hold PID           attach, print "attached", detach when standard input ends
  *   attach_tool run CMD...         -c
@@ -16,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "python/python.h"
+#include "python/python_impl.h"
 
 static const char *function_name;
 static struct python_attach_options options;
@@ -111,6 +112,33 @@ static int hold(struct target *t, const struct python_info *info, struct diag *d
 	return ret;
 }
 
+/* As enum thread_doing. */
+static int doing(struct target *t, const struct python_info *info, struct diag *diag)
+{
+	static const char *const names[] = {"python", "gil", "wait", "elsewhere"};
+	struct python p = {.t = t, .info = *info};
+	int ret = python_symbols_find(t, info, &p.sym, diag);
+	pid_t *tids = NULL;
+	size_t n = 0;
+
+	if (!ret)
+		ret = target_maps_read(t, &p.maps);
+	if (!ret)
+		ret = target_threads(t, &tids, &n);
+	for (size_t i = 0; i < n && !ret; i++) {
+		struct target_stop s;
+
+		ret = target_stop(t, tids[i], 1000, &s);
+		if (ret)
+			break;
+		printf("%s\n", names[python_doing(&p, &s)]);
+		target_stop_end(&s);
+	}
+	target_maps_free(&p.maps);
+	free(tids);
+	return ret;
+}
+
 static int run(char **argv, struct diag *diag)
 {
 	struct python_plan *plan = plan_make();
@@ -148,7 +176,8 @@ static int run(char **argv, struct diag *diag)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: attach_tool [-f NAME] find PID | cycle PID N [MS] | hold PID | run CMD...\n");
+	fprintf(stderr,
+		"usage: attach_tool [-f NAME] find PID | doing PID | cycle PID N [MS] | hold PID | run CMD...\n");
 	return 2;
 }
 
@@ -181,6 +210,8 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "find"))
 		printf("%s %#x %s %#llx\n", info.version_text, info.version, info.image,
 		       (unsigned long long)info.image_base);
+	else if (!strcmp(argv[1], "doing"))
+		ret = doing(t, &info, &diag);
 	else if (!strcmp(argv[1], "cycle") && argc > 3)
 		ret = cycle(t, &info, atoi(argv[3]), argc > 4 ? atof(argv[4]) : 0, &diag);
 	else if (!strcmp(argv[1], "hold"))

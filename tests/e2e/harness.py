@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -32,6 +33,12 @@ def wait_for(condition, what):
     raise AssertionError(f"waited {PATIENCE} s for {what}")
 
 
+def copy_until_exit(source, path):
+    """A copy of a file, for as long as this process lives."""
+    shutil.copy(source, path)
+    atexit.register(pathlib.Path(path).unlink, missing_ok=True)
+
+
 @functools.lru_cache(None)
 def own_mounts(root):
     """The command for a mount namespace in which what is mounted in `root` is nobody else's."""
@@ -43,6 +50,30 @@ def own_mounts(root):
         atexit.register(subprocess.run, ["umount", "-l", root], check=False)
         subprocess.run(["mount", "--make-rprivate", root], check=True)
     return ["unshare", "-m", "--propagation", "unchanged"]
+
+
+def seen_from_outside(pid):
+    """What /proc tells of a process, as far as it must be the same before and after."""
+    proc = pathlib.Path(f"/proc/{pid}")
+    status = (proc / "status").read_text(encoding="utf-8")
+    maps = [line.split(None, 5) for line in (proc / "maps").read_text(encoding="utf-8").splitlines()]
+    return {
+        "fds": sorted(os.readlink(fd) for fd in (proc / "fd").iterdir()),
+        "threads": len(list((proc / "task").iterdir())),
+        # The kernel keeps its own page for uprobes ([uprobes-trampoline]) for as long as the process lives.
+        "maps": sorted({m[5] for m in maps if len(m) == 6 and m[5] != "[heap]" and not m[5].startswith("[uprobes")}),
+        "writable code": [m for m in maps if "w" in m[1] and "x" in m[1]],
+        "status": re.findall(r"^(?:TracerPid|Sig\w+|Shd\w+|Seccomp|NoNewPrivs):.*", status, re.M),
+    }
+
+
+def same_as(before, pid):
+    """The agent is gone some moments after its tracer."""
+    wait_for(lambda: seen_from_outside(pid)["maps"] == before["maps"], "the agent to go")
+    after = seen_from_outside(pid)
+    for status in (before, after):
+        status["status"] = [line for line in status["status"] if not line.startswith("SigQ")]
+    assert after == before
 
 
 class Interpreter:
@@ -120,9 +151,12 @@ class Tracer:
         assert text in self.out, self.err
         return self
 
+    def read_bytes(self, n):
+        """The output (0) or the messages (1) so far, as they were written."""
+        return os.pread(self.files[n].fileno(), 1 << 28, 0)
+
     def read(self, n):
-        with os.fdopen(os.dup(self.files[n].fileno()), "rb") as f:
-            return os.pread(f.fileno(), 1 << 28, 0).decode("utf-8", "backslashreplace")
+        return self.read_bytes(n).decode("utf-8", "backslashreplace")
 
     @property
     def out(self):
@@ -170,6 +204,18 @@ class Tracer:
     def table(self):
         """The aggregations with one string as their key, as they stand in the output: later ones win."""
         return {key: int(value) for key, value in re.findall(r"^  +(\S+) +(-?\d+)$", self.out, re.M)}
+
+
+def watch_of(tracer):
+    """The process that wakes a tracer up when it is stopped: of all its children the one of this name."""
+    def found():
+        children = [int(pid) for task in pathlib.Path(f"/proc/{tracer.process.pid}/task").iterdir()
+                    for pid in (task / "children").read_text(encoding="utf-8").split()]
+        return [pid for pid in children
+                if pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="utf-8") == "tracer-watch\n"]
+
+    (watch,) = wait_for(found, "the watch")
+    return watch
 
 
 def run(*args, input=None, **options):

@@ -87,14 +87,15 @@ def test_before_the_end(traced, keep):
 
 
 def test_while_it_traces(traced):
-    """It is said at once, not at the end; the target's events are lost, and it may die of what it has done."""
+    """It is said at once, not at the end; the target's events are lost, and it dies of what it has done."""
     it, tracer = traced()
     assert it.work() == {"calls": 1}
     cut(it.pid)
     harness.wait_for(lambda: tracer.err, "the tracer to see it")
     assert tracer.process.poll() is None
     it.tell()
-    tracer.stop()
+    it.process.wait(harness.PATIENCE)
+    tracer.wait()  # it ends with its target
     assert (tracer.status, tracer.err) == (1, SAID.format(it.pid))
     assert tracer.number("calls") == 1
 

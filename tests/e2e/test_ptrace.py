@@ -320,12 +320,14 @@ PYTHON_ONLY = ["-n", 'python$1:::function-entry /copyinstr(arg1) == $$2/ { calls
 
 
 def test_tracer_sleeps(interpreter, start, pydtrace):
-    """A tracer that does not come for 3 s: the target waits for it for 2 s, once, and goes on; the tracer says so later."""
+    """A tracer that does not come for 3 s, for it is stopped together with its watch, as in a frozen cgroup: the target waits
+    for it for 2 s, once, and goes on; the tracer says so later."""
     target = start(interpreter.argv("rounds.py"))
     tracer = pydtrace(*PYTHON_ONLY, target.pid, "target").wait_matched()
     target.work()
-    tracer.process.send_signal(signal.SIGSTOP)
-    harness.wait_for(lambda: status_of(tracer.process.pid, "State") == "T", "the tracer to stop")
+    for pid in (harness.watch_of(tracer), tracer.process.pid):
+        os.kill(pid, signal.SIGSTOP)
+        harness.wait_for(lambda pid=pid: status_of(pid, "State") == "T", "the tracer to stop")
     begin = time.monotonic()
     truth = target.work()
     waited = time.monotonic() - begin
@@ -333,6 +335,7 @@ def test_tracer_sleeps(interpreter, start, pydtrace):
     begin = time.monotonic()
     target.work()
     assert time.monotonic() - begin < 1.5
+    os.kill(harness.watch_of(tracer), signal.SIGCONT)
     tracer.process.send_signal(signal.SIGCONT)
     tracer.stop()
     assert truth["calls"] <= tracer.number("calls") < 3 * truth["calls"]

@@ -19,30 +19,6 @@ SEEING = ["-Fs", harness.S4PYFUNC, "-n",
           'python$1:::function-entry /copyinstr(arg1) == $$2 && !seen/ { seen = 1; printf("seen\\n"); }']
 
 
-def seen_from_outside(pid):
-    """What /proc tells of a process, as far as it must be the same before and after."""
-    proc = pathlib.Path(f"/proc/{pid}")
-    status = (proc / "status").read_text(encoding="utf-8")
-    maps = [line.split(None, 5) for line in (proc / "maps").read_text(encoding="utf-8").splitlines()]
-    return {
-        "fds": sorted(os.readlink(fd) for fd in (proc / "fd").iterdir()),
-        "threads": len(list((proc / "task").iterdir())),
-        # The kernel keeps its own page for uprobes ([uprobes-trampoline]) for as long as the process lives.
-        "maps": sorted({m[5] for m in maps if len(m) == 6 and m[5] != "[heap]" and not m[5].startswith("[uprobes")}),
-        "writable code": [m for m in maps if "w" in m[1] and "x" in m[1]],
-        "status": re.findall(r"^(?:TracerPid|Sig\w+|Shd\w+|Seccomp|NoNewPrivs):.*", status, re.M),
-    }
-
-
-def same_as(before, pid):
-    """The agent is gone some moments after its tracer."""
-    harness.wait_for(lambda: seen_from_outside(pid)["maps"] == before["maps"], "the agent to go")
-    after = seen_from_outside(pid)
-    for status in (before, after):
-        status["status"] = [line for line in status["status"] if not line.startswith("SigQ")]
-    assert after == before
-
-
 def end(target):
     assert target.work() == {"wrong": []}
     target.end()
@@ -51,13 +27,13 @@ def end(target):
 def test_undisturbed(interpreter, start, pydtrace):
     """Attach and detach, ten times, to a process that works, sleeps and receives all the while."""
     target = start(interpreter.argv("busy.py"))
-    before = seen_from_outside(target.pid)
+    before = harness.seen_from_outside(target.pid)
     for _ in range(10):
         tracer = pydtrace(*SEEING, target.pid, "target").wait_said("seen\n")
         tracer.stop()
         assert tracer.status == 0, tracer.err
         assert tracer.number("calls") > 0
-    same_as(before, target.pid)
+    harness.same_as(before, target.pid)
     end(target)
 
 
@@ -65,7 +41,7 @@ def test_undisturbed(interpreter, start, pydtrace):
 def test_tracer_killed(interpreter, start, pydtrace):
     """kill -9 of the tracer at any moment: the target goes on, can be attached to again, and is soon left alone."""
     target = start(interpreter.argv("busy.py"))
-    before = seen_from_outside(target.pid)
+    before = harness.seen_from_outside(target.pid)
     dice = random.Random(7)
     for _ in range(15):
         tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target")
@@ -75,7 +51,7 @@ def test_tracer_killed(interpreter, start, pydtrace):
     tracer = pydtrace(*SEEING, target.pid, "target").wait_said("seen\n")
     tracer.stop()
     assert tracer.status == 0 and tracer.number("calls") > 0, tracer.err
-    assert seen_from_outside(target.pid)["fds"] == before["fds"]
+    assert harness.seen_from_outside(target.pid)["fds"] == before["fds"]
     end(target)
 
 

@@ -10,7 +10,7 @@
 #include "python/python_impl.h"
 #include "target/target_impl.h"
 
-enum { PYTHON = 0x400000, LIBC = 0x7f0000000000, DATA = 0x500000, NMAPS = 6, MAX_READS = 1 << 21 };
+enum { PYTHON = 0x400000, LIBC = 0x7f0000000000, DATA = 0x500000, NMAPS = 6, MAX_READS = 1 << 22 };
 
 const struct fuzz_hints fuzz_hints = {.max = 256};
 

@@ -66,6 +66,8 @@ static void integers(void **state)
 	    {"%A", 0xffff, 8, false, "0xffff"},
 	    {"%c", 'x', 4, true, "x"},
 	    {"%5c|", 'x', 4, true, "    x|"},
+	    {"%c", 0x1b, 4, true, "\\x1b"},
+	    {"%c", 0x9b, 4, true, "\\x9b"},
 	    {"%C", '\n', 4, true, "\\n"},
 	    {"%f", 3, 8, true, "3.000000"},
 	    {"%.2f", -3, 8, true, "-3.00"},
@@ -105,7 +107,10 @@ static void strings(void **state)
 	    {"%9.9s", "hello", "    hello"},
 	    {"%-9s|", "hello", "hello    |"},
 	    {"%3s", "hello", "hello"},
-	    {"%s", "\xff\xc3", "\xff\xc3"},
+	    {"%s", "\xff\xc3", "\\xff\\xc3"},
+	    {"%7s|%%\x1b\n", "\x1b]", "  \\x1b]|%\x1b\n"}, /* the format is the script's own */
+	    {"%-3s|", "\u00ef", "\u00ef  |"},
+	    {"%.4s|", "a\n", "a|"},
 	    {"%S", "a\n\t\"\\\x01\xff", "a\\n\\t\\\"\\\\\\001\\377"},
 	    {"%6S|", "\n", "    \\n|"},
 	    {"[%d]", "text", "[0]"}, /* not what the checker lets through */
@@ -114,6 +119,23 @@ static void strings(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		check(rows[i].fmt, string(rows[i].s), string(""), string(""), rows[i].expected);
+}
+
+/* What the script itself says, and with -x rawbytes everything, is printed as it is. */
+static void trusted_text_is_raw(void **state)
+{
+	struct arena *arena = arena_new();
+	struct value literal = string("\t\x1b[1m"), tab = integer('\t', 4, true);
+	struct value v[] = {string("\x1b\xff"), integer(7, 4, true)};
+	struct strbuf out = {0};
+
+	literal.is_literal = tab.is_literal = true;
+	check("%s%c|", literal, tab, string(""), "\t\x1b[1m\t|");
+	check("%S", literal, tab, string(""), "\\t\\033[1m");
+	format_print(&out, world_format(arena, "%s%c"), &(struct format_args){.v = v, .nv = 2, .raw = true});
+	assert_string_equal(out.s, "\x1b\xff\a");
+	strbuf_free(&out);
+	arena_free(arena);
 }
 
 static void stars(void **state)
@@ -189,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(integers),
 	    cmocka_unit_test(strings),
+	    cmocka_unit_test(trusted_text_is_raw),
 	    cmocka_unit_test(stars),
 	    cmocka_unit_test(widths_are_bounded),
 	    cmocka_unit_test(too_few_values_print_nothing),

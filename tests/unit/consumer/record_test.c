@@ -154,7 +154,67 @@ static void strings_need_not_be_utf8_or_terminated(void **state)
 	world_options(w)->quiet = true;
 	world_action(w, e, D_ACTION_PRINTF, "s8", "[%s]");
 	world_fire(w, e, 0, 1, 0ull, "\xff\xfe\x01wwwww");
-	assert_string_equal(world_drain(w), "[\xff\xfe\x01wwwww]");
+	assert_string_equal(world_drain(w), "[\\xff\\xfe\\x01wwwww]");
+	world_free(w);
+}
+
+/* Names of functions in the columns and with -F: padded by what is printed, and on one line. */
+static void names_are_made_printable(void **state)
+{
+	struct world *w = world_new();
+	u64 ident = world_probe(w, 1, 7, "python1", "mod", "\x1b]0;x\n\u540d", "entry");
+	u32 e = world_clause(w);
+
+	world_action(w, e, D_ACTION_TRACE, "s8", NULL);
+	world_fire(w, e, 0, 1, ident, "a\nb");
+	assert_string_equal(world_drain(w), "CPU     ID                    FUNCTION:NAME\n"
+					    "  0      7              \\x1b]0;x\\x0a\u540d:entry   a\\x0ab"
+					    "                           \n");
+	world_free(w);
+
+	w = world_new();
+	ident = world_probe(w, 1, 7, "python1", "mod", "\x1b]0;x\n\u540d", "entry");
+	world_options(w)->flowindent = true;
+	e = world_clause(w);
+	world_action(w, e, D_ACTION_TRACE, "s8", NULL);
+	world_fire(w, e, 0, 1, ident, "c");
+	assert_non_null(strstr(world_drain(w), "  0  -> \\x1b]0;x\\x0a\u540d"
+					       "                           c"));
+	world_free(w);
+}
+
+/* -x rawbytes: text is printed as it is, bytes always as a dump. */
+static void rawbytes_escapes_nothing(void **state)
+{
+	struct world *w = world_new();
+	u64 ident = world_probe(w, 1, 7, "python1", "mod", "f\x1b", "entry");
+	u32 e = world_clause(w);
+
+	world_options(w)->quiet = true;
+	world_options(w)->rawbytes = true;
+	world_action(w, e, D_ACTION_PRINTF, "s8 f8", "[%s %s]");
+	world_action(w, e, D_ACTION_TRACE, "s8", NULL);
+	world_action(w, e, D_ACTION_TRACE, "b4", NULL);
+	world_fire(w, e, 0, 1, ident, "\xff\n", ident, "\x1b|", "abc");
+	assert_string_equal(world_drain(w),
+			    "[\xff\n f\x1b]\x1b|"
+			    "\n             0  1  2  3  4  5  6  7  8  9  a  b  c  d  e  f  0123456789abcdef\n"
+			    "         0: 61 62 63 00                                      abc.\n");
+	world_free(w);
+}
+
+/* strsize may end a text within a character: that one is not printed. */
+static void a_cut_character_is_not_printed(void **state)
+{
+	struct world *w = world_new();
+	u64 ident = world_probe(w, 1, 7, "python1", "mod", "abcde\u540d", "entry");
+	u32 e = world_clause(w);
+
+	world_options(w)->quiet = true;
+	world_options(w)->strsize = 8;
+	world_action(w, e, D_ACTION_PRINTF, "s8 f8 s8", "[%s %s %s]");
+	world_fire(w, e, 0, 1, ident, "abcde\xe5\x90", ident, "ab\xe5\x90");
+	assert_string_equal(world_drain(w), "[abcde abcde ab\\xe5\\x90]");
 	world_free(w);
 }
 
@@ -619,6 +679,9 @@ int main(void)
 	    cmocka_unit_test(exit_is_remembered),
 	    cmocka_unit_test(bytes_are_text_or_a_dump),
 	    cmocka_unit_test(strings_need_not_be_utf8_or_terminated),
+	    cmocka_unit_test(names_are_made_printable),
+	    cmocka_unit_test(rawbytes_escapes_nothing),
+	    cmocka_unit_test(a_cut_character_is_not_printed),
 	    cmocka_unit_test(identities_print_as_text),
 	    cmocka_unit_test(identities_are_cut_to_strsize),
 	    cmocka_unit_test(flow_indents_calls),

@@ -188,13 +188,13 @@ static const struct error_case syntax[] = {
 			  "    BEGIN { x = \"a\\\n"
 			  "                ^\n"},
     {"BEGIN { x = \001; }", "pydtrace: test.d:1:13: invalid character 0x01\n"
-			    "    BEGIN { x = ?; }\n"
+			    "    BEGIN { x = \\x01; }\n"
 			    "                ^\n"},
     {"\001\002", "pydtrace: test.d:1:1: invalid character 0x01\n"
-		 "    ??\n"
+		 "    \\x01\\x02\n"
 		 "    ^\n"},
     {"BEGIN \177", "pydtrace: test.d:1:7: invalid character 0x7f\n"
-		   "    BEGIN \177\n"
+		   "    BEGIN \\x7f\n"
 		   "          ^\n"},
     {"", "pydtrace: test.d: the script is empty: it names no probe\n"},
     {"   \n\t\n", "pydtrace: test.d: the script is empty: it names no probe\n"},

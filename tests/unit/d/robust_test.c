@@ -180,7 +180,7 @@ static void nul_is_located(void **state)
 	struct compiled c = compile_bytes("BEGIN {\n\"a\0b\" }", 15, NULL);
 
 	assert_string_equal(c.messages.s, "pydtrace: test.d:2:3: invalid character 0x00\n"
-					  "    \"a?b\" }\n"
+					  "    \"a\\x00b\" }\n"
 					  "      ^\n");
 	compiled_free(&c);
 }

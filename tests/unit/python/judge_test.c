@@ -40,6 +40,8 @@ static void rows(void **state)
 	    {"poll, stopped before", SYS_restart_syscall, -516, LIBC, STACK, 2, DOING_WAIT},
 	    {"epoll", SYS_epoll_wait, -4, LIBC, 3, 0, DOING_WAIT},
 	    {"epoll_pwait", SYS_epoll_pwait, -4, LIBC, 3, 0, DOING_WAIT},
+	    {"a fork that a signal has broken off", SYS_clone, -513, LIBC, 0, 0, DOING_PYTHON},
+	    {"memory that is being mapped", SYS_mmap, -512, LIBC, 0, 0, DOING_PYTHON},
 	    {"EINTR of another call", SYS_read, -4, LIBC, 3, 0, DOING_PYTHON},
 	    {"the GIL", SYS_futex, -516, LIBC, IMAGE + 64, WAIT_BITSET | PRIVATE, DOING_GIL},
 	    {"the GIL's mutex", SYS_futex, -512, LIBC, IMAGE + 64, WAIT | PRIVATE, DOING_GIL},

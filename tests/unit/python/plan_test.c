@@ -88,6 +88,50 @@ static void filters_keep_their_own(void **state)
 	python_plan_free(p);
 }
 
+static size_t size_of(struct python_plan *p, u32 *functions)
+{
+	size_t size, whole;
+	struct wire_page *w = python_plan_page(p, &size);
+
+	*functions = w->max_functions;
+	whole = w->size;
+	assert_true(w->dead >= sizeof(*w) && w->dead + WIRE_MAX_DEAD * sizeof(struct wire_dead) <= size);
+	python_page_room(w, size, 100); /* what a file is cut to */
+	assert_int_equal(w->max_functions, 100);
+	assert_true(w->functions >= size && w->strings_end <= w->size && w->size < 64 << 10);
+	python_page_room(w, size, 200); /* never more than there was */
+	assert_int_equal(w->max_functions, 100);
+	free(w);
+	return whole;
+}
+
+/* A page is as large as its filters let it have functions. */
+static void room_is_what_the_plan_needs(void **state)
+{
+	struct python_plan *p = python_plan_new(256);
+	u32 functions;
+	int f = python_plan_filter(p, 1 << WIRE_ENTRY);
+
+	python_plan_text(p, f, WIRE_NAME, WIRE_EQ, "get_link_actions");
+	assert_true(size_of(p, &functions) < 1 << 20);
+	assert_int_equal(functions, 8192);
+	f = python_plan_filter(p, 1 << WIRE_ENTRY);
+	python_plan_any(p, f, "*", "one");
+	python_plan_any(p, f, "mod", "Two.three");
+	assert_true(size_of(p, &functions) < 2 << 20);
+	assert_int_equal(functions, 8192 + 2 * 1024);
+	python_plan_any(p, f, "mod", "Two.*");
+	assert_true(size_of(p, &functions) < 20 << 20);
+	assert_int_equal(functions, 65536);
+	python_plan_free(p);
+
+	p = python_plan_new(256);
+	python_plan_filter(p, 1 << WIRE_ENTRY); /* matches all */
+	size_of(p, &functions);
+	assert_int_equal(functions, 65536);
+	python_plan_free(p);
+}
+
 static void limits(void **state)
 {
 	struct python_plan *p = python_plan_new(256);
@@ -143,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(empty_plan),
 	    cmocka_unit_test(filters_keep_their_own),
+	    cmocka_unit_test(room_is_what_the_plan_needs),
 	    cmocka_unit_test(limits),
 	    cmocka_unit_test(versions),
 	};

@@ -346,14 +346,79 @@ static void tracer_dies_among_threads(void **state)
 	assert_int_equal(job_end(&j), 7 << 8);
 }
 
+/*
+ * Of two that have stopped by the same time, one ends: the other is not left for a signal to tell of, which has come already.
+ * The kernel shows first who was seized last, but for a child.
+ */
+static void *thread_exits_at_once(void *arg)
+{
+	struct job *j = arg;
+
+	j->sh->value = (u32)gettid();
+	while (!j->sh->go)
+		;
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+static void *thread_calls_once(void *arg)
+{
+	struct job *j = arg;
+
+	j->sh->loops = (u32)gettid();
+	while (!j->sh->done)
+		;
+	make_calls(1);
+	syscall(SYS_exit_group, 0);
+	return NULL;
+}
+
+static void one_of_two_exits(struct job *j)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, thread_exits_at_once, j);
+	pthread_create(&t, NULL, thread_calls_once, j);
+	while (!j->sh->value || !j->sh->loops)
+		;
+	j->sh->ready = 1;
+	sleeper(NULL);
+}
+
+static void last_but_one_ends(void **state)
+{
+	pid_t exits, calls;
+	struct job j;
+
+	job_start(&j, one_of_two_exits);
+	exits = (pid_t)j.sh->value;
+	calls = (pid_t)j.sh->loops;
+	assert_int_equal(target_trace_arm(j.tr, j.t, calls), 0);
+	assert_int_equal(target_trace_arm(j.tr, j.t, exits), 0);
+	job_go(&j);
+	while (!j.seen.enter[SYS_exit])
+		target_trace_poll(j.tr);
+	while (state_of(exits) != 'Z')
+		usleep(100);
+	j.sh->done = 1;
+	while (state_of(calls) != 't')
+		usleep(100);
+	target_trace_poll(j.tr);
+	assert_int_equal(j.seen.ended, 1);
+	assert_int_equal(j.seen.enter[SYS_getppid], 1);
+	job_serve(&j, 50);
+	job_end(&j);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(exec_of_main),         cmocka_unit_test(exec_of_another),
-	    cmocka_unit_test(exec_of_one_armed),    cmocka_unit_test(exec_of_one_unarmed),
-	    cmocka_unit_test(exec_again_and_again), cmocka_unit_test(exec_comes_and_goes),
-	    cmocka_unit_test(exit_of_a_process),    cmocka_unit_test(kill_while_stopped),
-	    cmocka_unit_test(tracer_dies_in_execs), cmocka_unit_test(tracer_dies_among_threads),
+	    cmocka_unit_test(last_but_one_ends),         cmocka_unit_test(exec_of_main),
+	    cmocka_unit_test(exec_of_another),           cmocka_unit_test(exec_of_one_armed),
+	    cmocka_unit_test(exec_of_one_unarmed),       cmocka_unit_test(exec_again_and_again),
+	    cmocka_unit_test(exec_comes_and_goes),       cmocka_unit_test(exit_of_a_process),
+	    cmocka_unit_test(kill_while_stopped),        cmocka_unit_test(tracer_dies_in_execs),
+	    cmocka_unit_test(tracer_dies_among_threads),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "--exec"))
