@@ -96,7 +96,7 @@ void agents_bury(void *(*dlsym)(void *, const char *))
 
 	symbol = dlsym;
 	for (uint32_t i = 0; i < n; i++)
-		d[i].result = -EBUSY;
+		d[i].result = d[i].path[0] ? -EBUSY : 0;
 	for (uint32_t round = 0; round < n && bury_busy(d, n); round++)
 		;
 }

@@ -71,7 +71,8 @@ static void words_wait(struct vm_bell *b)
 	for (size_t i = 0; i < n && !b->one_by_one; i++)
 		v[1 + i] = (struct waitv){b->rung[i], (u64)(uintptr_t)bell_of(b, i), WAITV_U32, 0};
 	if (!b->one_by_one && syscall(SYS_futex_waitv, v, 1 + n, 0, NULL, CLOCK_MONOTONIC) < 0)
-		b->one_by_one = errno != EAGAIN && errno != EINTR;
+		b->one_by_one = errno != EAGAIN && errno != EINTR &&
+				errno != EFAULT; /* a page cut short: has_rung() mends it */
 	if (b->one_by_one)
 		words_wait_old(b);
 }
@@ -118,7 +119,7 @@ int vm_bell_start(struct vm_live *l)
 	}
 	b->one_by_one = l->sites.n >= WAITV_MAX;
 	has_rung(b);
-	sigfillset(&all);
+	guard_fillset(&all); /* it looks into the pages that targets share with us */
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
 	err = pthread_create(&b->thread, NULL, bell_thread, b);
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);

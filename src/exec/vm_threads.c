@@ -116,7 +116,7 @@ static pid_t innermost(struct target *process, pid_t tid)
 	pid_t own = 0;
 
 	snprintf(name, sizeof(name), "task/%d/status", tid);
-	if (target_proc_read(target_pid(process), name, &text, NULL))
+	if (target_file_read(process, name, &text, NULL))
 		return 0;
 	line = strstr(text, "\nNSpid:");
 	end = line ? strchr(line + 1, '\n') : NULL;

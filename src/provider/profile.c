@@ -183,10 +183,11 @@ static int profile_attach(struct provider_run *r, struct provider_group *g, stru
 	return 0;
 }
 
-static void profile_detach(struct provider_run *r)
+static int profile_detach(struct provider_run *r)
 {
 	for (size_t i = 0; i < r->clocks.n; i++)
 		r->clocks.v[i]->on = false;
+	return 0;
 }
 
 static s64 profile_timeout(struct provider_run *r)

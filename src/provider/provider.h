@@ -82,8 +82,8 @@ struct provider {
 	int (*attach)(struct provider_run *r, struct provider_group *g, struct exec *e);
 	/* The names of a dynamic function of `p`; 0 or -ENOENT. NULL: there are none. */
 	int (*names)(struct provider_run *r, const struct probe *p, u32 fid, const char **mod, const char **func);
-	/* Undo attach (links of the exec are already off). Idempotent. */
-	void (*detach)(struct provider_run *r);
+	/* Undo attach (links of the exec are already off). Idempotent. 0, or -errno with a message: something was left behind. */
+	int (*detach)(struct provider_run *r);
 	void (*close)(struct provider_run *r);
 	/* What was lost at the provider's side since the last call, reported on diag ("N functions not traced: ..."). */
 	void (*drops)(struct provider_run *r);

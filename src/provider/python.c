@@ -139,16 +139,17 @@ bad:
 }
 
 /* Does the process have a libpython or a python executable mapped? Keeps python* from asking every process at length. */
+static int is_named_python(void *arg, const struct target_map *m)
+{
+	(void)arg;
+	return strstr(m->path, "python") || strstr(m->path, "Python");
+}
+
 static bool looks_like_python(pid_t pid)
 {
-	char *maps;
-	bool yes;
+	int ret = target_proc_maps_walk(pid, is_named_python, NULL);
 
-	if (target_proc_read(pid, "maps", &maps, NULL))
-		return false;
-	yes = strstr(maps, "python") || strstr(maps, "Python");
-	free(maps);
-	return yes;
+	return ret > 0 || ret == -E2BIG || ret == -EFBIG; /* then it is refused with a reason, if it is one */
 }
 
 /* "python*": every Python process that the pattern matches; what cannot be traced is left out, with a note when it is Python. */

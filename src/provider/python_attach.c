@@ -87,6 +87,8 @@ static void proc_losses(struct provider_run *r, struct python_proc *p)
 
 	if (!page)
 		return;
+	if (python_page_check(p->python, r->env->diag))
+		return;
 	n = __atomic_load_n(&page->dropped_functions, __ATOMIC_RELAXED);
 	if (n > p->dropped)
 		diag_report(r->env->diag, DIAG_WARNING, NOWHERE,
@@ -106,16 +108,24 @@ void python_drops(struct provider_run *r)
 		proc_losses(r, r->procs.v[i]);
 }
 
-void python_provider_detach(struct provider_run *r)
+/* An agent that had to stay, inert, is no error (-EBUSY), nor is a process that has ended. */
+int python_provider_detach(struct provider_run *r)
 {
+	int err = 0;
+
 	for (size_t i = 0; i < r->procs.n; i++) {
 		struct python_proc *p = r->procs.v[i];
 
 		proc_losses(r, p); /* the last chance: the agent and its page go now */
-		if (p->python && !p->detached)
-			python_detach(p->python, r->env->diag);
+		if (p->python && !p->detached) {
+			int ret = python_detach(p->python, r->env->diag);
+
+			if (ret && ret != -ESRCH && ret != -EBUSY)
+				err = ret;
+		}
 		p->detached = true;
 	}
+	return err;
 }
 
 void python_provider_close(struct provider_run *r)

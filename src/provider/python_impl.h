@@ -44,7 +44,7 @@ extern const struct cg_group_ops python_site_ops;
 
 int python_group_attach(struct provider_run *r, struct provider_group *g, struct exec *e);
 int python_names(struct provider_run *r, const struct probe *p, u32 fid, const char **mod, const char **func);
-void python_provider_detach(struct provider_run *r);
+int python_provider_detach(struct provider_run *r);
 void python_provider_close(struct provider_run *r);
 void python_drops(struct provider_run *r);
 /* A diag sink: keep the first error in the strbuf `arg`, to be told by python_left_out() as a note. */

@@ -93,6 +93,8 @@ int python_loaded(struct python *p, struct diag *diag)
 	const char *comm = target_comm(p->t);
 	int ret;
 
+	if (python_page_lost(p))
+		return python_refuse_lost(p, diag);
 	switch (c->stage) {
 	case STUB_OK:
 		ret = p->mail ? 0 : sites_find(p); /* whoever wants no site need not be able to read the file */
@@ -187,7 +189,8 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	struct python *p = NULL;
 	void *page = NULL;
 	size_t page_size;
-	int ret = python_refuse_state(t, diag), lock = -1;
+	struct python_lock lock = {{-1, -1}};
+	int ret = python_refuse_state(t, diag);
 
 	/* Who hands events over is served by ptrace, too, in every thread. */
 	if (!ret && opt && opt->mail)
@@ -196,24 +199,25 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
 	if (ret)
 		goto out;
-	lock = python_lock(t, diag);
-	if (lock < 0) {
-		ret = lock;
+	ret = python_lock(&lock, t, PYTHON_LOCK_ATTACH, diag);
+	if (ret == -ESRCH)
+		python_refuse_stop(p, ret, diag);
+	if (ret)
 		goto out;
-	}
 	ret = attach(p, page, page_size, deadline, diag);
 	python_files_unlink(p);
 	if (ret && p->ctl)
 		python_undo(p, now_ns() + 1000000000ull, diag);
 out:
-	if (lock >= 0)
-		close(lock);
+	python_unlock(&lock);
 	free(page);
-	if (ret)
+	if (ret) {
 		python_close(p);
-	else
-		*out = p;
-	return ret;
+		return ret;
+	}
+	target_maps_free(&p->maps); /* there may be many processes, and this is of now */
+	*out = p;
+	return 0;
 }
 
 int python_site(struct python *p, enum wire_event ev, char *path, size_t size, u64 *off)

@@ -129,7 +129,7 @@ static bool page_unused(struct python *p, u64 deadline)
 		if (left && __atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued)
 			return true;
 		/* A thread comes back when it gets the GIL; a pending call perhaps never, if main is in a call without end. */
-		if (now_ns() > deadline || (left && now_ns() > queue))
+		if (now_ns() > deadline || (left && now_ns() > queue) || python_page_lost(p))
 			return false;
 	}
 }
@@ -221,6 +221,8 @@ static void undo(struct python *p, u64 deadline)
 	u32 state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
 
 	python_mail_open(p, false);
+	if (python_page_lost(p))
+		return;
 	/* An agent that went inert by itself still holds memory and objects. */
 	if ((state == WIRE_ACTIVE || state == WIRE_INERT || state == WIRE_LEAVING) &&
 	    fini(p, UNDO_RETRIES, deadline))
@@ -238,30 +240,35 @@ void python_undo(struct python *p, u64 deadline, struct diag *diag)
 static int detach(struct python *p, struct diag *diag)
 {
 	u64 deadline = now_ns() + (u64)DETACH_MS * 1000000;
-	int ret = fini(p, FINI_RETRIES, deadline);
+	int ret = python_page_lost(p) ? -EIO : fini(p, FINI_RETRIES, deadline);
 
 	if (ret == -ETIMEDOUT)
 		return python_refuse_busy(p, diag);
 	if (ret)
 		return ret == -ESRCH || ret == -EBUSY ? ret : python_refuse_stop(p, ret, diag);
 	ret = unload(p, deadline);
+	if (p->target_page && python_page_lost(p))
+		return python_refuse_lost(p, diag);
 	return ret == -ESRCH || ret == 0 ? ret : -EBUSY;
 }
 
 int python_detach(struct python *p, struct diag *diag)
 {
-	int lock, ret;
+	struct python_lock lock;
+	int ret;
 
 	if (!p->target_page)
 		return 0;
 	python_mail_open(p, false); /* first: a thread that waits for an answer has the GIL */
-	lock = python_lock(p->t, diag);
-	if (lock < 0)
-		return lock;
+	if (python_page_lost(p))    /* an error also when the process has died of it */
+		return python_refuse_lost(p, diag);
+	ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, diag);
+	if (ret)
+		return ret;
 	if (p->ndead)
 		python_dead_close(p);
 	ret = detach(p, diag);
-	close(lock);
+	python_unlock(&lock);
 	if (ret == -EBUSY)
 		tell_left(p, diag);
 	return ret;

@@ -7,7 +7,7 @@
 
 #include "python/python_impl.h"
 
-enum { VERSION_MIN = 0x0309, VERSION_MAX = 0x030f, SCAN_CHUNK = 1 << 16, SCAN_MAX = 8 << 20 };
+enum { VERSION_MIN = 0x0309, VERSION_MAX = 0x030f, SCAN_CHUNK = 1 << 16, SCAN_MAX = 8 << 20, SCAN_ALL = 32 << 20 };
 
 /* Python 2.7 and 3.x put "X.Y.Z[abrc+...] (build..." into a static buffer (Python/getversion.c). */
 u32 python_version_parse(const char *s, size_t n)
@@ -77,7 +77,7 @@ static bool is_first_of_image(const struct target_maps *maps, size_t i)
 static u32 version_scan(struct target *t, const struct target_maps *maps, size_t first)
 {
 	char *buf = malloc(SCAN_CHUNK + 64);
-	u64 end = maps->v[first].end;
+	u64 end = maps->v[first].end, all = 0;
 	u32 found = 0;
 
 	for (size_t i = first;
@@ -86,6 +86,9 @@ static u32 version_scan(struct target *t, const struct target_maps *maps, size_t
 
 		if (m->prot[1] != 'w' || m->end - m->start > SCAN_MAX)
 			continue;
+		all += m->end - m->start;
+		if (all > SCAN_ALL) /* nothing but a heap in pieces */
+			break;
 		for (u64 a = m->start; a < m->end && !found; a += SCAN_CHUNK) {
 			size_t n = m->end - a < SCAN_CHUNK + 64 ? m->end - a : SCAN_CHUNK + 64;
 
@@ -151,13 +154,38 @@ static int info_fill(struct target *t, struct target_elf *e, const struct target
 	return 0;
 }
 
-/* Why its memory map cannot be read: it may have been closed to us since it was opened, by an exec. */
-static int refuse_maps(struct target *t, int err, struct diag *diag)
+int python_refuse_maps(struct target *t, int err, struct diag *diag)
 {
-	if (err == EACCES || err == EPERM)
-		return target_refuse(target_pid(t), target_comm(t), err, diag);
-	return diag_fail(diag, err, "process %d (%s): cannot read its memory map: %s", target_pid(t),
-			 target_comm(t), err == ESRCH ? "it has ended" : strerror(err));
+	switch (err) {
+	case EACCES: /* it may have been closed to us since it was opened, by an exec */
+	case EPERM: return target_refuse(target_pid(t), target_comm(t), err, diag);
+	case ESRCH: return diag_fail(diag, err, "process %d (%s) has ended", target_pid(t), target_comm(t));
+	case E2BIG:
+		return diag_fail(diag, err,
+				 "process %d (%s) has more than %d mappings, which is more than pydtrace reads",
+				 target_pid(t), target_comm(t), TARGET_MAPS_MAX);
+	case EFBIG:
+		return diag_fail(
+		    diag, err,
+		    "process %d (%s): its memory map is longer than %d MB, which is more than pydtrace reads",
+		    target_pid(t), target_comm(t), TARGET_MAPS_TEXT >> 20);
+	case ENAMETOOLONG:
+		return diag_fail(
+		    diag, err,
+		    "process %d (%s) has mapped files whose names are longer than %d MB together, which is "
+		    "more than pydtrace reads",
+		    target_pid(t), target_comm(t), TARGET_MAPS_NAMES >> 20);
+	default:
+		return diag_fail(diag, err, "process %d (%s): cannot read its memory map: %s", target_pid(t),
+				 target_comm(t), strerror(err));
+	}
+}
+
+static int refuse_images(struct target *t, struct diag *diag)
+{
+	return diag_fail(diag, E2BIG,
+			 "process %d (%s) has mapped too many ELF images, or such that look-ups in them do not end",
+			 target_pid(t), target_comm(t));
 }
 
 int python_find(struct target *t, struct python_info *out, struct diag *diag)
@@ -168,7 +196,8 @@ int python_find(struct target *t, struct python_info *out, struct diag *diag)
 	int ret = target_maps_read(t, &maps);
 
 	if (ret)
-		return refuse_maps(t, -ret, diag);
+		return python_refuse_maps(t, -ret, diag);
+	target_elf_begin(t);
 	for (size_t i = 0; i < maps.n && found < 2; i++) {
 		struct target_elf *e;
 		u64 addr;
@@ -180,6 +209,8 @@ int python_find(struct target *t, struct python_info *out, struct diag *diag)
 		target_elf_close(e);
 	}
 	target_maps_free(&maps);
+	if (target_elf_exhausted(t))
+		return refuse_images(t, diag);
 	if (!found)
 		return diag_fail(diag, ENOENT, "process %d (%s) is not a Python process", target_pid(t),
 				 target_comm(t));
@@ -265,7 +296,8 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 
 	memset(out, 0, sizeof(*out));
 	if (ret)
-		return refuse_maps(t, -ret, diag);
+		return python_refuse_maps(t, -ret, diag);
+	target_elf_begin(t);
 	for (size_t i = 0; i < maps.n; i++) {
 		struct target_elf *e;
 		u64 addr;
@@ -294,6 +326,8 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 		target_elf_close(e);
 	}
 	target_maps_free(&maps);
+	if (target_elf_exhausted(t))
+		return refuse_images(t, diag);
 	if (libc || !glibc)
 		return diag_fail(diag, ENOTSUP,
 				 "process %d (%s): its C library is %s; pydtrace can enter processes with glibc "

@@ -219,6 +219,8 @@ int python_job_finish(struct python *p, u64 deadline)
 			p->threads = c->threads;
 			return 0;
 		}
+		if (python_page_lost(p))
+			return -EIO;
 		if (now_ns() - begin > TELL_MS * 1000000ull)
 			tell_wait(p);
 		if (now_ns() > deadline || c->stage == STUB_FINALIZING)

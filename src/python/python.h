@@ -88,12 +88,17 @@ u32 *python_mail_bell(struct python *p, u32 *seen);
 u64 python_mail_own_ip(const struct python *p);
 /* The page as mapped here; valid until python_close(), also after the target has ended. */
 const struct wire_page *python_page(const struct python *p);
+/*
+ * 0; -EIO, with a message the first time, when the target has cut short the file that the page is: what is read there then may be
+ * zeros of our own, and the agent cannot be reached any more.
+ */
+int python_page_check(struct python *p, struct diag *diag);
 /* Function `fid` of the page, checked against its bounds; NULL: none such. Text by python_text() ("?" when out of bounds). */
 const struct wire_function *python_function(const struct python *p, u32 fid);
 const char *python_text(const struct python *p, u32 off);
 /*
  * Take the events off and unload. 0; -ESRCH when the process has ended; -EBUSY when the agent had to stay mapped (inert);
- * other -errno with a message.
+ * other -errno with a message: -EAGAIN when another tracer did not let us, -EIO when its page is lost.
  */
 int python_detach(struct python *p, struct diag *diag);
 /* Free what is here. What is in the target is left there: after python_detach(), or when there is no more to be done. */

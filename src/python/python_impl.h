@@ -22,6 +22,9 @@ struct python_symbols {
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag);
 
+/* Why the memory map of a process, or its images, cannot be read (`err` > 0). Returns -err. */
+int python_refuse_maps(struct target *t, int err, struct diag *diag);
+
 /* Parse what Py_GetVersion() holds ("3.9.18 (main, ..."): the PY_VERSION_HEX; 0 when it is none. */
 u32 python_version_parse(const char *s, size_t n);
 void python_version_text(u32 version, char *out, size_t size);
@@ -52,8 +55,10 @@ struct python {
 	size_t map_size, ctl_off, functions_at;
 	struct wire_page *page; /* here */
 	struct stub_ctl *ctl;   /* here */
-	int page_fd, agent_fd;  /* here */
-	u64 target_frame;       /* of the last shot */
+	struct guard *guard;
+	struct python_owner *owner;
+	int page_fd, agent_fd; /* here */
+	u64 target_frame;      /* of the last shot */
 	pid_t shot_tid;
 	const void *agent;
 	size_t agent_size;
@@ -67,12 +72,13 @@ struct python {
 	const char *fatal_call; /* a system call that the target's filters would not let us survive */
 	int cancel_fd;          /* 0: none */
 	struct diag *tell;      /* who is told, once, that a job takes long; NULL: nobody */
-	bool leave_page;        /* a pending call may still come: the page and the stub must stay */
-	u32 jobs;               /* given out */
-	u32 shots;              /* that will count themselves in stub_ctl.left */
-	bool filtered; /* system calls are filtered: the C library's must not be called for more than it is */
-	u32 threads;   /* that had been started when the last job was done */
-	u64 takers[8]; /* functions that take the GIL; parked.c */
+	bool told_lost;
+	bool leave_page; /* a pending call may still come: the page and the stub must stay */
+	u32 jobs;        /* given out */
+	u32 shots;       /* that will count themselves in stub_ctl.left */
+	bool filtered;   /* system calls are filtered: the C library's must not be called for more than it is */
+	u32 threads;     /* that had been started when the last job was done */
+	u64 takers[8];   /* functions that take the GIL; parked.c */
 	size_t ntakers;
 	bool by_thread; /* the last job was done by a thread that was made for it */
 	u64 site[WIRE_NEVENTS];
@@ -131,6 +137,7 @@ void python_page_fill(struct python *p, const void *page, size_t size, int targe
  */
 int python_page_map(struct python *p);
 void python_page_unmap(struct python *p);
+bool python_page_lost(const struct python *p); /* python_page_check() without a message */
 void python_owner_hold(struct python *p);
 
 /* files.c: where the target has no /proc or may make no memory files, files in its /tmp for as long as the load takes. */
@@ -150,9 +157,17 @@ bool python_thread_allowed(struct python *p, const struct target_stop *s);
 /* mail.c: ask for mail in the page of a plan for process `pid`. */
 void python_mail_plan(struct wire_page *page, pid_t pid);
 
+/* lock.c: who attaches or detaches holds it; the kernel lets it go when this process ends. */
+struct python_lock {
+	int fd[2]; /* -1: not needed */
+};
+enum python_lock_for { PYTHON_LOCK_ATTACH, PYTHON_LOCK_DETACH };
+/* 0; -ESRCH: the process has ended; other -errno with a message: -EAGAIN: another did not let go of it in time. */
+int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, struct diag *diag);
+void python_unlock(struct python_lock *lock);
+
 /* others.c: other tracers of the same process. */
-int python_lock(struct target *t, struct diag *diag); /* a descriptor; closing it unlocks */
-bool python_others_there(const struct python *p);     /* by p->maps */
+bool python_others_there(const struct python *p); /* by p->maps */
 
 /*
  * dead.c: what nobody holds any more in the process. With the lock. Before the load it is entered into the page that is going to
@@ -167,6 +182,7 @@ bool python_ctl_read(struct target *t, const struct target_map *m, struct stub_c
 int python_refuse_state(struct target *t, struct diag *diag); /* 0: nothing against it */
 int python_refuse_stop(struct python *p, int err, struct diag *diag);
 int python_refuse_busy(struct python *p, struct diag *diag);
+int python_refuse_lost(struct python *p, struct diag *diag); /* its page is; the message comes once */
 
 /* jobs.c */
 int python_shoot_first(struct python *p, const void *page, size_t page_size);

@@ -31,11 +31,30 @@ int python_refuse_state(struct target *t, struct diag *diag)
 	return 0;
 }
 
+int python_refuse_lost(struct python *p, struct diag *diag)
+{
+	if (!p->told_lost)
+		diag_report(
+		    diag, DIAG_ERROR, NOWHERE,
+		    "process %d (%s) has cut short the memory that it shares with pydtrace: its agent cannot be "
+		    "taken out",
+		    target_pid(p->t), target_comm(p->t));
+	p->told_lost = true;
+	return -EIO;
+}
+
+int python_page_check(struct python *p, struct diag *diag)
+{
+	return python_page_lost(p) ? python_refuse_lost(p, diag) : 0;
+}
+
 int python_refuse_stop(struct python *p, int err, struct diag *diag)
 {
 	pid_t pid = target_pid(p->t);
 	const char *comm = target_comm(p->t);
 
+	if (python_page_lost(p))
+		return python_refuse_lost(p, diag);
 	switch (-err) {
 	case ESRCH: return diag_fail(diag, ESRCH, "process %d (%s) has ended", pid, comm);
 	case EBUSY:
@@ -50,6 +69,9 @@ int python_refuse_stop(struct python *p, int err, struct diag *diag)
 	case EPERM:
 	case EACCES:
 	case ENOSYS: return target_refuse(pid, comm, -err, diag);
+	case E2BIG:
+	case EFBIG:
+	case ENAMETOOLONG: return python_refuse_maps(p->t, -err, diag);
 	case EKEYREJECTED:
 		return diag_fail(
 		    diag, EPERM,
@@ -65,6 +87,8 @@ int python_refuse_stop(struct python *p, int err, struct diag *diag)
 
 int python_refuse_busy(struct python *p, struct diag *diag)
 {
+	if (python_page_lost(p))
+		return python_refuse_lost(p, diag);
 	if (p->ctl && p->ctl->stage == STUB_FINALIZING)
 		return diag_fail(diag, ESRCH, "process %d (%s): its Python is being finalized", target_pid(p->t),
 				 target_comm(p->t));

@@ -92,14 +92,20 @@ static int processes_add(struct session *s)
 
 /*
  * Programs off first, then what leads to them. Where events are served, that lets go of every thread, and no agent waits for
- * an answer any more.
+ * an answer any more. What cannot be undone is an error, which has been told; the results are printed all the same.
  */
-static void detach(struct session *s)
+static int detach(struct session *s)
 {
+	int err = 0;
+
 	exec_detach(s->exec);
-	for (size_t i = s->providers.n; i-- > 0;)
-		if (s->providers.v[i].ops->detach)
-			s->providers.v[i].ops->detach(s->providers.v[i].run);
+	for (size_t i = s->providers.n; i-- > 0;) {
+		const struct session_provider *p = &s->providers.v[i];
+		int ret = p->ops->detach ? p->ops->detach(p->run) : 0;
+
+		err = err ? err : ret;
+	}
+	return err;
 }
 
 static void announce(struct session *s)
@@ -225,19 +231,21 @@ static int print_end(struct run *r)
 int session_trace(struct session *s)
 {
 	struct run r = {.s = s, .misses = arena_new_array(s->arena, u64, s->used.n)};
-	int err = load(s);
+	int err = load(s), left;
 
 	if (err)
 		return err;
 	wall_clock(s);
 	session_hold(s, true);
 	err = trace(&r);
-	detach(s);
+	left = detach(s);
 	if (!err && s->consumer && exec_lingers(s->exec)) {
 		err = run_beside(&r, print_end);
 		session_hold(s, false);
-		return err;
+		return err ? err : left;
 	}
 	session_hold(s, false);
-	return err || !s->consumer ? err : print_end(&r);
+	if (!err && s->consumer)
+		err = print_end(&r);
+	return err ? err : left;
 }

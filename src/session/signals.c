@@ -77,7 +77,7 @@ void session_signals_hold(sigset_t *old, bool prints)
 {
 	sigset_t all;
 
-	sigfillset(&all);
+	guard_fillset(&all); /* they look into the pages that targets share with us */
 	if (prints)
 		sigdelset(&all, WAKE);
 	pthread_sigmask(SIG_SETMASK, &all, old);

@@ -182,9 +182,24 @@ int elf_symbol_find(const struct elf_source *src, const struct elf_dynamic *dyn,
 	return dyn->gnu_hash ? gnu_find(src, dyn, name, addr, size) : sysv_find(src, dyn, name, addr, size);
 }
 
+void target_elf_begin(struct target *t)
+{
+	t->elf_reads = 0;
+}
+
+bool target_elf_exhausted(const struct target *t)
+{
+	return t->elf_reads >= TARGET_ELF_READS;
+}
+
 static int read_target(void *arg, u64 addr, void *dst, size_t n)
 {
-	return target_read(arg, addr, dst, n);
+	struct target *t = arg;
+
+	if (target_elf_exhausted(t))
+		return -E2BIG;
+	t->elf_reads++;
+	return target_read(t, addr, dst, n);
 }
 
 int target_elf_open(struct target_elf **out, struct target *t, u64 first_map_start)

@@ -7,14 +7,9 @@
 
 #include "target/target_impl.h"
 
-int mem_open(pid_t pid)
+int mem_open(const struct target *t)
 {
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return target_proc_open(t, "mem", O_RDWR);
 }
 
 /* Why a transfer moved nothing: `got` is what it returned. */

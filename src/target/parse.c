@@ -168,8 +168,8 @@ int parse_map_line(const char *line, struct target_map *out)
 	out->dev = makedev((unsigned)major, (unsigned)minor);
 	while (*e == ' ')
 		e++;
-	out->path = strdup(e);
-	return out->path ? 0 : -ENOMEM;
+	out->path = e;
+	return 0;
 }
 
 pid_t parse_tid(const char *name)

@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -83,7 +84,7 @@ static bool is_readable(pid_t pid)
 /* PTRACE_MODE_ATTACH, which a present tracer does not take away either. */
 static bool is_attachable(pid_t pid)
 {
-	int fd = mem_open(pid);
+	int fd = proc_open(pid, "mem", O_RDWR);
 
 	if (fd >= 0)
 		close(fd);

@@ -10,24 +10,23 @@
 
 #include "target/target_impl.h"
 
-int target_proc_read(pid_t pid, const char *name, char **out, size_t *size)
+/* No file of /proc that is read at once is longer, unless somebody has made it so. */
+enum { FILE_MAX = 16 << 20 };
+
+/* All of a file, with a NUL after it. Closes it. */
+static int file_read(int fd, char **out, size_t *size)
 {
-	char path[64];
 	size_t cap = 4096, n = 0;
 	char *s = NULL;
-	int fd, ret = 0;
+	int ret = 0;
 
-	*out = NULL;
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
 	for (;;) {
 		char *grown = n + 2 > cap || !s ? realloc(s, cap = s ? cap * 2 : cap) : s;
 		ssize_t got;
 
-		if (!grown) {
-			ret = -ENOMEM;
+		if (!grown || n > FILE_MAX) {
+			s = grown ? grown : s;
+			ret = grown ? -EFBIG : -ENOMEM;
 			break;
 		}
 		s = grown;
@@ -52,19 +51,67 @@ int target_proc_read(pid_t pid, const char *name, char **out, size_t *size)
 	return 0;
 }
 
-static void read_comm(pid_t pid, char comm[16])
+int proc_open(pid_t pid, const char *name, int flags)
 {
-	char *s;
-	size_t n;
+	char path[64];
+	int fd;
 
-	snprintf(comm, 16, "?");
-	if (target_proc_read(pid, "comm", &s, &n))
-		return;
-	/* The kernel adds one newline (proc(5)); the name may hold others. */
-	if (n && s[n - 1] == '\n')
-		s[n - 1] = 0;
-	snprintf(comm, 16, "%s", s);
-	free(s);
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd >= 0 ? fd : errno == ENOENT ? -ESRCH : -errno;
+}
+
+int target_proc_read(pid_t pid, const char *name, char **out, size_t *size)
+{
+	int fd = proc_open(pid, name, O_RDONLY);
+
+	*out = NULL;
+	return fd < 0 ? fd : file_read(fd, out, size);
+}
+
+int target_proc_open(const struct target *t, const char *name, int flags)
+{
+	int fd = openat(t->dir, name, flags | O_CLOEXEC);
+
+	return fd >= 0 ? fd : errno == ENOENT ? -ESRCH : -errno;
+}
+
+int target_file_read(const struct target *t, const char *name, char **out, size_t *size)
+{
+	int fd = target_proc_open(t, name, O_RDONLY);
+
+	*out = NULL;
+	return fd < 0 ? fd : file_read(fd, out, size);
+}
+
+/* The text of a "comm" file, which is freed; NULL: it could not be read. */
+static void comm_take(char *text, char comm[16])
+{
+	if (text)
+		text[strcspn(text, "\n")] = 0;
+	snprintf(comm, 16, "%s", text ? text : "?");
+	free(text);
+}
+
+static void comm_read(struct target *t)
+{
+	char *text;
+
+	target_file_read(t, "comm", &text, NULL);
+	comm_take(text, t->comm);
+}
+
+/* The text is freed here. */
+static int status_parse(char *text, struct target_status *out, bool *kernel_thread)
+{
+	int ret = parse_status(text, out, kernel_thread);
+
+	free(text);
+	if (!ret && out->tracer) {
+		target_proc_read(out->tracer, "comm", &text, NULL);
+		comm_take(text, out->tracer_comm);
+	}
+	return ret;
 }
 
 int status_read(pid_t pid, struct target_status *out, bool *kernel_thread)
@@ -72,13 +119,7 @@ int status_read(pid_t pid, struct target_status *out, bool *kernel_thread)
 	char *text;
 	int ret = target_proc_read(pid, "status", &text, NULL);
 
-	if (ret)
-		return ret;
-	ret = parse_status(text, out, kernel_thread);
-	free(text);
-	if (!ret && out->tracer)
-		read_comm(out->tracer, out->tracer_comm);
-	return ret;
+	return ret ? ret : status_parse(text, out, kernel_thread);
 }
 
 u64 status_field(pid_t pid, const char *label, int base)
@@ -98,8 +139,10 @@ u64 status_field(pid_t pid, const char *label, int base)
 int target_status(struct target *t, struct target_status *out)
 {
 	bool kernel_thread;
+	char *text;
+	int ret = target_file_read(t, "status", &text, NULL);
 
-	return status_read(t->pid, out, &kernel_thread);
+	return ret ? ret : status_parse(text, out, &kernel_thread);
 }
 
 /* Say why the memory of a process cannot be opened. */
@@ -122,46 +165,70 @@ static int refuse_pidfd(struct diag *diag, pid_t pid, const char *comm, int err)
 	return diag_fail(diag, err, "process %d (%s): pidfd_open: %s", pid, comm, strerror(err));
 }
 
+/* May it be looked into at all? */
+static int refuse_kind(const struct target *t, const struct target_status *st, bool kernel_thread,
+		       struct diag *diag)
+{
+	if (st->tgid && st->tgid != t->pid)
+		return diag_fail(diag, ESRCH, "%d is a thread of process %d (%s); give that pid", t->pid, st->tgid,
+				 t->comm);
+	if (st->state == 'Z' || st->state == 'X')
+		return diag_fail(diag, ESRCH,
+				 st->nthreads > 1
+				     ? "process %d (%s) cannot be looked into: its first thread has ended"
+				     : "process %d (%s) is a zombie: it has ended and waits for its parent",
+				 t->pid, t->comm);
+	return kernel_thread ? diag_fail(diag, ENOENT, "process %d (%s) is a kernel thread", t->pid, t->comm) : 0;
+}
+
+/* The pidfd and the memory of the process that t->dir is of. */
+static int handles_open(struct target *t, struct diag *diag)
+{
+	struct target_status st;
+	int ret;
+
+	t->pidfd = (int)syscall(SYS_pidfd_open, t->pid, 0);
+	if (t->pidfd < 0)
+		return refuse_pidfd(diag, t->pid, t->comm, errno);
+	ret = mem_open(t);
+	if (ret < 0)
+		return refuse_mem(diag, t->pid, t->comm, -ret);
+	t->mem = ret;
+	/* It lives, so its number has meant nobody else since the directory was opened, nor when the pidfd was. */
+	return target_status(t, &st) ? refuse_mem(diag, t->pid, t->comm, ESRCH) : 0;
+}
+
+/*
+ * A number may mean another process from one moment to the next, a directory in /proc does not: it is of the process that it was
+ * opened for, and empty when that is gone (fs/proc/base.c, proc_pid_lookup()). So all files are opened from there.
+ */
 int target_open(struct target **out, pid_t pid, struct diag *diag)
 {
 	struct target_status st;
 	struct target *t;
 	bool kernel_thread;
+	char *text;
 	int ret = refuse_proc(diag);
 
 	if (ret)
 		return ret;
-	ret = pid > 0 ? status_read(pid, &st, &kernel_thread) : -ESRCH;
-	if (ret)
-		return refuse_unseen(pid, -ret, diag);
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return diag_fail(diag, ENOMEM, "out of memory");
 	t->pid = pid;
 	t->pidfd = t->mem = -1;
-	read_comm(pid, t->comm);
-	if (st.tgid && st.tgid != pid)
-		ret = diag_fail(diag, ESRCH, "%d is a thread of process %d (%s); give that pid", pid, st.tgid,
-				t->comm);
-	else if (st.state == 'Z' || st.state == 'X')
-		ret = diag_fail(diag, ESRCH,
-				st.nthreads > 1
-				    ? "process %d (%s) cannot be looked into: its first thread has ended"
-				    : "process %d (%s) is a zombie: it has ended and waits for its parent",
-				pid, t->comm);
-	else if (kernel_thread)
-		ret = diag_fail(diag, ENOENT, "process %d (%s) is a kernel thread", pid, t->comm);
-	if (ret)
-		goto out;
-	t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (t->pidfd < 0) {
-		ret = refuse_pidfd(diag, pid, t->comm, errno);
-		goto out;
+	t->dir = pid > 0 ? proc_open(pid, "", O_PATH | O_DIRECTORY) : -ESRCH;
+	ret = t->dir < 0 ? t->dir : target_file_read(t, "status", &text, NULL);
+	if (!ret)
+		ret = status_parse(text, &st, &kernel_thread);
+	if (ret) {
+		target_close(t);
+		return refuse_unseen(pid, -ret, diag);
 	}
-	t->mem = mem_open(pid);
-	if (t->mem < 0)
-		ret = refuse_mem(diag, pid, t->comm, -t->mem);
-out:
+	comm_read(t);
+	ret = refuse_kind(t, &st, kernel_thread, diag);
+	if (!ret)
+		ret = handles_open(t, diag);
 	if (ret)
 		target_close(t);
 	else
@@ -171,13 +238,13 @@ out:
 
 int target_reopen(struct target *t)
 {
-	int fd = mem_open(t->pid);
+	int fd = mem_open(t);
 
 	if (fd < 0)
 		return fd;
 	dup3(fd, t->mem, O_CLOEXEC); /* at once: another thread may be reading */
 	close(fd);
-	read_comm(t->pid, t->comm);
+	comm_read(t);
 	return 0;
 }
 
@@ -185,6 +252,8 @@ void target_close(struct target *t)
 {
 	if (!t)
 		return;
+	if (t->dir >= 0)
+		close(t->dir);
 	if (t->pidfd >= 0)
 		close(t->pidfd);
 	if (t->mem >= 0)
@@ -207,48 +276,6 @@ const char *target_comm(const struct target *t)
 	return t->comm;
 }
 
-int target_maps_read(struct target *t, struct target_maps *out)
-{
-	size_t cap = 0;
-	char *text, *line, *next;
-	int ret = target_proc_read(t->pid, "maps", &text, NULL);
-
-	memset(out, 0, sizeof(*out));
-	for (line = ret ? NULL : text; line && *line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = 0;
-		if (out->n == cap) {
-			size_t want = cap ? cap * 2 : 64;
-			struct target_map *v = reallocarray(out->v, want, sizeof(*v));
-
-			ret = v ? 0 : -ENOMEM;
-			if (ret)
-				break;
-			out->v = v;
-			cap = want;
-		}
-		ret = parse_map_line(line, &out->v[out->n]);
-		if (ret)
-			break;
-		out->n++;
-	}
-	free(text);
-	if (ret)
-		target_maps_free(out);
-	else if (!out->n) /* it has ended: an empty file */
-		ret = -ESRCH;
-	return ret;
-}
-
-void target_maps_free(struct target_maps *m)
-{
-	for (size_t i = 0; i < m->n; i++)
-		free(m->v[i].path);
-	free(m->v);
-	memset(m, 0, sizeof(*m));
-}
-
 const struct target_map *target_map_at(const struct target_maps *maps, u64 addr)
 {
 	for (size_t i = 0; i < maps->n; i++)
@@ -259,18 +286,21 @@ const struct target_map *target_map_at(const struct target_maps *maps, u64 addr)
 
 int target_threads(struct target *t, pid_t **out, size_t *n)
 {
-	char path[64];
 	size_t cap = 0;
 	struct dirent *d;
 	DIR *dir;
-	int ret = 0;
+	int ret = target_proc_open(t, "task", O_RDONLY | O_DIRECTORY);
 
 	*out = NULL;
 	*n = 0;
-	snprintf(path, sizeof(path), "/proc/%d/task", t->pid);
-	dir = opendir(path);
-	if (!dir)
-		return errno == ENOENT ? -ESRCH : -errno;
+	if (ret < 0)
+		return ret;
+	dir = fdopendir(ret);
+	if (!dir) {
+		close(ret);
+		return -ENOMEM;
+	}
+	ret = 0;
 	while ((d = readdir(dir))) {
 		pid_t tid = parse_tid(d->d_name);
 

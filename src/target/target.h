@@ -21,7 +21,11 @@ pid_t target_pid(const struct target *t);
 int target_pidfd(const struct target *t);
 const char *target_comm(const struct target *t);
 
-/* A whole file of /proc/PID with a NUL after it; `size` may be NULL. The caller frees *out; NULL on error. */
+/* Open a file of /proc/PID by its name there ("mem", "fd/3"): a descriptor, -ESRCH when the process has ended, or -errno. */
+int target_proc_open(const struct target *t, const char *name, int flags);
+/* A whole file of it with a NUL after it; `size` may be NULL. The caller frees *out; NULL on error. -EFBIG above 16 MB. */
+int target_file_read(const struct target *t, const char *name, char **out, size_t *size);
+/* The same of a process that is not held, by a number that may mean another one by now. */
 int target_proc_read(pid_t pid, const char *name, char **out, size_t *size);
 
 /* /proc/PID/status, as far as we need it. */
@@ -56,16 +60,33 @@ struct target_map {
 	u64 start, end, off;
 	dev_t dev;
 	ino_t ino;
-	char prot[5]; /* "r-xp" */
-	char *path;   /* as the target sees it; "" for anonymous */
+	char prot[5];     /* "r-xp" */
+	const char *path; /* as the target sees it; "" for anonymous */
 };
 struct target_maps {
 	struct target_map *v;
 	size_t n;
+	struct target_names *names; /* that the paths are in */
 };
-/* /proc/PID/maps as it is now; target_maps_free(). -ESRCH when the process has ended. */
+/*
+ * How much is read of a memory map, which the process may have made as long as it likes: mappings (twice what
+ * vm.max_map_count is by default), text (which only kernels before 6.11 have to make: a tenth of a second), and names that differ.
+ */
+enum { TARGET_MAPS_MAX = 131072, TARGET_MAPS_TEXT = 16 << 20, TARGET_MAPS_NAMES = 8 << 20 };
+/*
+ * /proc/PID/maps as it is now; target_maps_free(). -ESRCH when the process has ended; -E2BIG, -EFBIG, -ENAMETOOLONG: more
+ * mappings, text, or names than that.
+ */
 int target_maps_read(struct target *t, struct target_maps *out);
 void target_maps_free(struct target_maps *m);
+/*
+ * One mapping after the other, nothing of which is kept: the path is valid until fn returns. What fn returns other than 0 ends
+ * it and is returned. Errors as above, but for the names.
+ */
+typedef int target_map_fn(void *arg, const struct target_map *m);
+int target_maps_walk(const struct target *t, target_map_fn *fn, void *arg);
+/* Of a process that is not held. */
+int target_proc_maps_walk(pid_t pid, target_map_fn *fn, void *arg);
 
 /* The mapping that an address is in; NULL: none. */
 const struct target_map *target_map_at(const struct target_maps *maps, u64 addr);
@@ -82,6 +103,13 @@ int target_read_string(struct target *t, u64 addr, char *dst, size_t max);
  * that deleted, stripped or foreign-root files work. `base` is the load bias.
  */
 struct target_elf;
+/*
+ * How many words and tables are read out of all images of a process together, from target_elf_begin() on: a process may map as many
+ * images as it likes, and may have made their tables so that a look-up takes for ever. A big Python needs some thousands.
+ */
+enum { TARGET_ELF_READS = 1 << 20 };
+void target_elf_begin(struct target *t);
+bool target_elf_exhausted(const struct target *t); /* then all that is asked of images fails with -E2BIG */
 /* The image that is mapped from `first_map_start` on. -ENOEXEC: it is no x86-64 ELF; -ENOENT: no dynamic symbols. */
 int target_elf_open(struct target_elf **out, struct target *t, u64 first_map_start);
 int target_elf_symbol(struct target_elf *e, const char *name, u64 *addr); /* run-time address; -ENOENT */

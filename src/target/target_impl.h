@@ -10,7 +10,9 @@
 
 struct target {
 	pid_t pid;
+	int dir; /* /proc/PID, held: never another process that gets the same number later */
 	int pidfd, mem;
+	u32 elf_reads; /* since target_elf_begin() */
 	char comm[16];
 	bool ended; /* and we had to reap it: status */
 	int status;
@@ -18,8 +20,27 @@ struct target {
 
 /* The text of /proc/PID/status. -EINVAL when it has no State line. */
 int parse_status(const char *text, struct target_status *out, bool *kernel_thread);
-/* One line of /proc/PID/maps without its newline; `path` is allocated. -EINVAL, -ENOMEM. */
+/* One line of /proc/PID/maps without its newline; `path` is a part of it. -EINVAL. */
 int parse_map_line(const char *line, struct target_map *out);
+/* From `fd`, which is such a file or looks like one, to fn; target_maps_walk(). Some 70 kB. */
+enum { MAPS_RECENT = 64, MAPS_FILES = 2048 };
+struct maps_reader {
+	target_map_fn *fn;
+	void *arg;
+	u32 maps;
+	int over;  /* what fn returned */
+	bool kept; /* the path that fn gets is one of `names` */
+	struct target_names *names;
+	size_t name_bytes;
+	const char *recent[MAPS_RECENT];
+	struct maps_file {
+		dev_t dev;
+		ino_t ino;
+		const char *name;
+	} files[MAPS_FILES];
+};
+int maps_walk(int fd, struct maps_reader *r, bool text_only);
+void maps_names_free(struct target_names *n);
 /* A file name in /proc/PID/task; 0 when it is no thread id. */
 pid_t parse_tid(const char *name);
 
@@ -116,8 +137,10 @@ struct sock_filter;
 struct seccomp_data;
 int seccomp_run(const struct sock_filter *code, size_t n, const struct seccomp_data *data, u32 *answer);
 
-/* /proc/PID/mem, a descriptor or -errno (memory.c). */
-int mem_open(pid_t pid);
+/* A file of /proc/PID, of any process: a descriptor or -errno; -ESRCH: there is none (proc.c). */
+int proc_open(pid_t pid, const char *name, int flags);
+/* The memory of t, a descriptor or -errno (memory.c). */
+int mem_open(const struct target *t);
 
 /*
  * Bytes of a mapped ELF file: a process's memory, or a buffer in the tests. All n bytes at `addr` or -errno.

@@ -2,11 +2,13 @@
 /* Stop one thread for some microseconds, look, change its registers once, let go. */
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "target/target_impl.h"
 
@@ -21,6 +23,14 @@ static int stop_renamed(struct target *t, u64 deadline)
 	else
 		ptrace(PTRACE_DETACH, t->pid, 0, stop_signal(&s));
 	return -ESRCH;
+}
+
+static bool is_thread_of(const struct target *t, pid_t tid)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "task/%d", tid);
+	return !faccessat(t->dir, name, F_OK, 0);
 }
 
 int target_stop(struct target *t, pid_t tid, u32 timeout_ms, struct target_stop *out)
@@ -51,6 +61,11 @@ int target_stop(struct target *t, pid_t tid, u32 timeout_ms, struct target_stop 
 		return ret;
 	if (s.ended) {
 		stop_reap(t, tid);
+		return -ESRCH;
+	}
+	/* Its number cannot be given to another thread any more; it may have been before it was seized. */
+	if (!is_thread_of(t, tid)) {
+		ptrace(PTRACE_DETACH, tid, 0, 0);
 		return -ESRCH;
 	}
 	if (ptrace(PTRACE_GETREGS, tid, 0, &out->regs) ||
@@ -100,7 +115,7 @@ int target_thread_call(struct target *t, pid_t tid, struct target_call *out)
 	int n, ret;
 
 	snprintf(name, sizeof(name), "task/%d/syscall", tid);
-	ret = target_proc_read(t->pid, name, &text, NULL);
+	ret = target_file_read(t, name, &text, NULL);
 	if (ret)
 		return ret;
 	memset(out, 0, sizeof(*out));

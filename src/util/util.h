@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -108,6 +109,21 @@ int parse_s64(const char *s, s64 *out);
 
 /* The name of a capability: "CAP_SYS_PTRACE", or "number 63" where we know none. Returns out. */
 const char *capability_text(unsigned nr, char *out, size_t size);
+
+/* --- memory that another process can take away ---------------------------------------------------------------- */
+
+/*
+ * A shared mapping of a file which another process may cut short: [start, start + size) of whole pages. From here until
+ * guard_remove() touching it is safe in every thread: what is missing reads as zeros, and what is written there is lost, too.
+ * 0, -ENOMEM, or the -errno of sigaction(SIGBUS). Nobody may touch it any more when it is removed, which comes before munmap().
+ */
+struct guard;
+int guard_add(struct guard **out, void *start, size_t size);
+/* True if some of it was missing when it was touched. NULL is allowed here and in guard_remove(). */
+bool guard_lost(const struct guard *g);
+void guard_remove(struct guard *g);
+/* All signals that a thread may block which touches such memory: a fault whose signal is blocked kills (kernel/signal.c). */
+void guard_fillset(sigset_t *set);
 
 /* --- diagnostics -------------------------------------------------------------------------------- */
 

@@ -119,7 +119,7 @@ def test_filter_kills_for_what_is_needed(start, pydtrace):
 def test_small(start, pydtrace):
     """A script that names its functions needs no more than a megabyte of addresses."""
     target = start(SYSTEM.argv("busy.py"))
-    tracer = pydtrace(*SEEING, target.pid, "target").wait_said("seen\n")
+    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched()
     assert 0 < size_of(m for m in ours(target.pid) if "pydtrace-page" in m[3]) <= 1 << 20
     tracer.stop()
     target.work()
@@ -169,17 +169,14 @@ def without_rights(argv, user=NOBODY):
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *argv]
 
 
+@pytest.mark.parametrize("executor", ["vm"], indirect=True)  # the other has the right
 @pytest.mark.parametrize("kilobytes", [300, 4096], ids=["no room", "room"])
-def test_page_in_a_file(kilobytes, executor, folder):
+def test_page_in_a_file(kilobytes, folder):
     """Where nobody has the right to anything else the page is a file: its room is taken before the target sees it."""
-    if executor == "kernel":
-        pytest.skip("tracing in the kernel needs rights")
-    for name in ("place.py", "harness.py"):
-        shutil.copy(harness.HERE / name, folder)
     for name in ("workloads", "scripts"):
         shutil.copytree(harness.HERE / name, folder / "tests/e2e" / name)
-    shutil.copy(harness.HERE / "place.py", folder / "tests/e2e")
-    shutil.copy(harness.HERE / "harness.py", folder / "tests/e2e")
+    for name in ("place.py", "harness.py"):
+        shutil.copy(harness.HERE / name, folder / "tests/e2e")
     (folder / "examples/ips").mkdir(parents=True)
     shutil.copy(harness.S4PYFUNC, folder / "examples/ips")
     shutil.copy(harness.PYDTRACE, folder / "pydtrace")

@@ -41,7 +41,7 @@ static unsigned reads;
 
 int target_maps_read(struct target *t, struct target_maps *out)
 {
-	*out = (struct target_maps){calloc(NMAPS, sizeof(*out->v)), 0};
+	*out = (struct target_maps){calloc(NMAPS, sizeof(*out->v)), 0, NULL};
 	for (size_t i = 0; i < NMAPS; i++) {
 		struct target_map *m = &out->v[out->n];
 
@@ -61,7 +61,7 @@ int target_maps_read(struct target *t, struct target_maps *out)
 void target_maps_free(struct target_maps *m)
 {
 	for (size_t i = 0; i < m->n; i++)
-		free(m->v[i].path);
+		free((char *)m->v[i].path);
 	free(m->v);
 	*m = (struct target_maps){0};
 }

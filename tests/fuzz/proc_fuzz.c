@@ -55,7 +55,6 @@ static void parse_maps(char *text)
 			continue;
 		if (m.start >= m.end || strlen(m.prot) > 4 || strlen(m.path) > strlen(line))
 			abort();
-		free(m.path);
 	}
 }
 

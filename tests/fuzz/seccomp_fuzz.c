@@ -9,11 +9,26 @@
 const struct fuzz_hints fuzz_hints = {.max = 2048};
 
 static const u16 codes[] = {
-    BPF_LD | BPF_W | BPF_ABS,  BPF_LD | BPF_IMM,	  BPF_LD | BPF_MEM,	     BPF_LDX | BPF_IMM,
-    BPF_LDX | BPF_MEM,	       BPF_ST,			  BPF_STX,		     BPF_ALU | BPF_DIV | BPF_X,
-    BPF_ALU | BPF_LSH | BPF_X, BPF_ALU | BPF_NEG,	  BPF_JMP | BPF_JA,	     BPF_JMP | BPF_JEQ | BPF_K,
-    BPF_JMP | BPF_JGT | BPF_X, BPF_JMP | BPF_JSET | BPF_K, BPF_RET | BPF_A,	     BPF_MISC | BPF_TAX,
-    BPF_MISC | BPF_TXA,	       BPF_LD | BPF_W | BPF_LEN,  BPF_ALU | BPF_ADD | BPF_X, BPF_RET | BPF_K,
+    BPF_LD | BPF_W | BPF_ABS,
+    BPF_LD | BPF_IMM,
+    BPF_LD | BPF_MEM,
+    BPF_LDX | BPF_IMM,
+    BPF_LDX | BPF_MEM,
+    BPF_ST,
+    BPF_STX,
+    BPF_ALU | BPF_DIV | BPF_X,
+    BPF_ALU | BPF_LSH | BPF_X,
+    BPF_ALU | BPF_NEG,
+    BPF_JMP | BPF_JA,
+    BPF_JMP | BPF_JEQ | BPF_K,
+    BPF_JMP | BPF_JGT | BPF_X,
+    BPF_JMP | BPF_JSET | BPF_K,
+    BPF_RET | BPF_A,
+    BPF_MISC | BPF_TAX,
+    BPF_MISC | BPF_TXA,
+    BPF_LD | BPF_W | BPF_LEN,
+    BPF_ALU | BPF_ADD | BPF_X,
+    BPF_RET | BPF_K,
 };
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* On processes of our own: memory, maps, threads, and a stop that leaves no trace. */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -215,12 +217,65 @@ static void reads_without_descriptors(void **state)
 	target_close(t);
 }
 
+/* A child that gets this number, which is free. -1: it cannot be chosen here. */
+static pid_t child_with(pid_t number)
+{
+	struct clone_args args = {.exit_signal = SIGCHLD, .set_tid = (u64)(uintptr_t)&number, .set_tid_size = 1};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (!pid) {
+		alarm(60);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+/* Another process has the number of the one that was opened: it is never meant. */
+static void a_number_that_is_used_again(void **state)
+{
+	struct target_maps maps;
+	struct target_status st;
+	struct target_call call;
+	struct target_stop s;
+	struct target *t, *second;
+	pid_t pid = child_start(), *tids, again;
+	char *text, word_of_it[8];
+	size_t n;
+
+	assert_int_equal(target_open(&t, pid, &diag), 0);
+	child_end(pid);
+	again = child_with(pid);
+	if (again < 0) {
+		target_close(t);
+		skip(); /* not root, or a kernel before 5.5 */
+	}
+	assert_int_equal(again, pid);
+	assert_int_equal(target_open(&second, pid, &diag), 0);
+	assert_int_equal(target_status(t, &st), -ESRCH);
+	assert_int_equal(target_maps_read(t, &maps), -ESRCH);
+	assert_int_equal(target_threads(t, &tids, &n), -ESRCH);
+	assert_int_equal(target_file_read(t, "comm", &text, NULL), -ESRCH);
+	assert_int_equal(target_thread_call(t, pid, &call), -ESRCH);
+	assert_int_equal(target_proc_open(t, "fd", O_RDONLY | O_DIRECTORY), -ESRCH);
+	assert_int_equal(target_read(t, (u64)(uintptr_t)word, word_of_it, 4), -ESRCH);
+	assert_int_equal(target_reopen(t), -ESRCH);
+	assert_int_equal(target_stop(t, pid, 5000, &s), -ESRCH);
+	assert_int_equal(target_status(second, &st), 0);
+	assert_int_equal(st.tracer, 0);
+	assert_int_equal(target_maps_read(second, &maps), 0);
+	target_maps_free(&maps);
+	child_end(pid);
+	target_close(t);
+	target_close(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_and_writes),          cmocka_unit_test(stops_and_lets_go),
 	    cmocka_unit_test(passes_signals_on),         cmocka_unit_test(refuses_with_a_line),
-	    cmocka_unit_test(reads_without_descriptors),
+	    cmocka_unit_test(reads_without_descriptors), cmocka_unit_test(a_number_that_is_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

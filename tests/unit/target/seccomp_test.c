@@ -20,7 +20,7 @@
 
 #include "target/target_impl.h"
 
-#define ARG(n)	     (offsetof(struct seccomp_data, args) + 8 * (n))
+#define ARG(n)            (offsetof(struct seccomp_data, args) + 8 * (n))
 #define RUN(code, d, out) seccomp_run(code, ARRAY_SIZE(code), d, out)
 
 /* Put before a test's instructions: only getppid() is the test's. Behind them: A, cut to seven bits, is the call's error. */
@@ -72,7 +72,8 @@ static int by_kernel(const struct sock_filter *code, size_t n)
 
 static int by_us(const struct sock_filter *code, size_t n)
 {
-	struct seccomp_data d = {.nr = SYS_getppid, .arch = AUDIT_ARCH_X86_64, .args = {0x100000001, 2, 3, 4, 5, 6}};
+	struct seccomp_data d = {
+	    .nr = SYS_getppid, .arch = AUDIT_ARCH_X86_64, .args = {0x100000001, 2, 3, 4, 5, 6}};
 	u32 answer;
 
 	assert_int_equal(seccomp_run(code, n, &d, &answer), 0);
@@ -138,16 +139,14 @@ static void reads_as_the_kernel(void **state)
 	struct sock_filter last[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARG(5))};
 	struct sock_filter length[] = {BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0)};
 	struct sock_filter memory[] = {
-	    BPF_STMT(BPF_LD | BPF_IMM, 41),	  BPF_STMT(BPF_ST, 15),		  BPF_STMT(BPF_LDX | BPF_IMM, 1),
-	    BPF_STMT(BPF_STX, 0),		  BPF_STMT(BPF_LD | BPF_MEM, 0),  BPF_STMT(BPF_LDX | BPF_MEM, 15),
+	    BPF_STMT(BPF_LD | BPF_IMM, 41),         BPF_STMT(BPF_ST, 15),
+	    BPF_STMT(BPF_LDX | BPF_IMM, 1),         BPF_STMT(BPF_STX, 0),
+	    BPF_STMT(BPF_LD | BPF_MEM, 0),          BPF_STMT(BPF_LDX | BPF_MEM, 15),
 	    BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
 	};
 	struct sock_filter moves[] = {
-	    BPF_STMT(BPF_LD | BPF_IMM, 5),
-	    BPF_STMT(BPF_MISC | BPF_TAX, 0),
-	    BPF_STMT(BPF_LD | BPF_IMM, 9),
-	    BPF_STMT(BPF_MISC | BPF_TXA, 0),
-	    BPF_STMT(BPF_ALU | BPF_NEG, 0),
+	    BPF_STMT(BPF_LD | BPF_IMM, 5),   BPF_STMT(BPF_MISC | BPF_TAX, 0), BPF_STMT(BPF_LD | BPF_IMM, 9),
+	    BPF_STMT(BPF_MISC | BPF_TXA, 0), BPF_STMT(BPF_ALU | BPF_NEG, 0),
 	};
 
 	same(arch, ARRAY_SIZE(arch));
@@ -209,7 +208,8 @@ static void asks_all_filters_of_a_thread(void **state)
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (pid == 0) {
-		bool ok = !deny(SYS_memfd_create, SECCOMP_RET_ERRNO | EPERM) && !deny(SYS_memfd_create, SECCOMP_RET_TRAP) &&
+		bool ok = !deny(SYS_memfd_create, SECCOMP_RET_ERRNO | EPERM) &&
+			  !deny(SYS_memfd_create, SECCOMP_RET_TRAP) &&
 			  !deny(SYS_fcntl, SECCOMP_RET_ERRNO | EPERM) && !deny(SYS_fcntl, SECCOMP_RET_LOG) &&
 			  !deny(SYS_getppid, SECCOMP_RET_LOG) && !deny(SYS_madvise, SECCOMP_RET_USER_NOTIF);
 
@@ -254,12 +254,9 @@ static void no_filter_allows_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(computes_as_the_kernel),
-	    cmocka_unit_test(jumps_as_the_kernel),
-	    cmocka_unit_test(reads_as_the_kernel),
-	    cmocka_unit_test(damaged_ones_are_refused),
-	    cmocka_unit_test(asks_all_filters_of_a_thread),
-	    cmocka_unit_test(no_filter_allows_all),
+	    cmocka_unit_test(computes_as_the_kernel),       cmocka_unit_test(jumps_as_the_kernel),
+	    cmocka_unit_test(reads_as_the_kernel),          cmocka_unit_test(damaged_ones_are_refused),
+	    cmocka_unit_test(asks_all_filters_of_a_thread), cmocka_unit_test(no_filter_allows_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
