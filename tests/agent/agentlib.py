@@ -40,8 +40,8 @@ class Page(ctypes.Structure):
                 ("state", ctypes.c_uint32), ("error", ctypes.c_int32),
                 ("message", ctypes.c_char * 256), ("mechanism", ctypes.c_uint32), ("tool_id", ctypes.c_int32),
                 ("nfunctions", ctypes.c_uint32), ("strings_used", ctypes.c_uint32),
-                ("dropped_functions", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
-                ("dl_handle", ctypes.c_uint64)]
+                ("dropped_events", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
+                ("looks", ctypes.c_uint64), ("dl_handle", ctypes.c_uint64)]
 
 
 FUNCTION = struct.Struct("=IIIIiIQQ")
@@ -95,7 +95,7 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
         b = b"".join(what)
         file[at:at + len(b)] = b
     page = Page.from_buffer(file)
-    page.magic, page.version, page.size, page.strsize = MAGIC, 2, size, strsize
+    page.magic, page.version, page.size, page.strsize = MAGIC, 3, size, strsize
     page.nfilters, page.filters = len(filters), at_filters
     page.nranges, page.ranges = nranges, at_ranges
     page.nterms, page.terms = nterms, at_terms
