@@ -3,6 +3,7 @@
 import gc
 import importlib
 import os
+import resource
 import sys
 import tempfile
 import weakref
@@ -32,8 +33,8 @@ def with_constant(f, constant):
     return f
 
 
-def caught_by(f, event):
-    return filter_(events=(event,), any_=[[term(NAME, GLOB, f)]])
+def caught_by(name, events):
+    return filter_(events=events, any_=[[term(NAME, GLOB, name)]])
 
 
 @case
@@ -85,7 +86,7 @@ def exec_loop_of_names():
             f()
     work()
     for events in (ENTRY, RETURN), (ENTRY,), (RETURN,):
-        a = Agent([filter_(events=events, any_=[[term(NAME, GLOB, "f[0-9]*")]])], max_functions=room, size=256 << 10)
+        a = Agent([caught_by("f[0-9]*", events)], max_functions=room, size=256 << 10)
         before = resident()
         with a:
             work()
@@ -125,6 +126,33 @@ def lost_are_counted():
         work(*unseen)
     same(a.total(), (39, 39))
     same(a.page.dropped_events, 78)
+
+
+@case
+def lost_without_memory():
+    """Not even a place to keep a function in is to be had: its events are counted, and it is seen when there is memory."""
+    if not os.path.isdir("/proc/self"):
+        return
+
+    def work():
+        for _ in range(3):
+            for f in made:
+                f()
+    made = [make(f"def f():\n    return {i}\n") for i in range(10)]
+    for events in (ENTRY, RETURN), (ENTRY,), (RETURN,):
+        a = Agent([caught_by("f", events)])
+        limits = resource.getrlimit(resource.RLIMIT_AS)
+        with a:
+            with open("/proc/self/statm") as statm:
+                pages = int(statm.read().split()[0])
+            resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), limits[1]))
+            try:
+                work()
+            finally:
+                resource.setrlimit(resource.RLIMIT_AS, limits)
+            work()
+        same(a.page.dropped_events, 30 * len(events))
+        same(a.total(), tuple(30 if e in events else 0 for e in (ENTRY, RETURN)))
 
 
 @case
