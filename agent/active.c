@@ -5,8 +5,8 @@
  */
 #include "agent_impl.h"
 
-#define NTHREADS 1024
-#define WINDOW   16 /* places where a thread's may be */
+#define NTHREADS 512 /* what is left behind with an agent that must stay is to be small */
+#define WINDOW   16  /* places where a thread's may be */
 
 static struct calls threads[NTHREADS + WINDOW];
 
@@ -14,11 +14,11 @@ static struct calls threads[NTHREADS + WINDOW];
 static struct calls *const rest = &threads[NTHREADS + WINDOW - 1];
 
 /* Its own, or one that counts nothing. */
-struct calls *active_find(const void *thread)
+struct calls *active_find(uint32_t thread)
 {
-	struct calls *c = &threads[((uintptr_t)thread >> 4) * 0x9e3779b97f4a7c15ull >> 54], *unused = NULL;
+	struct calls *c = &threads[thread * 0x9e3779b1u >> 23], *unused = NULL;
 
-	_Static_assert(NTHREADS == 1 << (64 - 54), "the hash is an index");
+	_Static_assert(NTHREADS == 1 << (32 - 23), "the hash is an index");
 	for (int i = 0; i < WINDOW - 1; i++) {
 		if (c[i].n && c[i].thread == thread)
 			return &c[i];
@@ -31,11 +31,11 @@ struct calls *active_find(const void *thread)
 	return unused;
 }
 
-static bool thread_there(const void *thread)
+static bool thread_there(uint32_t thread)
 {
 	void *t = py.PyInterpreterState_ThreadHead(py.PyInterpreterState_Main());
 
-	while (t && t != thread)
+	while (t && active_thread(t) != thread)
 		t = py.PyThreadState_Next(t);
 	return t;
 }

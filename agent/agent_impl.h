@@ -311,10 +311,15 @@ struct pyobj *weak_get(struct pyobj *ref);
 /* --- active.c: calls of ours that are on some stack ------------------------------------------------------ */
 
 struct calls {
-	const void *thread; /* Python's thread state */
+	uint32_t thread; /* Python's thread state, as active_thread() makes a number of it */
 	uint32_t n;
 };
-struct calls *active_find(const void *thread);
+/* Thread states are 16 bytes apart at least; two that are the same here are 64 GB apart. */
+static inline uint32_t active_thread(const void *thread)
+{
+	return (uintptr_t)thread >> 4;
+}
+struct calls *active_find(uint32_t thread);
 /* All of ours; in a forked child those of the threads that it has. */
 bool active_any(void);
 void active_forget(void);
@@ -375,8 +380,8 @@ extern struct agent agent;
 /* To be called before and after a call of ours during which others may run; it returns what the other is called with. */
 static inline struct calls *active_enter(const void *thread)
 {
-	if (unlikely(agent.calls->thread != thread))
-		agent.calls = active_find(thread);
+	if (unlikely(agent.calls->thread != active_thread(thread)))
+		agent.calls = active_find(active_thread(thread));
 	agent.calls->n++;
 	return agent.calls;
 }
