@@ -45,6 +45,7 @@ enum wire_field {
 	WIRE_QUALNAME,
 };
 enum wire_op { WIRE_EQ, WIRE_NE, WIRE_LT, WIRE_LE, WIRE_GT, WIRE_GE, WIRE_GLOB };
+#define WIRE_OR_NEXT 0x100 /* with `op`: this term or the next one must hold */
 
 /* Text is compared as the first strsize - 1 bytes of both sides; only WIRE_GLOB sees whole text. */
 struct wire_term {

@@ -251,6 +251,31 @@ static void test_groups(void **state)
 	free(pg.p);
 }
 
+/* Terms of which one must hold, by every combination of four that hold or not and of how they are joined. */
+static void test_alternatives(void **state)
+{
+	for (unsigned bits = 0; bits < 1 << 7; bits++) {
+		struct page pg = page_new();
+		struct facts f = facts_of("f.py", "get", "pkg", "C.get", 7);
+		bool want = true, group = false;
+
+		for (unsigned i = 0; i < 4; i++) {
+			bool holds = bits >> i & 1, or_next = i < 3 && bits >> (4 + i) & 1;
+
+			add_term(&pg, WIRE_NAME, WIRE_EQ | (or_next ? WIRE_OR_NEXT : 0), holds ? "get" : "set", 0);
+			group |= holds;
+			if (!or_next) {
+				want &= group;
+				group = false;
+			}
+		}
+		add_filter(&pg, (struct wire_filter){.events = 1, .all_first = 0, .nall = 4});
+		assert_true(page_valid(pg.p));
+		assert_int_equal(match_filters(pg.p, &f), want);
+		free(pg.p);
+	}
+}
+
 /* Whatever the page says, what is accepted can be matched with inside of its bounds (under ASan). */
 static void test_pages_damaged(void **state)
 {
@@ -568,6 +593,7 @@ int main(void)
 	    cmocka_unit_test(test_glob_is_utils),
 	    cmocka_unit_test(test_terms),
 	    cmocka_unit_test(test_groups),
+	    cmocka_unit_test(test_alternatives),
 	    cmocka_unit_test(test_pages_damaged),
 	    cmocka_unit_test(test_records),
 	    cmocka_unit_test(test_records_by_content),
