@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A code object is seen for the first time: does it match, and if so, on the page with it. */
-#include "agent_impl.h"
+#include "events_impl.h"
 
 /*
  * To make a weak reference may collect garbage, and that runs anything: the decision is over by then, so that
@@ -9,9 +9,10 @@
 static struct matched *decided_on(struct facts *f, uint64_t filters)
 {
 	struct pyobj *ref = weak_new(f->code);
-	struct matched *m = table_find(&agent.table, f->code)->matched; /* nothing is in the table when inert */
+	bool away = agent_away(); /* then nothing is in the table */
+	struct matched *m = table_find(&agent.table, f->code)->matched;
 
-	if (!m && !agent.inert)
+	if (!m && !away)
 		return record_function(f, filters, ref);
 	py.Py_DecRef(ref);
 	return m;
@@ -40,7 +41,7 @@ struct matched *agent_decide(struct pyobj *code, struct pyobj *globals)
 		if (i != WIRE_LINE)
 			facts_text(&f, i);
 	agent.deciding = outer;
-	if (!agent.inert) {
+	if (!agent_away()) {
 		agent.page->seen++;
 		if (filters)
 			m = decided_on(&f, filters);

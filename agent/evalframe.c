@@ -93,7 +93,8 @@ static void remember_unmatched(struct pyobj *code, struct pyframe *frame)
 		d.globals_tag = field(uint64_t, globals, DICT_TAG);
 	}
 	py_error_restore(&error);
-	table_put(&agent.table, &d); /* no memory: it will be decided on again */
+	if (!agent.inert)                    /* to ask for the module's name may have run anything */
+		table_put(&agent.table, &d); /* no memory: it will be decided on again */
 }
 
 /*

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent in a child that was forked while it was active: no page is there, and it can be taken out all the same."""
+import gc
 import os
 import sys
 import threading
@@ -163,3 +164,40 @@ def forked_memory():
     a.fini()
     same(a.total(), (20000, 20000))
 
+
+
+@case
+def forked_in_a_decision():
+    """To decide may collect garbage, and a finalizer that runs then may fork."""
+    pids = []
+
+    class Cycle:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            pids.append(os.fork())
+
+    def new(i):
+        made = {}
+        exec(f"def f():\n    return {i}\n", made)
+        return made["f"]
+    threshold = gc.get_threshold()
+    with Agent([names("f")]) as a:
+        for i in range(20):
+            gc.disable()
+            gc.collect()
+            Cycle()
+            f = new(i)
+            gc.set_threshold(1)
+            gc.enable()
+            f()
+            gc.disable()
+            gc.set_threshold(*threshold)
+            gc.collect()
+            if 0 in pids:
+                f()
+                new(i)()
+                os._exit(a.fini())
+    same([os.waitpid(pid, 0)[1] for pid in pids], [0] * 20)
+    same(a.total(), (20, 20))
