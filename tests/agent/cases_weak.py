@@ -57,7 +57,7 @@ def exec_loop():
 
     def work():
         for i in range(rounds):
-            f = make(f"def f():\n    return {'x' * 50000 + str(i)!r}\n")
+            f = make(f"def f():\n    return {'x ' * 25000 + str(i)!r}\n")
             f()
             f()
     work()
@@ -81,7 +81,7 @@ def exec_loop_of_names():
 
     def work():
         for i in range(rounds):
-            f = make(f"def f{i}():\n    return {'x' * 20000 + str(i)!r}\n", f"f{i}")
+            f = make(f"def f{i}():\n    return {'x ' * 10000 + str(i)!r}\n", f"f{i}")
             f()
             f()
     work()

@@ -5,7 +5,7 @@ from workload import inside, outside, ready, truth
 
 def made(n):
     names = {"inside": inside}
-    exec("def target():\n    inside()\n    return {!r}\n".format("x" * 40000 + str(n)), names)
+    exec("def target():\n    inside()\n    return {!r}\n".format("x " * 20000 + str(n)), names)
     return names["target"]
 
 
