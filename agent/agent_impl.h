@@ -67,6 +67,7 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyObject_CallMethod, struct pyobj *, (struct pyobj *, const char *, const char *, ...), PY_ANY)          \
 	X(PyObject_Hash, intptr_t, (struct pyobj *), PY_ANY)                                                       \
 	X(PyCFunction_NewEx, struct pyobj *, (void *, struct pyobj *, struct pyobj *), PY_ANY)                     \
+	X(PyWeakref_NewRef, struct pyobj *, (struct pyobj *, struct pyobj *), PY_ANY)                              \
 	X(PySys_GetObject, struct pyobj *, (const char *), PY_ANY)                                                 \
 	X(PyUnicode_AsUTF8AndSize, const char *, (struct pyobj *, intptr_t *), PY_ANY)                             \
 	X(PyUnicode_AsEncodedString, struct pyobj *, (struct pyobj *, const char *, const char *), PY_ANY)         \
@@ -92,6 +93,8 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyThreadState_Get, void *, (void), PY_ANY)                                                               \
 	X(PyInterpreterState_Get, void *, (void), PY_ANY)                                                          \
 	X(PyInterpreterState_Main, void *, (void), PY_ANY)                                                         \
+	X(PyInterpreterState_ThreadHead, void *, (void *), PY_ANY)                                                 \
+	X(PyThreadState_Next, void *, (void *), PY_ANY)                                                            \
 	X(Py_GetRecursionLimit, int, (void), PY_ANY)                                                               \
 	X(PyEval_GetGlobals, struct pyobj *, (void), PY_NEW)                                                       \
 	X(_PyInterpreterState_GetEvalFrameFunc, agent_eval *, (void *), PY_OLD)                                    \
@@ -217,12 +220,18 @@ void subscript_called(struct pyframe *frame, const struct matched *m);
 
 /* --- table.c: from code objects to what was decided ------------------------------------------------- */
 
-/* A matched function. Holds a reference to its code object, so that its address stays its own. */
+/*
+ * A matched code object: what the agent itself keeps of it, as long as it lives (weak.c). Its code object may be looked at
+ * while somebody else keeps that alive: it runs, or it is the argument of a callback.
+ */
 struct matched {
-	struct pyobj *code;
+	struct pyobj *code;          /* borrowed */
+	struct pyobj *ref;           /* weak reference to it; NULL: one of `lost` */
+	struct matched *next, *prev; /* of those in use; free ones have `next` only */
+	struct chunk *chunk;         /* of memory that it is in */
 	uint64_t filters[WIRE_NEVENTS];
-	const char *file, *func; /* in the page */
-	const struct wire_function *function;
+	const char *file, *func;              /* in the page */
+	const struct wire_function *function; /* NULL: there is no room for it: its events are lost, and counted */
 	uint32_t fid;
 	int32_t firstline;
 	int32_t start; /* offset of the instruction that the body starts with; -1: not known */
@@ -232,8 +241,8 @@ struct matched {
 };
 
 /*
- * A code object that was decided on. On 3.9 to 3.11 one that does not match may be freed and its address used again:
- * then the rest, which is compared on each call, tells (evalframe.c).
+ * A code object that was decided on. One that matches leaves the table when it dies. On 3.9 to 3.11 one that does not
+ * may be freed and its address used again: then the rest, which is compared on each call, tells (evalframe.c).
  */
 struct decided {
 	const struct pyobj *code; /* NULL: free */
@@ -249,18 +258,21 @@ _Static_assert(sizeof(struct decided) == 64, "one cache line");
 struct table {
 	struct decided *v;
 	uint32_t mask; /* size - 1 */
-	uint32_t used;
-	bool failed; /* could not grow: what is in it stays, unmatched ones are forgotten */
+	uint32_t used, least;
 };
-/* `size` is a power of two. 0 or -ENOMEM. */
+/* `size` is a power of two; it never has fewer entries. 0 or -ENOMEM. */
 int table_init(struct table *t, uint32_t size);
+/* Nothing is in it any more. It may still be searched, but nothing may be put in. */
 void table_free(struct table *t);
-/* Its entry, or a free one to fill (then table_add()). */
+/* Where its entry would like to be. */
+static inline uint32_t table_place(const struct table *t, const struct pyobj *code)
+{
+	return (uint32_t)(((uintptr_t)code >> 4) * 0x9e3779b97f4a7c15ull >> 32) & t->mask;
+}
+/* Its entry, or the free one that table_put() would use. It stays valid until something is put in or taken out. */
 static inline struct decided *table_find(const struct table *t, const struct pyobj *code)
 {
-	uint32_t i = (uint32_t)(((uintptr_t)code >> 4) * 0x9e3779b97f4a7c15ull >> 32);
-
-	for (;; i++) {
+	for (uint32_t i = table_place(t, code);; i++) {
 		struct decided *d = &t->v[i & t->mask];
 
 		if (d->code == code || !d->code)
@@ -269,14 +281,63 @@ static inline struct decided *table_find(const struct table *t, const struct pyo
 }
 /* Put `d` in, replacing what has the same code; grows, or forgets unmatched ones, when it is full. 0 or -ENOMEM. */
 int table_put(struct table *t, const struct decided *d);
+/* Take the entry of `code` out, if there is one. */
+void table_delete(struct table *t, const struct pyobj *code);
+
+/* --- slot.c: memory for matched functions, as much as there are -------------------------------------------- */
+
+/* A new one, in the list agent.matched; NULL: no memory. */
+struct matched *slot_new(void);
+void slot_free(struct matched *m);
+void slot_trim(void); /* after all have been freed: the memory that is kept for the next one */
+
+/* --- weak.c: code objects are not kept alive -------------------------------------------------------------- */
+
+#define METH_FASTCALL 0x80
+#define METH_O        0x08
+struct method_def { /* PyMethodDef */
+	const char *name;
+	void *function;
+	int flags;
+	const char *doc;
+};
+/* Give up a function object of ours. False: somebody else has got hold of it and may call it for ever. */
+bool callback_drop(struct pyobj **function);
+
+int weak_init(void); /* 0 or -ENOMEM */
+/* When there are no weak references of ours any more. False: code of ours may still be called. */
+bool weak_leave(void);
+/* A weak reference to `code`, to be entered in agent.refs; NULL: no memory. May collect garbage, so run anything. */
+struct pyobj *weak_new(struct pyobj *code);
+/* The object behind a weak reference, a new reference; NULL: it is dead. */
+struct pyobj *weak_get(struct pyobj *ref);
+
+/* --- active.c: calls of ours that are on some stack ------------------------------------------------------ */
+
+struct calls {
+	uint32_t thread; /* Python's thread state, as active_thread() makes a number of it */
+	uint32_t n;
+};
+/* Thread states are 16 bytes apart at least; two that are the same here are 64 GB apart. */
+static inline uint32_t active_thread(const void *thread)
+{
+	return (uintptr_t)thread >> 4;
+}
+struct calls *active_find(uint32_t thread);
+/* All of ours; in a forked child those of the threads that it has. */
+bool active_any(void);
+void active_forget(void);
 
 /* --- record.c: matched functions on the page ----------------------------------------------------------- */
 
-/* Enter a matched function on the page. NULL: no room (counted). Takes a reference to the code. */
-struct matched *record_function(struct facts *f, uint64_t filters);
-/* Room for as many as the page holds. 0 or -ENOMEM. */
-int record_init(void);
-void record_free(void); /* drops the references */
+/*
+ * Enter a matched code object, with a weak reference to it that is taken over. Never NULL: one of which nothing can be
+ * kept for want of memory is one of `lost`, which are all the same.
+ */
+struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref);
+void record_forget(struct matched *m);
+void record_init(void);
+void record_free(void); /* forgets all; gives the memory back */
 /* The line that `m` is left from by the instruction at `offset` bytes. */
 int record_line(struct matched *m, int offset);
 
@@ -302,13 +363,13 @@ struct agent {
 	uint32_t version;       /* major << 8 | minor */
 	uint32_t version_hex;
 	const struct mechanism *mechanism;
-	uint64_t at[WIRE_NEVENTS]; /* filters that are at an event */
-	bool field_used[NFIELDS];  /* some term looks at it */
-	struct table table;
-	struct matched *matched;
-	uint32_t nmatched, max_matched; /* max_matched: as the page said */
+	uint64_t at[WIRE_NEVENTS];      /* filters that are at an event */
+	bool field_used[NFIELDS];       /* some term looks at it */
+	struct table table;             /* code objects */
+	struct table refs;              /* weak references to those that match */
+	struct matched *matched;        /* the first of those in use */
 	struct pyobj *dunder_name;      /* "__name__" */
-	uint32_t active;                /* calls of ours that are on some stack */
+	struct calls *calls;            /* of the thread that had some last */
 	struct pyframe *deciding_frame; /* 3.9, 3.10: the frame that is about to run the code object; else NULL */
 	uint16_t frame_locals;          /* and the offset of its first local variable */
 	void *deciding;                 /* thread state that is inside a decision */
@@ -320,6 +381,19 @@ struct agent {
 };
 extern struct agent agent;
 
+/* To be called before and after a call of ours during which others may run; it returns what the other is called with. */
+static inline struct calls *active_enter(const void *thread)
+{
+	if (unlikely(agent.calls->thread != active_thread(thread)))
+		agent.calls = active_find(active_thread(thread));
+	agent.calls->n++;
+	return agent.calls;
+}
+static inline void active_leave(struct calls *calls)
+{
+	calls->n--;
+}
+
 /* --- mail.c ------------------------------------------------------------------------------------------------ */
 
 void agent_mail_init(bool glibc); /* is that the C library of the process? */
@@ -328,7 +402,10 @@ void agent_mail(const struct matched *m, enum wire_event event, int64_t line);
 
 /* --- decide.c ---------------------------------------------------------------------------------------------- */
 
-/* Decide on a code object: what it matched, or NULL. Leaves no exception and disturbs none. */
+/*
+ * Decide on a code object: NULL if it does not match. Leaves no exception and disturbs none. May run anything, so look
+ * whether the agent is inert after it: then the answer is NULL.
+ */
 struct matched *agent_decide(struct pyobj *code, struct pyobj *globals);
 
 /* --- bury.c ------------------------------------------------------------------------------------------------- */
@@ -338,6 +415,8 @@ void agents_bury(void *(*dlsym)(void *, const char *));
 
 /* --- gone.c ------------------------------------------------------------------------------------------------- */
 
+/* All the memory that grows: what matched and what was decided. Only when inert. */
+void agent_forget(void);
 /* The tracer has died: take the events off, and say so on the page; true. */
 bool agent_abandoned(void);
 /* Go inert from inside an event, and say so on the page with an errno (the message is there already). */

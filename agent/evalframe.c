@@ -4,7 +4,7 @@
  * table; what does is called, so that its end is seen.
  *
  * An unmatched code object may be freed, and another be made at its address, at any time: so its entry also says what
- * it was like, and that is compared on each call. A matched one is kept alive and needs no comparing.
+ * it was like, and that is compared on each call. A matched one has left the table by then (weak.c) and needs no comparing.
  */
 #include "events_impl.h"
 #include "layout_impl.h"
@@ -57,16 +57,18 @@ static int64_t module_hash(struct pyobj *globals)
 	return name && type_of(name) == py.PyUnicode_Type ? text_hash_make(name) : 0;
 }
 
-/* Another dictionary, or a changed one: it is the same module when the name is. */
-static bool same_module(struct decided *d, struct pyobj *globals)
+/* Another dictionary, or a changed one: it is the same module when the name is. To ask for it may run anything. */
+static bool same_module(const struct pyobj *code, struct pyobj *globals)
 {
 	struct py_error error;
+	struct decided *d;
 	int64_t hash;
 
 	py_error_save(&error);
 	hash = module_hash(globals);
 	py_error_restore(&error);
-	if (hash != d->module)
+	d = table_find(&agent.table, code);
+	if (!d->code || d->matched || hash != d->module)
 		return false;
 	d->globals = globals;
 	d->globals_tag = field(uint64_t, globals, DICT_TAG);
@@ -91,13 +93,21 @@ static void remember_unmatched(struct pyobj *code, struct pyframe *frame)
 		d.globals_tag = field(uint64_t, globals, DICT_TAG);
 	}
 	py_error_restore(&error);
-	table_put(&agent.table, &d); /* no memory: it will be decided on again */
+	if (!agent.inert)                    /* to ask for the module's name may have run anything */
+		table_put(&agent.table, &d); /* no memory: it will be decided on again */
 }
 
+/*
+ * The code object is kept alive while its body runs, so that `m` is still there when that is over, unless the agent has gone
+ * inert. The frame keeps it alive too, but need not do so after the evaluator has returned.
+ */
 static SLOW struct pyobj *traced(struct matched *m, void *tstate, struct pyframe *frame, int throwing)
 {
-	bool generator = field(int, m->code, layout.code_flags) & CO_GENERATORS;
+	struct pyobj *code = field(struct pyobj *, frame, layout.frame_code);
+	bool generator = field(int, code, layout.code_flags) & CO_GENERATORS;
+	bool returns = m->filters[WIRE_RETURN];
 	struct pyobj *result;
+	struct calls *calls;
 
 	if (generator) {
 		/* 3.11: the call that only makes the generator, on a frame of the thread's. */
@@ -111,25 +121,26 @@ static SLOW struct pyobj *traced(struct matched *m, void *tstate, struct pyframe
 	}
 	agent_entry(m);
 run:
-	if (!m->filters[WIRE_RETURN])
+	if (!returns || agent.inert)
 		return saved(tstate, frame, throwing);
-	agent.active++;
+	py.Py_IncRef(code);
+	calls = active_enter(tstate);
 	result = saved(tstate, frame, throwing);
-	agent.active--;
-	if (agent_away() || (generator && result && layout.yielded(frame)))
-		return result;
-	agent_return(m, layout.offset(frame));
+	active_leave(calls);
+	if (!agent_away() && !(generator && result && layout.yielded(frame)))
+		agent_return(m, layout.offset(frame));
+	py.Py_DecRef(code);
 	return result;
 }
 
 /* Run the body of a class, whether it matches or not, and look at what it has made. */
 static struct pyobj *class_body(struct matched *m, void *tstate, struct pyframe *frame, int throwing)
 {
+	struct calls *calls = active_enter(tstate);
 	struct pyobj *result;
 
-	agent.active++;
 	result = m ? traced(m, tstate, frame, throwing) : saved(tstate, frame, throwing);
-	agent.active--;
+	active_leave(calls);
 	if (result && !agent_away())
 		subscript_body_ran(frame);
 	return result;
@@ -162,15 +173,14 @@ static SLOW struct pyobj *not_known(void *tstate, struct pyframe *frame, int thr
 		return class_body(m, tstate, frame, throwing);
 	if (m && hides_subscript)
 		subscript_called(frame, m);
-	return m ? traced(m, tstate, frame, throwing) : saved(tstate, frame, throwing);
+	return m && !agent.inert ? traced(m, tstate, frame, throwing) : saved(tstate, frame, throwing);
 }
 
 /* An unmatched code object runs with other globals than at the last time, or these have changed. */
 static SLOW struct pyobj *other_globals(void *tstate, struct pyframe *frame, int throwing)
 {
-	struct decided *d = table_find(&agent.table, field(struct pyobj *, frame, layout.frame_code));
-
-	if (same_module(d, field(struct pyobj *, frame, layout.frame_globals)))
+	if (same_module(field(struct pyobj *, frame, layout.frame_code),
+			field(struct pyobj *, frame, layout.frame_globals)))
 		return saved(tstate, frame, throwing);
 	return not_known(tstate, frame, throwing);
 }

@@ -26,6 +26,7 @@ bool agent_poke(void);
 /* sites.S */
 extern wire_site pydtrace_site_entry, pydtrace_site_return;
 
+/* By mail this may end in going inert: then `m` is gone. */
 static inline void agent_pass(struct matched *m, enum wire_event event, wire_site *site, int64_t line)
 {
 	agent.page->events[event]++;
@@ -37,14 +38,22 @@ static inline void agent_pass(struct matched *m, enum wire_event event, wire_sit
 
 static inline void agent_entry(struct matched *m)
 {
-	if (m->filters[WIRE_ENTRY])
+	if (!m->filters[WIRE_ENTRY])
+		return;
+	if (likely(m->function))
 		agent_pass(m, WIRE_ENTRY, pydtrace_site_entry, m->firstline);
+	else
+		agent.page->dropped_events++;
 }
 
 static inline void agent_return(struct matched *m, int offset)
 {
-	if (m->filters[WIRE_RETURN])
+	if (!m->filters[WIRE_RETURN])
+		return;
+	if (likely(m->function))
 		agent_pass(m, WIRE_RETURN, pydtrace_site_return, record_line(m, offset));
+	else
+		agent.page->dropped_events++;
 }
 
 #endif

@@ -2,7 +2,17 @@
 /* What happens when the tracer, or the process that it traced, goes away under us: inert, from inside an event. */
 #include "agent_impl.h"
 
-/* Events off from inside an event. The page is not touched: there may be none any more. */
+void agent_forget(void)
+{
+	record_free();
+	table_free(&agent.table);
+	table_free(&agent.refs);
+}
+
+/*
+ * Events off from inside an event. The page is not touched: there may be none any more. Who calls this, however far up
+ * the stack, has no struct matched any more, and finds nothing in the tables.
+ */
 static void agent_go_inert(void)
 {
 	struct py_error error;
@@ -10,7 +20,7 @@ static void agent_go_inert(void)
 	agent.inert = true;
 	py_error_save(&error);
 	agent.mechanism->leave(true);
-	record_free();
+	agent_forget();
 	py_error_restore(&error);
 }
 

@@ -62,6 +62,7 @@ static const struct layout layouts[] = {
 	.frame_state = 72,
 	.code_flags = 36,
 	.code_firstline = 40,
+	.code_consts = 56,
 	.code_file = 104,
 	.code_name = 112,
 	.began = began_lasti,
@@ -76,6 +77,7 @@ static const struct layout layouts[] = {
 	.frame_state = 108,
 	.code_flags = 36,
 	.code_firstline = 40,
+	.code_consts = 56,
 	.code_file = 104,
 	.code_name = 112,
 	.began = began_lasti,
@@ -106,7 +108,7 @@ static const struct layout layouts[] = {
 static bool code_layout_right(void)
 {
 	struct pyobj *modules = py.PySys_GetObject("modules"), *o = NULL, *code = NULL;
-	struct pyobj *name = NULL, *file = NULL, *line = NULL;
+	struct pyobj *name = NULL, *file = NULL, *line = NULL, *consts = NULL;
 	bool right = false;
 
 	if (modules)
@@ -123,11 +125,13 @@ static bool code_layout_right(void)
 		name = py.PyObject_GetAttrString(code, "co_name");
 		file = py.PyObject_GetAttrString(code, "co_filename");
 		line = py.PyObject_GetAttrString(code, "co_firstlineno");
+		consts = py.PyObject_GetAttrString(code, "co_consts");
 		right = name && file && line && field(struct pyobj *, code, layout.code_name) == name &&
 			field(struct pyobj *, code, layout.code_file) == file &&
-			field(int, code, layout.code_firstline) == py.PyLong_AsLong(line);
+			field(int, code, layout.code_firstline) == py.PyLong_AsLong(line) &&
+			(!layout.code_consts || field(struct pyobj *, code, layout.code_consts) == consts);
 	}
-	struct pyobj *drop[] = {o, code, name, file, line};
+	struct pyobj *drop[] = {o, code, name, file, line, consts};
 
 	for (size_t i = 0; i < ARRAY_SIZE(drop); i++)
 		py.Py_DecRef(drop[i]);

@@ -20,6 +20,7 @@ struct layout {
 	uint16_t frame_state;                    /* 3.9: f_stacktop; 3.10: f_state; 3.11: owner */
 	uint16_t tstate_limit, tstate_remaining; /* 3.11: of recursion; else both 0, so no difference */
 	uint16_t code_flags, code_firstline, code_file, code_name;
+	uint16_t code_consts;   /* 3.9, 3.10 */
 	uint16_t code_qualname; /* 3.11 */
 	uint16_t code_bytes;    /* 3.11: co_code_adaptive */
 	bool (*began)(const struct pyframe *f);

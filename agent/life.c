@@ -53,18 +53,21 @@ static int memory_take(void)
 		agent_message("the kernel cannot keep the agent out of child processes", NULL);
 		return err;
 	}
+	record_init();
+	active_forget();
 	err = table_init(&agent.table, 4096);
-	return err ? err : record_init();
+	return err ? err : table_init(&agent.refs, 256);
 }
 
+/* Does not touch the page: in a forked child there is none. */
 static void memory_free(void)
 {
+	agent_forget();
 	agent_unmap((void *)agent.mine, 4096);
-	table_free(&agent.table);
-	agent_unmap(agent.matched, sizeof(*agent.matched) * (agent.max_matched + (size_t)1));
 	if (agent.dunder_name) /* else it may be that there is no Py_DecRef() either */
 		py.Py_DecRef(agent.dunder_name);
 	agent = (struct agent){0};
+	active_forget();
 }
 
 static int version_take(uint32_t hex)
@@ -94,8 +97,16 @@ static int agent_start(void *(*dlsym)(void *, const char *))
 	agent.dunder_name = py.PyUnicode_InternFromString("__name__");
 	if (!agent.dunder_name)
 		return -ENOMEM;
+	err = weak_init();
+	if (err)
+		return err;
 	agent.page->mechanism = agent.mechanism->number;
-	return agent.mechanism->init();
+	err = agent.mechanism->init();
+	if (err) {
+		agent_forget();
+		weak_leave();
+	}
+	return err;
 }
 
 EXPORT wire_init pydtrace_agent_init;
@@ -137,26 +148,36 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 	return err;
 }
 
-int pydtrace_agent_fini(void)
+/* Events off, objects and memory given back. True: nothing of ours can run any more. */
+static bool agent_leave(void)
 {
-	bool child = agent.mine && !*agent.mine; /* it has inherited us, without the page */
-	struct wire_page *page = child ? NULL : agent.page;
 	struct py_error error;
 	bool clean;
 
-	if (!agent.page)
-		return -ESRCH;
-	if (page)
-		page->state = WIRE_LEAVING;
 	agent.inert = true;
 	py_error_save(&error);
 	clean = agent.mechanism->leave(false);
-	record_free();
+	agent_forget();
+	clean &= weak_leave();
 	py_error_restore(&error);
-	clean &= !agent.active;
+	clean &= !active_any();
 	if (clean)
 		memory_free();
-	if (page)
+	return clean;
+}
+
+int pydtrace_agent_fini(void)
+{
+	struct wire_page *page = agent.page;
+	bool forked, clean;
+
+	if (!page)
+		return -ESRCH;
+	forked = !*agent.mine; /* then there is no page */
+	if (!forked)
+		page->state = WIRE_LEAVING;
+	clean = agent_leave();
+	if (!forked)
 		__atomic_store_n(&page->state, clean ? WIRE_GONE : WIRE_INERT, __ATOMIC_RELEASE);
 	return clean ? 0 : -EBUSY;
 }

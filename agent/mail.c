@@ -139,6 +139,7 @@ void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
 	struct wire_mail *mail = agent.mail;
 	uint32_t asked = mail->asked + 1;
 	enum outcome outcome = GOES_ON;
+	struct calls *calls;
 
 	if (!LOOK(mail->open))
 		return;
@@ -151,7 +152,7 @@ void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
 	mail->func = (uintptr_t)m->func;
 	mail->line = line;
 	mail->function = (uintptr_t)m->function;
-	agent.active++; /* whoever may come by meanwhile must not unload us */
+	calls = active_enter(py.PyThreadState_Get()); /* whoever may come by meanwhile must not unload us */
 	TELL(mail->asked, asked);
 	if (LOOK(mail->asleep))
 		wake(&mail->asked);
@@ -160,7 +161,7 @@ void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
 		outcome = answer_await(mail, asked);
 		TELL(mail->waits, 0);
 	}
-	agent.active--;
+	active_leave(calls);
 	if (likely(outcome == GOES_ON) || agent.inert)
 		return;
 	if (outcome == TRACER_DEAD) {

@@ -87,11 +87,12 @@ static bool qualname_possible(const char *pat, struct facts *f)
 static bool term_holds(const struct wire_page *page, const struct wire_term *t, struct facts *f)
 {
 	const char *str = (const char *)page + t->str;
+	uint32_t op = t->op & ~WIRE_OR_NEXT;
 	int c;
 
-	if (t->field == WIRE_QUALNAME && agent.version < 0x030b && t->op == WIRE_GLOB && !qualname_possible(str, f))
+	if (t->field == WIRE_QUALNAME && agent.version < 0x030b && op == WIRE_GLOB && !qualname_possible(str, f))
 		return false;
-	if (t->op == WIRE_GLOB)
+	if (op == WIRE_GLOB)
 		return match_glob(str, facts_text(f, t->field)->s);
 	if (t->field == WIRE_LINE)
 		c = (f->firstline > t->number) - (f->firstline < t->number);
@@ -103,17 +104,23 @@ static bool term_holds(const struct wire_page *page, const struct wire_term *t, 
 	    [WIRE_EQ] = {false, true, false}, [WIRE_NE] = {true, false, true},  [WIRE_LT] = {true, false, false},
 	    [WIRE_LE] = {true, true, false},  [WIRE_GT] = {false, false, true}, [WIRE_GE] = {false, true, true},
 	};
-	return holds[t->op][(c > 0) - (c < 0) + 1];
+	return holds[op][(c > 0) - (c < 0) + 1];
 }
 
 static bool all_hold(const struct wire_page *page, uint32_t first, uint32_t n, struct facts *f)
 {
 	const struct wire_term *t = page_terms(page);
+	bool hold = true;
 
-	for (uint32_t i = first; i < first + n; i++)
-		if (!term_holds(page, &t[i], f))
+	for (uint32_t i = first; i < first + n; i++) {
+		bool alternative = i > first && t[i - 1].op & WIRE_OR_NEXT;
+
+		if (!alternative && !hold)
 			return false;
-	return true;
+		if (!alternative || !hold)
+			hold = term_holds(page, &t[i], f);
+	}
+	return hold;
 }
 
 static bool filter_matches(const struct wire_page *page, const struct wire_filter *w, struct facts *f)

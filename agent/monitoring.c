@@ -8,14 +8,6 @@
 
 enum { START, RETURN, UNWIND, NCALLBACKS };
 
-#define METH_FASTCALL 0x80
-struct method_def { /* PyMethodDef */
-	const char *name;
-	void *function;
-	int flags;
-	const char *doc;
-};
-
 static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, intptr_t n);
 static struct pyobj *on_return(struct pyobj *self, struct pyobj *const *args, intptr_t n);
 static struct pyobj *on_unwind(struct pyobj *self, struct pyobj *const *args, intptr_t n);
@@ -60,9 +52,23 @@ static int done(struct pyobj *result)
 	return 0;
 }
 
+/* A code object is seen for the first time. NULL: it does not match. */
+static struct matched *started(struct pyobj *const *args)
+{
+	struct matched *m = agent_decide(args[0], py.PyEval_GetGlobals());
+
+	if (!m || !m->ref)
+		return m;
+	m->start = py.PyLong_AsLong(args[1]);
+	if (m->filters[WIRE_RETURN])
+		done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, args[0], local_events));
+	return m;
+}
+
 static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, intptr_t n)
 {
 	struct matched *m;
+	bool again;
 
 	if (unlikely(!n)) {
 		agent_poke();
@@ -74,16 +80,18 @@ static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, int
 	if (unlikely(!m)) {
 		if (agent.deciding && agent.deciding == py.PyThreadState_Get())
 			return none(); /* a function that is run by a decision, which see */
-		m = agent_decide(args[0], py.PyEval_GetGlobals());
+		m = started(args);
+		if (agent.inert)
+			return none();
 		if (!m)
 			return disable;
-		m->start = py.PyLong_AsLong(args[1]);
-		if (m->filters[WIRE_RETURN])
-			done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, m->code,
-						    local_events));
 	}
+	/* Where nothing can be kept of it there is no event for its return, either: both are lost here, each time. */
+	again = m->filters[WIRE_ENTRY] || !m->ref;
+	if (unlikely(!m->ref))
+		agent_return(m, 0);
 	agent_entry(m);
-	return m->filters[WIRE_ENTRY] ? none() : disable;
+	return again ? none() : disable;
 }
 
 static struct pyobj *on_return(struct pyobj *self, struct pyobj *const *args, intptr_t n)
@@ -252,31 +260,29 @@ out:
 	return err;
 }
 
+/* No local events any more. What is called here may run anything, and code objects may die of it. */
+static void local_events_off(void)
+{
+	while (agent.matched) {
+		struct matched *m = agent.matched;
+		struct pyobj *code = m->filters[WIRE_RETURN] ? weak_get(m->ref) : NULL;
+
+		if (m == agent.matched)
+			record_forget(m);
+		if (code)
+			done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, code, 0));
+		py.Py_DecRef(code);
+	}
+}
+
 static void events_off(void)
 {
 	done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, 0));
-	for (uint32_t i = 0; i < agent.nmatched; i++)
-		if (agent.matched[i].filters[WIRE_RETURN])
-			done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool,
-						    agent.matched[i].code, 0));
+	local_events_off();
 	for (int i = 0; i < NCALLBACKS; i++)
 		done(py.PyObject_CallMethod(monitoring, "register_callback", "iiO", tool, (int)callback[i].bit,
 					    py._Py_NoneStruct));
 	done(py.PyObject_CallMethod(monitoring, "free_tool_id", "i", tool));
-}
-
-/* Give a callback up. False: somebody else has got hold of it and may call it for ever. */
-static bool callback_drop(struct pyobj **function)
-{
-	struct pyobj *f = *function;
-
-	if (!f)
-		return true;
-	if (*(intptr_t *)f != 1) /* ob_refcnt; builds without the GIL are refused */
-		return false;
-	*function = NULL;
-	py.Py_DecRef(f);
-	return true;
 }
 
 static bool monitoring_leave(bool inside)

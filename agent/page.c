@@ -34,7 +34,9 @@ static bool piece_given(const struct wire_page *page, struct piece p, uint64_t a
 
 static bool term_valid(const struct wire_page *page, const struct wire_term *t)
 {
-	if (t->field >= NFIELDS || t->op > WIRE_GLOB || (t->field == WIRE_LINE && t->op == WIRE_GLOB))
+	uint32_t op = t->op & ~WIRE_OR_NEXT;
+
+	if (t->field >= NFIELDS || op > WIRE_GLOB || (t->field == WIRE_LINE && op == WIRE_GLOB))
 		return false;
 	return t->field == WIRE_LINE || (piece_given(page, PIECE(t->str, (uint64_t)t->len + 1, char), 1) &&
 					 !((const char *)page)[t->str + t->len]);

@@ -23,19 +23,47 @@
 #define CLASSES_MAX 200000
 #define DEPTH_MAX   64
 
-static struct pyobj **pinned; /* with a reference each */
+static struct pyobj **pinned; /* weak references to functions */
 static uint32_t npinned, next_version, classes_left;
 static struct pyobj *dunder;
 
+/* The dead ones make room. */
+static void pinned_tidy(void)
+{
+	uint32_t n = npinned;
+
+	npinned = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		struct pyobj *ref = pinned[i], *f = weak_get(ref);
+
+		if (f)
+			pinned[npinned++] = ref;
+		else
+			py.Py_DecRef(ref);
+		py.Py_DecRef(f);
+	}
+}
+
+/* Whoever calls this keeps the function alive. To make a weak reference may run anything, our leaving included. */
 static void pin(struct pyobj *function)
 {
-	uint32_t *version = &field(uint32_t, function, FUNC_VERSION);
+	struct pyobj *ref;
 
-	if (*version >= FIRST || npinned == NPINNED)
+	if (field(uint32_t, function, FUNC_VERSION) >= FIRST)
 		return;
-	py.Py_IncRef(function);
-	pinned[npinned++] = function;
-	*version = next_version++;
+	if (npinned == NPINNED)
+		pinned_tidy();
+	if (npinned == NPINNED)
+		return;
+	ref = py.PyWeakref_NewRef(function, NULL);
+	if (!ref)
+		py.PyErr_Clear();
+	if (!ref || !pinned || npinned == NPINNED) {
+		py.Py_DecRef(ref);
+		return;
+	}
+	pinned[npinned++] = ref;
+	field(uint32_t, function, FUNC_VERSION) = next_version++;
 }
 
 /* Pin the __getitem__ of a namespace when it is one that could be specialised for and some filter matches it. */
@@ -46,10 +74,12 @@ static void pin_member(struct pyobj *names)
 
 	if (!f || type_of(f) != py.PyFunction_Type || field(int, py.PyFunction_GetCode(f), CODE_ARGCOUNT) != 2)
 		return;
+	py.Py_IncRef(f);
 	facts_init(&facts, py.PyFunction_GetCode(f), py.PyFunction_GetGlobals(f));
 	if (match_filters(agent.page, &facts))
 		pin(f);
 	facts_done(&facts);
+	py.Py_DecRef(f);
 }
 
 static void pin_classes(struct pyobj *class, int depth)
@@ -88,11 +118,12 @@ bool subscript_init(void)
 void subscript_leave(void)
 {
 	while (npinned) {
-		struct pyobj *f = pinned[--npinned];
+		struct pyobj *ref = pinned[--npinned], *f = weak_get(ref);
 
-		if (field(uint32_t, f, FUNC_VERSION) >= FIRST)
+		if (f && field(uint32_t, f, FUNC_VERSION) >= FIRST)
 			field(uint32_t, f, FUNC_VERSION) = 0;
 		py.Py_DecRef(f);
+		py.Py_DecRef(ref);
 	}
 	agent_unmap(pinned, NPINNED * sizeof(*pinned));
 	pinned = NULL;

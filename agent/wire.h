@@ -45,6 +45,7 @@ enum wire_field {
 	WIRE_QUALNAME,
 };
 enum wire_op { WIRE_EQ, WIRE_NE, WIRE_LT, WIRE_LE, WIRE_GT, WIRE_GE, WIRE_GLOB };
+#define WIRE_OR_NEXT 0x100 /* with `op`: this term or the next one must hold */
 
 /* Text is compared as the first strsize - 1 bytes of both sides; only WIRE_GLOB sees whole text. */
 struct wire_term {
@@ -65,7 +66,10 @@ struct wire_range {
 	uint32_t first, n; /* terms; n == 0 matches everything */
 };
 
-/* A matched function (code object). Its number is its index + 1. Written once, before the first event with it. */
+/*
+ * A matched function. Its number is its index + 1. Written once, before the first event with it. Code objects of which all
+ * this is the same share one: a program may make the same function again and again.
+ */
 struct wire_function {
 	uint32_t file, name, module, qualname; /* offsets of NUL-terminated UTF-8 */
 	int32_t firstline;
@@ -151,9 +155,10 @@ struct wire_page {
 	int32_t tool_id;    /* sys.monitoring's; -1 */
 	uint32_t nfunctions;
 	uint32_t strings_used;
-	uint64_t dropped_functions;    /* not traced for want of room in the page */
+	uint64_t dropped_events;       /* of functions that there was no room for in the page, or no memory */
 	uint64_t events[WIRE_NEVENTS]; /* passed to a site (for tests and benches; not used in production counts) */
 	uint64_t seen;                 /* code objects decided on */
+	uint64_t looks;                /* objects looked at for qualified names (3.9, 3.10) */
 
 	/* written by the tracer: what dlsym() is to be asked with; 0: the default scope (the interpreter is global) */
 	uint64_t dl_handle;
@@ -179,9 +184,14 @@ typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const c
 
 /*
  * What the stub calls, by dlsym, with the GIL held (from a pending call or after PyGILState_Ensure); they never
- * raise, never block, and return 0 or -errno as in wire_page.error. `page` is the address of the mapped file;
- * `api` resolves a name in the interpreter (dlsym on its handle). WIRE_FINI returns -EBUSY as long as code of the agent is on a
- * stack, and -ESRCH when there is nothing to end. WIRE_BURY, which a newer agent calls, does the same if nobody holds the agent.
+ * raise and never block. `page` is the address of the mapped file; `dlsym` resolves a name in the interpreter.
+ *
+ * init: 0 or -errno, as in wire_page.error.
+ * fini: 0: gone (WIRE_GONE), the agent may be unloaded; -EBUSY: events are off, but it must stay mapped (WIRE_INERT), ask
+ * again later; -ESRCH: it was not active. In a child that was forked while it was active too, where there is no page to say
+ * so: only the result tells.
+ * bury, which a newer agent calls: the same as fini if nobody holds the agent, else -EEXIST.
+ * close: unloads what the tracer has marked in wire_page.dead.
  */
 #define WIRE_INIT  "pydtrace_agent_init"
 #define WIRE_FINI  "pydtrace_agent_fini"

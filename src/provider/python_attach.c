@@ -79,22 +79,28 @@ int python_names(struct provider_run *r, const struct probe *p, u32 fid, const c
 	return 0;
 }
 
+/* Events of process `p` that were lost since this was last called. */
+static void proc_drops(struct provider_run *r, struct python_proc *p)
+{
+	u64 n = __atomic_load_n(&python_page(p->python)->dropped_events, __ATOMIC_RELAXED), lost = n - p->dropped;
+
+	if (n > p->dropped)
+		diag_report(r->env->diag, DIAG_NOTE, NOWHERE,
+			    "%llu python drop%s in process %d (more functions match than the agent has room for)",
+			    (unsigned long long)lost, lost > 1 ? "s" : "", p->pid);
+	p->dropped = n;
+}
+
 /* What process `p` has lost since this was last called. */
 static void proc_losses(struct provider_run *r, struct python_proc *p)
 {
 	const struct wire_page *page = p->python && !p->detached ? python_page(p->python) : NULL;
-	u64 n;
 
 	if (!page)
 		return;
 	if (python_page_check(p->python, r->env->diag))
 		return;
-	n = __atomic_load_n(&page->dropped_functions, __ATOMIC_RELAXED);
-	if (n > p->dropped)
-		diag_report(r->env->diag, DIAG_WARNING, NOWHERE,
-			    "%llu functions of process %d are not traced: the agent's table is full",
-			    (unsigned long long)(n - p->dropped), p->pid);
-	p->dropped = n;
+	proc_drops(r, p);
 	if (__atomic_load_n(&page->state, __ATOMIC_ACQUIRE) == WIRE_INERT && !p->gave_up) {
 		p->gave_up = true;
 		diag_report(r->env->diag, DIAG_WARNING, NOWHERE, "process %d: %.*s", p->pid,
@@ -116,12 +122,13 @@ int python_provider_detach(struct provider_run *r)
 	for (size_t i = 0; i < r->procs.n; i++) {
 		struct python_proc *p = r->procs.v[i];
 
-		proc_losses(r, p); /* the last chance: the agent and its page go now */
+		proc_losses(r, p); /* the last chance: the agent goes now */
 		if (p->python && !p->detached) {
 			int ret = python_detach(p->python, r->env->diag);
 
 			if (ret && ret != -ESRCH && ret != -EBUSY)
 				err = ret;
+			proc_drops(r, p); /* until the events were off */
 		}
 		p->detached = true;
 	}

@@ -2,7 +2,8 @@
 /*
  * What of a clause is decided once for each Python function, by the agent, and not at each call: the module and function
  * fields of its descriptions, and each conjunct of its predicate that compares the file, the name, the first line, the
- * module or the qualified name with a constant. The agent traces a function only when some filter matches it.
+ * module or the qualified name with a constant, or is made of such comparisons by ||. The agent traces a function only when
+ * some filter matches it.
  */
 #include <string.h>
 
@@ -99,14 +100,38 @@ static bool take(struct python_event *e, int filter, const struct d_node *left, 
 	       arg_number(left) == 2 && !python_plan_number(plan, filter, WIRE_LINE, op, constant->value);
 }
 
-bool python_filter_take(struct provider_run *r, struct provider_group *g, int filter, const struct d_node *n)
+static bool take_compare(struct python_event *e, int filter, const struct d_node *n)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(compares); i++) {
 		if (n->op != compares[i].op)
 			continue;
 		if (n->arg[1]->op == D_CONST)
-			return take(g->data, filter, n->arg[0], compares[i].wire, n->arg[1]);
-		return n->arg[0]->op == D_CONST && take(g->data, filter, n->arg[1], compares[i].swapped, n->arg[0]);
+			return take(e, filter, n->arg[0], compares[i].wire, n->arg[1]);
+		return n->arg[0]->op == D_CONST && take(e, filter, n->arg[1], compares[i].swapped, n->arg[0]);
 	}
 	return false;
+}
+
+/* All alternatives, or as many as could be taken before one that cannot: *taken. */
+static bool take_either(struct python_event *e, int filter, const struct d_node *n, u32 *taken)
+{
+	if (n->op == D_LOR)
+		return take_either(e, filter, n->arg[0], taken) && take_either(e, filter, n->arg[1], taken);
+	if (!take_compare(e, filter, n))
+		return false;
+	++*taken;
+	return true;
+}
+
+bool python_filter_take(struct provider_run *r, struct provider_group *g, int filter, const struct d_node *n)
+{
+	struct python_event *e = g->data;
+	u32 taken = 0;
+	bool all = take_either(e, filter, n, &taken);
+
+	if (all)
+		python_plan_alternatives(e->proc->plan, taken);
+	else
+		python_plan_withdraw(e->proc->plan, taken);
+	return all;
 }

@@ -161,6 +161,18 @@ int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enu
 	return all_add(p, filter, (struct wire_term){.field = f, .op = op, .number = n});
 }
 
+/* They were added one after the other, so they are the last of all. */
+void python_plan_alternatives(struct python_plan *p, u32 n)
+{
+	for (size_t i = p->nall - n; i + 1 < p->nall; i++)
+		p->all[i].t.op |= WIRE_OR_NEXT;
+}
+
+void python_plan_withdraw(struct python_plan *p, u32 n)
+{
+	p->nall -= n;
+}
+
 /* Take room for n things of `size` bytes in the page. */
 static u32 room(size_t *end, size_t n, size_t size)
 {

@@ -37,6 +37,10 @@ int python_plan_any(struct python_plan *p, int filter, const char *mod_glob, con
 /* One more condition, which must hold besides. */
 int python_plan_text(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, const char *s);
 int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, s64 n);
+/* Of the last `n` conditions that were added so, which are of one filter, one must hold, not all. */
+void python_plan_alternatives(struct python_plan *p, u32 n);
+/* Take the last `n` of them back. */
+void python_plan_withdraw(struct python_plan *p, u32 n);
 
 struct python; /* an attached process */
 

@@ -40,9 +40,9 @@ class Page(ctypes.Structure):
                 ("state", ctypes.c_uint32), ("error", ctypes.c_int32),
                 ("message", ctypes.c_char * 256), ("mechanism", ctypes.c_uint32), ("tool_id", ctypes.c_int32),
                 ("nfunctions", ctypes.c_uint32), ("strings_used", ctypes.c_uint32),
-                ("dropped_functions", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
-                ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64), ("dlclose", ctypes.c_uint64),
-                ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32)]
+                ("dropped_events", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
+                ("looks", ctypes.c_uint64), ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64),
+                ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32)]
 
 
 FUNCTION = struct.Struct("=IIIIiIQQ")

@@ -8,7 +8,7 @@ import threading
 import time
 import types
 
-from agentlib import ACTIVE, GONE, INERT, OWNER_DIED, Agent, Refused, counter, names
+from agentlib import ACTIVE, FILE, GLOB, GONE, INERT, OWNER_DIED, Agent, Refused, counter, filter_, names, term
 from caselib import NEW, PYTHON311, case, same
 
 
@@ -192,6 +192,19 @@ def exit_attached():
     late.me = late
     sys.modules["late_module"] = Late()
     atexit.register(late.f)
+
+
+@case
+def exit_attached_to_frozen():
+    """The code objects of frozen modules die last of all, or never: some interpreters have them in static memory."""
+    import colorsys
+    import importlib
+    a = Agent([filter_(any_=[[term(FILE, GLOB, "<frozen*")]])])
+    for o in (a.file, a.page):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(o))
+    a.init()
+    importlib.reload(colorsys)
+    same(a.page.events[0] > 10, True)
 
 
 def evaluator_is_ours():

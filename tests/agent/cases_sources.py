@@ -218,3 +218,79 @@ def odd_globals():
         work()
     same(a.total(), (15, 15))
     same(sorted(a.counts("module")), ["", "builtins", "odd"] if "builtins" in a.counts("module") else ["", "odd"])
+
+
+if not NEW and not PYTHON311:
+    LOOKS_MAX = 7 * 300 + 2000 + 1000  # qualname.c: its stages
+
+    def module_of(n, source="", **names_first):
+        """A module's names: some, then n functions, then those of a source."""
+        ns = dict(names_first, __name__="big")
+        exec(compile("".join(f"def n{i}():\n    return {i}\n" for i in range(n)) + source, "big.py", "exec"), ns)
+        return ns
+
+    @case
+    def qualname_bounded():
+        """However large a module is, what is looked at for a new function of it is bounded; each gets one name."""
+        deep = "lambda: " * 30 + "1"
+        for made in (module_of(50000), module_of(0, "".join(f"class n{i}:\n    a = b = c = d = 1\n" for i in range(20000))),
+                     module_of(0, "def n():\n    return [" + ",".join(["lambda: 1"] * 30000) + "]\n"),
+                     module_of(0, f"def n():\n    return [{','.join(str(i) for i in range(1000, 40000))}]\n"),
+                     module_of(0, f"def n():\n    return {deep}\n"), {f"n{i}": dict for i in range(50000)}):
+            calls = [eval(compile("\n" * 200000 + "lambda: 1", "big.py", "eval"), made) for _ in range(50)]
+            with Agent([filter_(any_=[[term(QUALNAME, GLOB, "*lambda>")]])]) as a:
+                for f in calls:
+                    looks = a.page.looks
+                    f()
+                    same(0 < a.page.looks - looks <= LOOKS_MAX, True, a.page.looks - looks)
+            same(a.counts("qualname"), {"<lambda>": (50, 50)})
+            same(a.page.nfunctions, 1)
+
+    @case
+    def qualname_in_callers():
+        """The looks of each caller add up to no more than that, though each has thousands of constants."""
+        numbers = ", ".join(str(i) for i in range(1000, 3000))
+        source = "def f0():\n    return 0\n"
+        for i in range(12):
+            body = source.replace("\n", "\n    ")
+            source = f"def f{i + 1}():\n    x = [{numbers}]\n    {body}\n    return f{i}()\n"
+        made = module_of(5000, source)
+        with Agent([filter_(any_=[[term(QUALNAME, GLOB, "*f0")]])]) as a:
+            made["f12"]()
+        same(0 < a.page.looks <= LOOKS_MAX, True, a.page.looks)
+        same(a.total(), (1, 1))
+        same(a.functions()[0]["qualname"].endswith("f1.<locals>.f0"), True, a.functions())
+
+    @case
+    def qualname_found():
+        """In a module of a thousand names, and among many functions that stand between."""
+        between = "".join(f"    def between{i}():\n        return {i}\n" for i in range(6))
+        source = f"""class A:
+    @staticmethod
+    def static():
+        return 1
+    class B:
+        @property
+        def prop(self):
+            return (lambda: [1 for x in [1]])
+def outer():
+{between}    made = between0, between1, between2, between3, between4, between5
+    def inner():
+        def innermost():
+            return 1
+        return innermost
+    return inner, made
+between = outer()[1]
+b0, b1, b2, b3, b4, b5 = between
+inner = outer()[0]
+lam = A.B().prop
+"""
+        made = module_of(1000, source)
+        innermost = made["inner"]()
+        with Agent([filter_(any_=[[term(MODULE, EQ, "big"), term(QUALNAME, GLOB, "*[!0-9]")]])]) as a:
+            made["A"].static()
+            made["lam"]()
+            innermost()
+        same(a.counts("qualname"), {name: (1, 1) for name in (
+            "A.static", "A.B.prop.<locals>.<lambda>", "A.B.prop.<locals>.<lambda>.<locals>.<listcomp>",
+            "outer.<locals>.inner.<locals>.innermost")})

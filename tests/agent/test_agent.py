@@ -64,7 +64,7 @@ def ways(interpreter):
     for line in interpreter.run("--list").stdout.splitlines():
         module, case = line.split()
         yield case, False
-        if module in ("cases_calls", "cases_generators", "cases_life"):
+        if module in ("cases_calls", "cases_generators", "cases_life", "cases_weak"):
             yield case, True
 
 

@@ -82,6 +82,20 @@ def test_second_tracer(interpreter, start, pydtrace):
     target.end()
 
 
+def test_threads_that_stay(interpreter, start, pydtrace):
+    """Names joined by ||: no other function is traced, so that nothing of ours is on the stack of a thread that lives on."""
+    target = start(interpreter.argv("threads_stay.py"))
+    names = " || ".join(f'copyinstr(arg1) == "{name}"' for name in ("a", "b", "c", "target", "d", "e", "f"))
+    tracer = pydtrace("-n", "python$1:::function-entry, python$1:::function-return /" + names + "/ { n++; } "
+                      'END { printf("n: %d\\n", n); }', target.pid).wait_matched()
+    truth = target.work()
+    tracer.stop()
+    assert (tracer.status, tracer.number("n")) == (0, 2 * truth["calls"]), tracer.err
+    with open(f"/proc/{target.pid}/maps", encoding="utf-8") as maps:
+        assert "pydtrace-" not in maps.read()
+    target.end()
+
+
 def test_two_signals_at_once(start, pydtrace):
     """timeout(1) signals the command and then its group: that is one Ctrl-C, and the results are printed."""
     target = start(harness.interpreters()[0].argv("busy.py"))

@@ -11,6 +11,7 @@
 #include "match.c"
 #include "page.c"
 #include "record.c"
+#include "slot.c"
 #include "table.c"
 
 enum { SIZE = 8192, FUNCTIONS = 4096, STRINGS = 6144, FILTERS = 1024, RANGES = 1152, TERMS = 1216, TEXT = 1472 };
@@ -20,13 +21,12 @@ const struct fuzz_hints fuzz_hints = {.max = 128};
 
 struct agent agent;
 struct agent_api py;
-static void *mapped;
 
 /* --- what the included sources need of the others ---------------------------------------------- */
 
 void *agent_map(size_t size)
 {
-	return mapped = size < 1 << 20 ? calloc(1, size) : NULL;
+	return calloc(1, size);
 }
 
 void agent_unmap(void *p, size_t size)
@@ -121,24 +121,26 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	agent = (struct agent){.page = p, .version = mode & 1 ? 0x030a : 0x030c};
 	py.Py_IncRef = py.Py_DecRef = no_reference;
 	py.PyErr_Clear = no_error;
-	mapped = NULL;
 	if (page_take(p)) {
 		if (!size)
 			abort();
-	} else if (!record_init()) {
+	} else if (!table_init(&agent.table, 16) && !table_init(&agent.refs, 16)) {
+		record_init();
 		before = hash_of_rest(p);
 		for (unsigned i = 0; i < 12; i++) {
 			struct facts f = facts_make(i);
 			u64 filters = match_filters(p, &f);
 
-			if (filters && record_function(&f, filters))
+			f.code = (struct pyobj *)(i * 32 + 4096ul);
+			if (filters && record_function(&f, filters, f.code)->function)
 				found++;
 		}
 		if (before != hash_of_rest(p) || (!size && found != 5))
 			abort();
 		record_free();
+		table_free(&agent.table);
+		table_free(&agent.refs);
 	}
-	free(mapped);
 	free(p);
 	return 0;
 }

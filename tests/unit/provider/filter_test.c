@@ -44,6 +44,18 @@ int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enu
 	return 0;
 }
 
+void python_plan_alternatives(struct python_plan *p, u32 n)
+{
+	if (n > 1)
+		strbuf_printf(&plan, "one of %u\n", n);
+}
+
+void python_plan_withdraw(struct python_plan *p, u32 n)
+{
+	if (n)
+		strbuf_printf(&plan, "not the last %u\n", n);
+}
+
 static const char *arg_type(void *arg, const struct d_clause *c, u32 n)
 {
 	return n < 3 ? "int64_t" : NULL;
@@ -112,7 +124,8 @@ static void predicates(void **state)
 	    /* decided at each call: */
 	    {ENTRY("/copyinstr(arg1, 3) == \"f\"/"), WIRE_ENTRY, "filter 1\nany :\nleft 1\n"},
 	    {ENTRY("/copyinstr(arg2) == \"f\"/"), WIRE_ENTRY, "filter 1\nany :\nleft 1\n"},
-	    {ENTRY("/copyinstr(arg1) == \"f\" || pid == 1/"), WIRE_ENTRY, "filter 1\nany :\nleft 1\n"},
+	    {ENTRY("/copyinstr(arg1) == \"f\" || pid == 1/"), WIRE_ENTRY,
+	     "filter 1\nany :\nname == \"f\"\nnot the last 1\nleft 1\n"},
 	    {ENTRY("/copyinstr(arg1) < \"f\"/"), WIRE_ENTRY, "filter 1\nany :\nleft 1\n"},
 	    {ENTRY("/copyinstr(arg1) == execname/"), WIRE_ENTRY, "filter 1\nany :\nleft 1\n"},
 	    {ENTRY("/arg2 > -1/"), WIRE_ENTRY, "filter 1\nany :\nleft 1\n"},
@@ -121,6 +134,20 @@ static void predicates(void **state)
 	    /* the line of a return is not the function's: */
 	    {"python7:::function-return /arg2 == 3/ { x = 1; }", WIRE_RETURN, "filter 2\nany :\nleft 1\n"},
 	    /* descriptions: */
+	    /* Alternatives, if all of them can be taken. */
+	    {"python7:::function-return /copyinstr(arg1) == \"a\" || probemod == \"b\" || copyinstr(arg1) == "
+	     "\"c\"/ { x = 1; }",
+	     WIRE_RETURN, "filter 2\nany :\nname == \"a\"\nmodule == \"b\"\nname == \"c\"\none of 3\nleft 0\n"},
+	    {"python7:::function-entry /arg2 > 3 && (arg2 < 5 || 1 == arg2)/ { x = 1; }", WIRE_ENTRY,
+	     "filter 1\nany :\nline > 3\nline < 5\nline == 1\none of 2\nleft 0\n"},
+	    {"python7:::function-entry /copyinstr(arg1) == \"a\" || x == 1/ { x = 1; }", WIRE_ENTRY,
+	     "filter 1\nany :\nname == \"a\"\nnot the last 1\nleft 1\n"},
+	    {"python7:::function-entry /x == 1 || copyinstr(arg1) == \"a\"/ { x = 1; }", WIRE_ENTRY,
+	     "filter 1\nany :\nleft 1\n"},
+	    {"python7:::function-entry /copyinstr(arg1) == \"a\" || (arg2 == 1 && arg2 == 2)/ { x = 1; }",
+	     WIRE_ENTRY, "filter 1\nany :\nname == \"a\"\nnot the last 1\nleft 1\n"},
+	    {"python7:::function-entry /copyinstr(arg1) == \"a\" ^^ arg2 == 1/ { x = 1; }", WIRE_ENTRY,
+	     "filter 1\nany :\nleft 1\n"},
 	    {"python7:pkg.m:Im*.f:function-entry { x = 1; }", WIRE_ENTRY, "filter 1\nany pkg.m:Im*.f\nleft 0\n"},
 	    {"python*::f:function-entry, python7::g:function-*, python7::h:function-return, python8::i: { x = 1; }",
 	     WIRE_ENTRY, "filter 1\nany :f\nany :g\nleft 0\n"},

@@ -88,6 +88,48 @@ static void filters_keep_their_own(void **state)
 	python_plan_free(p);
 }
 
+/* Conditions of which one must hold stand together, and what was taken back is not there. */
+static void alternatives(void **state)
+{
+	static const struct {
+		const char *text;
+		u32 op;
+	} want[] = {{"first", WIRE_NE},
+		    {"a", WIRE_EQ | WIRE_OR_NEXT},
+		    {"b", WIRE_EQ | WIRE_OR_NEXT},
+		    {"c", WIRE_EQ},
+		    {"last", WIRE_NE}};
+	struct python_plan *p = python_plan_new(256);
+	int a = python_plan_filter(p, 1), b = python_plan_filter(p, 1);
+	const struct wire_filter *f;
+	struct wire_page *w;
+	size_t size;
+
+	assert_int_equal(python_plan_text(p, a, WIRE_NAME, WIRE_NE, "first"), 0);
+	python_plan_alternatives(p, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(python_plan_text(p, a, WIRE_NAME, WIRE_EQ, want[i + 1].text), 0);
+	python_plan_alternatives(p, 3);
+	assert_int_equal(python_plan_text(p, b, WIRE_NAME, WIRE_EQ, "other"), 0);
+	python_plan_alternatives(p, 1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(python_plan_text(p, a, WIRE_NAME, WIRE_EQ, "taken back"), 0);
+	python_plan_withdraw(p, 2);
+	assert_int_equal(python_plan_text(p, a, WIRE_NAME, WIRE_NE, "last"), 0);
+	python_plan_alternatives(p, 1);
+	w = python_plan_page(p, &size);
+	f = AT(w, w->filters, struct wire_filter);
+	assert_int_equal(f[a].nall, ARRAY_SIZE(want));
+	for (u32 i = 0; i < ARRAY_SIZE(want); i++) {
+		assert_string_equal(term_text(w, f[a].all_first + i), want[i].text);
+		assert_int_equal(AT(w, w->terms, struct wire_term)[f[a].all_first + i].op, want[i].op);
+	}
+	assert_int_equal(f[b].nall, 1);
+	assert_int_equal(AT(w, w->terms, struct wire_term)[f[b].all_first].op, WIRE_EQ);
+	free(w);
+	python_plan_free(p);
+}
+
 static size_t size_of(struct python_plan *p, u32 *functions)
 {
 	size_t size, whole;
@@ -185,11 +227,9 @@ static void versions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(empty_plan),
-	    cmocka_unit_test(filters_keep_their_own),
-	    cmocka_unit_test(room_is_what_the_plan_needs),
-	    cmocka_unit_test(limits),
-	    cmocka_unit_test(versions),
+	    cmocka_unit_test(empty_plan),   cmocka_unit_test(filters_keep_their_own),
+	    cmocka_unit_test(alternatives), cmocka_unit_test(room_is_what_the_plan_needs),
+	    cmocka_unit_test(limits),       cmocka_unit_test(versions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
