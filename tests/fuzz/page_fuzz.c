@@ -4,8 +4,11 @@
  * descriptors that they name, and the shared page, which the target can write at any time.
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fuzz.h"
@@ -96,6 +99,40 @@ static void use_mail(struct python *p, struct fuzz_in *in)
 		abort();
 }
 
+/*
+ * The stub: it takes the page once it is sealed. Without it the handshake would wait in vain, which is not what is looked
+ * for here.
+ */
+struct stub {
+	int fd;
+	u32 over; /* do not wait any more */
+};
+
+static void *stub_run(void *arg)
+{
+	struct stub *stub = arg;
+	struct stub_ctl *c;
+	u32 filled = STUB_FILLED;
+	struct stat st;
+	char *page;
+
+	while (!(fcntl(stub->fd, F_GET_SEALS) & F_SEAL_SEAL)) {
+		if (__atomic_load_n(&stub->over, __ATOMIC_ACQUIRE))
+			return NULL;
+		sched_yield();
+	}
+	if (fstat(stub->fd, &st) || st.st_size < PAGE + STUB_CTL_SIZE)
+		return NULL; /* made without leave to seal it, which is a seal of its own */
+	page = mmap(NULL, PAGE + STUB_CTL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, stub->fd, 0);
+	if (page == MAP_FAILED)
+		return NULL;
+	c = (struct stub_ctl *)(page + PAGE);
+	if (__atomic_compare_exchange_n(&c->ready, &filled, STUB_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		__atomic_store_n(&c->page, (u64)(uintptr_t)page, __ATOMIC_RELEASE);
+	munmap(page, PAGE + STUB_CTL_SIZE);
+	return NULL;
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct diag quiet = {fuzz_hush};
@@ -111,21 +148,28 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			   .agent_size = 64,
 			   .nonce = "0123456789ab",
 			   .target_frame = (u64)(uintptr_t)&frame};
+	struct stub stub = {0};
+	pthread_t thread;
 	int fds[2], ret;
 
 	if (!self && target_open(&self, getpid(), &quiet))
 		return 0;
-	/* Files that are too short, or that can still be cut short, are a target's that has its own ideas. */
+	/* Files that are not empty, or that cannot be sealed, are a target's that has its own ideas. */
 	fds[0] = memory_file("pydtrace-page-0123456789ab", mode & 1 ? 0 : MFD_ALLOW_SEALING,
-			     mode & 2 ? (off_t)fuzz_take(&in, 2) : (off_t)p.map_size);
-	fds[1] = memory_file("pydtrace-agent-0123456789ab", 0, 0);
+			     mode & 2 ? (off_t)fuzz_take(&in, 2) : 0);
+	fds[1] = memory_file("pydtrace-agent-0123456789ab", mode & 4 ? 0 : MFD_ALLOW_SEALING, 0);
 	frame.page_fd = fds[0];
 	frame.agent_fd = fds[1];
 	for (int n = ndamage % 4; n > 0; n--)
 		fuzz_damage(&in, &frame.step, offsetof(struct stub_frame, ack) - offsetof(struct stub_frame, step));
 	frame.step = frame.step ? frame.step : 1; /* else it is waited for */
 	p.t = self;
+	stub.fd = fds[0];
+	if (pthread_create(&thread, NULL, stub_run, &stub))
+		abort();
 	ret = python_handshake(&p, &plan, sizeof(plan));
+	__atomic_store_n(&stub.over, 1, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
 	if (ret > 0 || (!size && ret))
 		abort();
 	if (!ret) {
