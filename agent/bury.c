@@ -4,6 +4,9 @@
  * by its own code, which the next agent that is loaded calls. That one knows it by the name that dlopen() was called with,
  * and the loader finds an equal name among what is loaded: no file is opened.
  */
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
 #include "agent_impl.h"
 
 /* dlopen(3), as glibc has it in <bits/dlfcn.h>: only if it is loaded already. */
@@ -101,6 +104,28 @@ void agents_bury(void *(*dlsym)(void *, const char *))
 		;
 }
 
+/* The program may have closed it, and opened another file under its number. */
+static void fd_close(const struct wire_dead *d)
+{
+	struct stat st;
+
+	if (d->fd >= 0 && !agent_syscall(SYS_fstat, d->fd, (long)&st, 0, 0, 0, 0) && st.st_dev == d->dev &&
+	    st.st_ino == d->ino)
+		agent_syscall(SYS_close, d->fd, 0, 0, 0, 0, 0);
+}
+
+/* A call that is still queued finds no job, so it looks at nothing but that. */
+static void page_drop(const struct wire_dead *d)
+{
+	if (d->job && !__atomic_exchange_n((uint32_t *)d->job, 0, __ATOMIC_ACQ_REL))
+		return; /* it has been begun meanwhile */
+	fd_close(d);
+	if (d->page_size)
+		agent_unmap((void *)d->page, d->page_size);
+	if (d->stack_size)
+		agent_unmap((void *)d->stack, d->stack_size);
+}
+
 /* Whoever loaded them never closed them: so once for that, and once for us. */
 int pydtrace_agent_close(void)
 {
@@ -114,12 +139,10 @@ int pydtrace_agent_close(void)
 			drop(handle);
 			drop(handle);
 		}
-		if (d[i].close && d[i].page_size)
-			agent_unmap((void *)d[i].page, d[i].page_size);
-		if (d[i].close && d[i].stack_size)
-			agent_unmap((void *)d[i].stack, d[i].stack_size);
-		if (d[i].close)
-			d[i] = (struct wire_dead){.result = -ENOENT};
+		if (d[i].close) {
+			page_drop(&d[i]);
+			d[i] = (struct wire_dead){.fd = -1, .result = -ENOENT};
+		}
 	}
 	bury_busy(d, n);
 	return 0;

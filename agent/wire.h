@@ -126,11 +126,14 @@ struct wire_dead {
 	char path[96];              /* NUL-terminated, as dlopen() was called with; "": only a page is left */
 	uint64_t page, page_size;   /* mapped memory that goes with it; 0: none */
 	uint64_t stack, stack_size; /* of a thread that the tracer had made, and that has ended; 0: none */
+	uint64_t job;      /* address of a word to be made 0 before; if it was, the memory must stay; 0: none */
+	uint64_t dev, ino; /* a descriptor is to be closed if it is this file */
+	int32_t fd;        /* -1: none */
 	uint32_t close;
 
-	/* written by the new agent */
-	int32_t
-	    result; /* 0: it may be unloaded; -EEXIST: its tracer lives; -EBUSY: its code is on a stack; other -errno */
+	/* written by the new agent: 0: it may be unloaded; -EEXIST: its tracer lives; -EBUSY: its code is on a stack; -errno */
+	int32_t result;
+	uint32_t pad;
 };
 
 struct wire_page {

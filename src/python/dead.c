@@ -62,7 +62,32 @@ static bool is_stack(const struct python *p, u64 stack)
 
 static struct wire_dead *dead_add(struct wire_page *w)
 {
-	return w->ndead == WIRE_MAX_DEAD ? NULL : (struct wire_dead *)((char *)w + w->dead) + w->ndead++;
+	struct wire_dead *d = (struct wire_dead *)((char *)w + w->dead) + w->ndead;
+
+	if (w->ndead == WIRE_MAX_DEAD)
+		return NULL;
+	*d = (struct wire_dead){.fd = -1};
+	w->ndead++;
+	return d;
+}
+
+/*
+ * What may go of a page: all of it if nobody looks at it again; all but its control block if a call is still queued that will
+ * find no job there, because that is taken away; else nothing. With the job goes the agent's file that was open for it.
+ */
+static void page_enter(struct python *p, struct wire_dead *d, const struct target_map *m, const struct stub_ctl *c)
+{
+	u64 ctl = m->end - STUB_CTL_SIZE;
+	bool quiet = page_quiet(p->t, c), open = c->job != STUB_IDLE;
+
+	d->page = m->start;
+	d->page_size = quiet ? m->end - m->start : open ? ctl - m->start : 0;
+	d->job = !quiet && open ? ctl + offsetof(struct stub_ctl, job) : 0;
+	d->stack = quiet && is_stack(p, c->stack) ? c->stack : 0;
+	d->stack_size = d->stack ? STUB_THREAD_STACK : 0;
+	d->fd = quiet || open ? c->agent_fd : -1;
+	d->dev = c->agent_dev;
+	d->ino = c->agent_ino;
 }
 
 /* The pages that nobody holds; with each the name of its agent, if that is among those that are still loaded. */
@@ -74,26 +99,18 @@ static void pages_find(struct python *p, struct wire_page *w)
 		const struct target_map *m = &p->maps.v[i];
 		struct wire_dead *d = NULL;
 		struct stub_ctl c;
-		u64 size = m->end - m->start;
-		bool quiet;
 
 		if (!python_ctl_read(p->t, m, &c) || page_held(p->t, m))
 			continue;
-		quiet = page_quiet(p->t, &c);
-		size -= quiet ? 0 : STUB_CTL_SIZE;
 		for (u32 k = 0; k < nagents && !d; k++) {
 			struct wire_dead *agent = (struct wire_dead *)((char *)w + w->dead) + k;
 
 			if (!strncmp(agent->path, c.path, sizeof(agent->path)))
 				d = agent;
 		}
-		d = d || !size ? d : dead_add(w);
-		if (d) {
-			d->page = m->start;
-			d->page_size = size;
-			d->stack = quiet && is_stack(p, c.stack) ? c.stack : 0;
-			d->stack_size = d->stack ? STUB_THREAD_STACK : 0;
-		}
+		d = d ? d : dead_add(w);
+		if (d)
+			page_enter(p, d, m, &c);
 	}
 }
 

@@ -345,6 +345,30 @@ def send(target, letter):
     return target.hear()
 
 
+def test_killed_while_it_waits(interpreter, start, pydtrace):
+    """A tracer that is killed before its agent is loaded: its descriptor goes as well, and nobody loads that agent later."""
+    target = start(interpreter.argv("holds_gil.py"))
+    send(target, "w")
+    before = seen_from_outside(target.pid)
+    send(target, "h")
+    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target")
+    harness.wait_for(lambda: "waiting for its Python" in tracer.err or tracer.process.poll() is not None, "it to wait")
+    tracer.kill()
+    assert ours(target.pid), tracer.err
+    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target")
+    harness.wait_for(lambda: "waiting for its Python" in tracer.err or tracer.process.poll() is not None, "it to wait")
+    assert send(target, " ") == {"done": True}
+    tracer.wait_matched()
+    assert send(target, "w") == {"done": True}
+    tracer.stop()
+    assert tracer.status == 0 and tracer.number("calls") >= 1, tracer.err
+    # What was queued first may still have been there when the second came: then the third takes the rest.
+    tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target").wait_matched().stop()
+    assert tracer.status == 0, tracer.err
+    same_as(before, target.pid)
+    target.end()
+
+
 def test_given_up(interpreter, start, pydtrace):
     """An attach that comes to nothing: what has to stay is small and said, and the next one takes it away."""
     target = start(interpreter.argv("holds_gil.py"))
