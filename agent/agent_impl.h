@@ -55,6 +55,7 @@ uint64_t hash_text(const char *s, size_t n);
  * of these the pointer is NULL. Py_IncRef() and Py_DecRef() are Py_XINCREF() and Py_XDECREF(): NULL is allowed.
  */
 #define PY_ANY 0x0309, 0xffff
+#define PY_310 0x030a, 0xffff
 #define PY_OLD 0x0309, 0x030b /* the frame evaluator's versions */
 #define PY_NEW 0x030c, 0xffff /* sys.monitoring's */
 #define AGENT_API(X)                                                                                               \
@@ -95,6 +96,8 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyInterpreterState_Main, void *, (void), PY_ANY)                                                         \
 	X(PyInterpreterState_ThreadHead, void *, (void *), PY_ANY)                                                 \
 	X(PyThreadState_Next, void *, (void *), PY_ANY)                                                            \
+	X(PyGC_Disable, int, (void), PY_310)                                                                       \
+	X(PyGC_Enable, int, (void), PY_310)                                                                        \
 	X(Py_GetRecursionLimit, int, (void), PY_ANY)                                                               \
 	X(PyEval_GetGlobals, struct pyobj *, (void), PY_NEW)                                                       \
 	X(_PyInterpreterState_GetEvalFrameFunc, agent_eval *, (void *), PY_OLD)                                    \
@@ -347,11 +350,11 @@ struct mechanism {
 	uint32_t number; /* wire_page.mechanism */
 	int (*init)(void);
 	/*
-	 * Events off and nothing of ours left with the interpreter; may be called again. True: no code of ours is on a
-	 * stack or can be called again. `inside`: called from one of our own callbacks, so the answer is false anyhow.
-	 * Does not touch the page.
+	 * Events off and nothing of ours left with the interpreter; may be called again. 0: no code of ours is on a stack or
+	 * can be called again; -EBUSY: there is, or may; -EAGAIN: that was as much as may be done without letting others have
+	 * the GIL in between. `inside`: called from one of our own callbacks: all at once, and never 0. Does not touch the page.
 	 */
-	bool (*leave)(bool inside);
+	int (*leave)(bool inside);
 };
 extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
 

@@ -36,7 +36,9 @@ int pydtrace_agent_bury(void)
 
 	if (held())
 		return -EEXIST;
-	err = pydtrace_agent_fini();
+	do {
+		err = pydtrace_agent_fini();
+	} while (err == -EAGAIN);       /* nobody else can have it: it is us who hold the GIL */
 	return err == -ESRCH ? 0 : err; /* never started, or ended already */
 }
 

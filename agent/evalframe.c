@@ -185,7 +185,7 @@ static SLOW struct pyobj *other_globals(void *tstate, struct pyframe *frame, int
 	return not_known(tstate, frame, throwing);
 }
 
-static bool evalframe_leave(bool inside);
+static int evalframe_leave(bool inside);
 
 static SLOW struct pyobj *look(void *tstate, struct pyframe *frame, int throwing)
 {
@@ -307,20 +307,20 @@ static int evalframe_init(void)
 	return 0;
 }
 
-static bool evalframe_leave(bool inside)
+static int evalframe_leave(bool inside)
 {
 	if (hides_subscript)
 		subscript_leave();
 	hides_subscript = false;
 	if (!interpreter)
-		return !inside;
+		return inside ? -EBUSY : 0;
 	/* Someone who came after us calls us as we call what was before us: stay, and pass everything on. */
 	if (py._PyInterpreterState_GetEvalFrameFunc(interpreter) == pydtrace_evalframe)
 		py._PyInterpreterState_SetEvalFrameFunc(interpreter, saved);
 	else if (py._PyInterpreterState_GetEvalFrameFunc(interpreter) != saved)
-		return false;
+		return -EBUSY;
 	interpreter = NULL; /* out for good, whatever is installed later */
-	return !inside;
+	return inside ? -EBUSY : 0;
 }
 
 const struct mechanism mechanism_evalframe = {39, evalframe_init, evalframe_leave};

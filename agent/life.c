@@ -109,6 +109,21 @@ static int agent_start(void *(*dlsym)(void *, const char *))
 	return err;
 }
 
+/*
+ * The thread that we run in may stand in the middle of a library that is not ready to be called again. So no finalizer of the
+ * program's may run now: until 3.11 the collector starts at any allocation (later only between two instructions of Python's).
+ */
+static bool collector_stop(void)
+{
+	return py.PyGC_Disable && py.PyGC_Disable();
+}
+
+static void collector_go_on(bool was_on)
+{
+	if (was_on)
+		py.PyGC_Enable();
+}
+
 EXPORT wire_init pydtrace_agent_init;
 EXPORT wire_fini pydtrace_agent_fini;
 
@@ -116,6 +131,7 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 {
 	struct py_error error;
 	const char *missing = NULL;
+	bool collects;
 	void *handle;
 	int err;
 
@@ -135,9 +151,11 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 	if (!err) {
 		agent.stack_end = dlsym(handle, "__libc_stack_end");
 		agent_mail_init(dlsym(handle, "gnu_get_libc_version"));
+		collects = collector_stop();
 		py_error_save(&error);
 		err = agent_start(dlsym);
 		py_error_restore(&error);
+		collector_go_on(collects);
 	}
 	if (err && !page->message[0])
 		agent_message(err == -ENOMEM ? "not enough memory" : "the interpreter refused", NULL);
@@ -148,36 +166,41 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 	return err;
 }
 
-/* Events off, objects and memory given back. True: nothing of ours can run any more. */
-static bool agent_leave(void)
+/* Events off, objects and memory given back. 0: nothing of ours can run any more; else as mechanism.leave(). */
+static int agent_leave(void)
 {
 	struct py_error error;
-	bool clean;
+	int err;
 
 	agent.inert = true;
 	py_error_save(&error);
-	clean = agent.mechanism->leave(false);
-	agent_forget();
-	clean &= weak_leave();
+	err = agent.mechanism->leave(false);
+	if (err != -EAGAIN) {
+		agent_forget();
+		if (!weak_leave() || active_any())
+			err = -EBUSY;
+	}
 	py_error_restore(&error);
-	clean &= !active_any();
-	if (clean)
+	if (!err)
 		memory_free();
-	return clean;
+	return err;
 }
 
 int pydtrace_agent_fini(void)
 {
 	struct wire_page *page = agent.page;
-	bool forked, clean;
+	bool forked, collects;
+	int err;
 
 	if (!page)
 		return -ESRCH;
 	forked = !*agent.mine; /* then there is no page */
 	if (!forked)
 		page->state = WIRE_LEAVING;
-	clean = agent_leave();
-	if (!forked)
-		__atomic_store_n(&page->state, clean ? WIRE_GONE : WIRE_INERT, __ATOMIC_RELEASE);
-	return clean ? 0 : -EBUSY;
+	collects = collector_stop();
+	err = agent_leave();
+	collector_go_on(collects);
+	if (!forked && err != -EAGAIN)
+		__atomic_store_n(&page->state, err ? WIRE_INERT : WIRE_GONE, __ATOMIC_RELEASE);
+	return err;
 }

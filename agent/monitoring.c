@@ -8,6 +8,8 @@
 
 enum { START, RETURN, UNWIND, NCALLBACKS };
 
+#define AT_ONCE 1000 /* functions that events are taken off, in 1 to 3 ms, before others may have the GIL */
+
 static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, intptr_t n);
 static struct pyobj *on_return(struct pyobj *self, struct pyobj *const *args, intptr_t n);
 static struct pyobj *on_unwind(struct pyobj *self, struct pyobj *const *args, intptr_t n);
@@ -229,7 +231,7 @@ static int events_on(void)
 	return done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, global_events));
 }
 
-static bool monitoring_leave(bool inside);
+static int monitoring_leave(bool inside);
 
 static int monitoring_init(void)
 {
@@ -261,9 +263,9 @@ out:
 }
 
 /* No local events any more. What is called here may run anything, and code objects may die of it. */
-static void local_events_off(void)
+static void local_events_off(bool at_once)
 {
-	while (agent.matched) {
+	for (int i = 0; agent.matched && (at_once || i < AT_ONCE); i++) {
 		struct matched *m = agent.matched;
 		struct pyobj *code = m->filters[WIRE_RETURN] ? weak_get(m->ref) : NULL;
 
@@ -275,34 +277,38 @@ static void local_events_off(void)
 	}
 }
 
-static void events_off(void)
+/* 0, or -EAGAIN: there is more to do. */
+static int events_off(bool at_once)
 {
 	done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, 0));
-	local_events_off();
+	local_events_off(at_once);
+	if (agent.matched)
+		return -EAGAIN;
 	for (int i = 0; i < NCALLBACKS; i++)
 		done(py.PyObject_CallMethod(monitoring, "register_callback", "iiO", tool, (int)callback[i].bit,
 					    py._Py_NoneStruct));
 	done(py.PyObject_CallMethod(monitoring, "free_tool_id", "i", tool));
+	return 0;
 }
 
-static bool monitoring_leave(bool inside)
+static int monitoring_leave(bool inside)
 {
 	bool clean = true;
 
 	if (tool >= 0) {
-		if (tool_ours(tool))
-			events_off();
+		if (tool_ours(tool) && events_off(inside))
+			return -EAGAIN;
 		tool = -1;
 	}
 	if (inside)
-		return false;
+		return -EBUSY;
 	for (int i = 0; i < NCALLBACKS; i++)
 		clean &= callback_drop(&callback[i].function);
 	py.Py_DecRef(monitoring);
 	py.Py_DecRef(disable);
 	monitoring = disable = NULL;
 	py.PyErr_Clear();
-	return clean;
+	return clean ? 0 : -EBUSY;
 }
 
 const struct mechanism mechanism_monitoring = {312, monitoring_init, monitoring_leave};

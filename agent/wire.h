@@ -190,8 +190,8 @@ typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const c
  * raise and never block. `page` is the address of the mapped file; `dlsym` resolves a name in the interpreter.
  *
  * init: 0 or -errno, as in wire_page.error.
- * fini: 0: gone (WIRE_GONE), the agent may be unloaded; -EBUSY: events are off, but it must stay mapped (WIRE_INERT), ask
- * again later; -ESRCH: it was not active. In a child that was forked while it was active too, where there is no page to say
+ * fini: 0: gone (WIRE_GONE), the agent may be unloaded; -EAGAIN: there is more to do, call it again at once; -EBUSY: events
+ * are off, but it must stay mapped (WIRE_INERT), ask again later; -ESRCH: it was not active. In a child that was forked while it was active too, where there is no page to say
  * so: only the result tells.
  * bury, which a newer agent calls: the same as fini if nobody holds the agent, else -EEXIST.
  * close: unloads what the tracer has marked in wire_page.dead.

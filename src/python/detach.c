@@ -171,6 +171,10 @@ static int fini(struct python *p, int retries, u64 deadline)
 
 		if (ret)
 			return ret;
+		if (p->ctl->result == -EAGAIN) { /* more to do: others had the GIL meanwhile */
+			i--;
+			continue;
+		}
 		state = __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE);
 		if (state == WIRE_GONE || state == WIRE_FAILED || p->ctl->result == -ESRCH)
 			return 0;
