@@ -211,17 +211,27 @@ static void filter_fill(const struct python_plan *p, u32 f, struct wire_page *w,
 /* Does a term say what a function's name is? */
 static bool is_name(const struct wire_term *t)
 {
-	return t->op == WIRE_EQ && (t->field == WIRE_NAME || t->field == WIRE_QUALNAME);
+	return (t->op & ~WIRE_OR_NEXT) == WIRE_EQ && (t->field == WIRE_NAME || t->field == WIRE_QUALNAME);
 }
 
 /* How many names a filter's functions may have; 0: any. */
 static u32 filter_names(const struct python_plan *p, u32 f)
 {
-	u32 n = 0;
+	u32 n = 0, either = 0;
+	bool names = true;
 
-	for (size_t i = 0; i < p->nall; i++)
-		if (p->all[i].filter == (int)f && is_name(&p->all[i].t))
-			return 1;
+	for (size_t i = 0; i < p->nall; i++) {
+		if (p->all[i].filter != (int)f)
+			continue;
+		names &= is_name(&p->all[i].t);
+		either++;
+		if (p->all[i].t.op & WIRE_OR_NEXT)
+			continue;
+		if (names)
+			return either;
+		either = 0;
+		names = true;
+	}
 	for (size_t i = 0; i < p->nany; i++) {
 		const struct plan_any *any = &p->any[i];
 		bool named = false;

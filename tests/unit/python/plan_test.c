@@ -162,6 +162,13 @@ static void room_is_what_the_plan_needs(void **state)
 	python_plan_any(p, f, "mod", "Two.three");
 	assert_true(size_of(p, &functions) < 2 << 20);
 	assert_int_equal(functions, 8192 + 2 * 1024);
+	f = python_plan_filter(p, 1 << WIRE_ENTRY);
+	for (int i = 0; i < 3; i++)
+		python_plan_text(p, f, WIRE_NAME, WIRE_EQ, "one of these");
+	python_plan_alternatives(p, 3);
+	assert_true(size_of(p, &functions) < 2 << 20);
+	assert_int_equal(functions, 8192 + 5 * 1024);
+	f = python_plan_filter(p, 1 << WIRE_ENTRY);
 	python_plan_any(p, f, "mod", "Two.*");
 	assert_true(size_of(p, &functions) < 20 << 20);
 	assert_int_equal(functions, 65536);
