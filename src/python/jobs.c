@@ -49,8 +49,8 @@ static bool shot_for(struct python *p, const struct target_stop *s, bool may_que
 	enum thread_doing doing = doing_now(p, s);
 	bool last_means = tries > QUEUE_TRIES;
 
-	if (doing == DOING_WAIT) {
-		*how = STUB_BORROW;
+	if (doing == DOING_WAIT || doing == DOING_RELEASED) {
+		*how = doing == DOING_WAIT ? STUB_BORROW : STUB_RELEASED;
 		return true;
 	}
 	if (doing == DOING_ELSEWHERE && last_means && can_start_thread(p) && python_thread_allowed(p, s)) {
@@ -89,6 +89,7 @@ static bool only_this_thread(int err)
 static bool promising(struct python *p, pid_t tid, unsigned tries)
 {
 	struct user_regs_struct r = {.rax = (u64)-PYTHON_RESTARTS};
+	enum thread_doing doing;
 	struct target_unwind u;
 	struct target_call c;
 
@@ -101,7 +102,8 @@ static bool promising(struct python *p, pid_t tid, unsigned tries)
 	if (python_thread_doing(p, &r) != DOING_WAIT)
 		return false;
 	target_unwind_begin_asleep(&u, p->t, &p->maps, &c);
-	return python_parked(p, &u, c.nr) == DOING_WAIT || (tries > QUEUE_TRIES && can_start_thread(p));
+	doing = python_parked(p, &u, c.nr);
+	return doing == DOING_WAIT || doing == DOING_RELEASED || (tries > QUEUE_TRIES && can_start_thread(p));
 }
 
 /* Another thread that is parked. */

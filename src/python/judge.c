@@ -42,9 +42,17 @@ static enum thread_doing doing_futex(const struct python *p, u64 addr, u64 op)
 
 	if (addr >= p->sym.image_start && addr < p->sym.image_end)
 		return DOING_GIL;
-	if (cmd != FUTEX_WAIT_BITSET || (m && m->ino)) /* in a library's data: one of its locks */
+	/* In a library's data: one of its locks. Semaphores between processes are in files that are shared. */
+	if (cmd != FUTEX_WAIT_BITSET || (m && m->ino && m->prot[3] != 's'))
 		return DOING_PYTHON;
 	return DOING_WAIT;
+}
+
+/* True if the second argument is that of a futex(2) that waits with a timeout, as far as calls that restart have such ones. */
+static bool is_futex_op(u64 op)
+{
+	return op & FUTEX_PRIVATE_FLAG || op == FUTEX_WAIT_BITSET ||
+	       op == (FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME);
 }
 
 /* Before RT_CONSISTENT images are mapped whose code cannot run yet, at the process's start above all. */
@@ -72,7 +80,7 @@ enum thread_doing python_thread_doing(const struct python *p, const struct user_
 	if (m && strstr(m->path, "/ld-")) /* the loader, under its lock */
 		return DOING_PYTHON;
 	/* A futex that was stopped before is restarted under another number; its arguments are still there. */
-	if (nr == SYS_futex || (nr == SYS_restart_syscall && r->rsi & FUTEX_PRIVATE_FLAG && r->rdi > 65536))
+	if (nr == SYS_futex || (nr == SYS_restart_syscall && is_futex_op(r->rsi) && r->rdi > 65536))
 		return doing_futex(p, r->rdi, r->rsi);
 	return DOING_WAIT;
 }

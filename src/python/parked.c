@@ -27,7 +27,7 @@ enum release {
 	BY_NOBODY, /* it does not make this call */
 	BY_CALLER, /* the function that makes it releases the GIL */
 	BY_SECOND, /* that one, or its caller: socket objects have a function for each call, and one that calls them all */
-	BY_LOCK, /* PyThread_acquire_lock_timed(), _PySemaphore_Wait(): who calls them has released it, or they do */
+	BY_LOCK, /* that one, or it is PyThread_acquire_lock_timed() or _PySemaphore_Wait() */
 };
 
 /*
@@ -292,20 +292,24 @@ static bool to_caller(struct python *p, struct target_unwind *u)
 	return false;
 }
 
-/* True if the GIL is taken next by the function that u stands in, or where the row says so, by its caller. */
-static bool goes_on_with_gil(struct python *p, struct target_unwind *u, enum release release)
+/*
+ * DOING_RELEASED if the function that u stands in, or where the row says so, its caller, takes the GIL next. DOING_WAIT where it
+ * waits for a lock of the interpreter's: some of those are waited for with the GIL held. Else DOING_ELSEWHERE.
+ */
+static enum thread_doing goes_on_with_gil(struct python *p, struct target_unwind *u, enum release release)
 {
 	for (int n = 0; n < (release == BY_SECOND ? 2 : 1); n++) {
 		if (code_at(p, u->pc) != CODE_INTERPRETER || target_unwind_look(u))
-			return false;
-		if (release == BY_LOCK)
-			return u->function == p->sym.acquire_lock || u->function == p->sym.semaphore_wait;
+			return DOING_ELSEWHERE;
+		if (release == BY_LOCK &&
+		    (u->function == p->sym.acquire_lock || u->function == p->sym.semaphore_wait))
+			return DOING_WAIT;
 		if (takes_gil(p, u->function, u->function_end))
-			return true;
+			return DOING_RELEASED;
 		if (target_unwind_next(u) != 1)
-			return false;
+			return DOING_ELSEWHERE;
 	}
-	return false;
+	return DOING_ELSEWHERE;
 }
 
 /*
@@ -334,8 +338,12 @@ enum thread_doing python_parked(struct python *p, const struct target_unwind *u,
 	struct target_unwind at = *u;
 	const struct call *call = to_caller(p, &at) ? call_before(p, at.pc, nr) : NULL;
 
-	if (call && call->release != BY_NOBODY && goes_on_with_gil(p, &at, call->release))
-		return DOING_WAIT;
+	enum thread_doing doing = DOING_ELSEWHERE;
+
+	if (call && call->release != BY_NOBODY)
+		doing = goes_on_with_gil(p, &at, call->release);
+	if (doing != DOING_ELSEWHERE)
+		return doing;
 	return may_start_thread(p, *u) ? DOING_ELSEWHERE : DOING_PYTHON;
 }
 

@@ -99,6 +99,7 @@ enum thread_doing {
 	 * python_thread_doing() says from the registers alone is "parked in a system call"; python_parked() says where.
 	 */
 	DOING_WAIT,
+	DOING_RELEASED, /* the same, and it is known to have released the GIL */
 	DOING_ELSEWHERE, /* parked under code that may hold locks of its own: it may start a thread, but never wait */
 };
 /* The kernel's results of interrupted calls (include/linux/errno.h); the latter is what restart_syscall() goes on with. */
@@ -108,7 +109,7 @@ enum { PYTHON_RESTARTS = 512 /* ERESTARTSYS */, PYTHON_RESTARTBLOCK = 516 };
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
 /* The loader is in the middle of mapping or relocating something: nothing of ours may run now. */
 bool python_loader_at_work(struct python *p, const struct user_regs_struct *r);
-/* parked.c: of a thread that is parked in system call `nr`: DOING_WAIT, DOING_ELSEWHERE, or DOING_PYTHON: leave it alone. */
+/* parked.c: of a thread that is parked in system call `nr`: DOING_WAIT, DOING_RELEASED, DOING_ELSEWHERE, or DOING_PYTHON: leave it alone. */
 enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr);
 enum thread_doing python_doing(struct python *p, const struct target_stop *s); /* by registers and stack */
 bool python_call_waits(s64 nr);     /* one of those that a thread may be parked in */

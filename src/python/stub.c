@@ -165,13 +165,13 @@ STUB static void queue_if_held(struct stub_ctl *c)
 		__atomic_fetch_add(&c->not_held, 1, __ATOMIC_RELEASE);
 }
 
-STUB static void borrow(struct stub_ctl *c)
+STUB static void borrow(struct stub_ctl *c, bool released)
 {
 	int state;
 
 	if (!c->this_state()) /* no thread of Python's: it must not wait for the GIL */
 		return;
-	if (c->gil_check()) {
+	if (!released && c->gil_check()) {
 		queue(c);
 		return;
 	}
@@ -374,8 +374,8 @@ STUB static void work(struct stub_frame *f)
 		;
 	else if (f->how == STUB_PENDING)
 		queue(c);
-	else if (f->how == STUB_BORROW)
-		borrow(c);
+	else if (f->how == STUB_BORROW || f->how == STUB_RELEASED)
+		borrow(c, f->how == STUB_RELEASED);
 	else if (f->how == STUB_IF_HELD)
 		queue_if_held(c);
 	else if (f->how == STUB_THREAD)

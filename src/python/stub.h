@@ -33,9 +33,10 @@ enum stub_how {
 	STUB_PENDING, /* queue the job with Py_AddPendingCall() */
 	STUB_IF_HELD, /* the same if this thread holds the GIL; else only say that it does not */
 	STUB_BORROW,  /* do it on this thread, after PyGILState_Ensure(); but queue it when the GIL is held here */
-	STUB_THREAD,  /* start a thread that waits for the GIL and does it; this one only calls pthread_create() */
-	STUB_DIRECT,  /* this thread holds the GIL and stands between two functions: do it now */
-	STUB_UNMAP, /* only let go of the shared page and the agent's descriptor, as far as the frame names them */
+	STUB_RELEASED, /* the same where this thread is known not to hold it: what PyGILState_Check() says does not count */
+	STUB_THREAD, /* start a thread that waits for the GIL and does it; this one only calls pthread_create() */
+	STUB_DIRECT, /* this thread holds the GIL and stands between two functions: do it now */
+	STUB_UNMAP,  /* only let go of the shared page and the agent's descriptor, as far as the frame names them */
 };
 
 enum stub_stage { STUB_OK, STUB_NO_FILE, STUB_NO_DLOPEN, STUB_NO_SYMBOL, STUB_INIT_FAILED, STUB_FINALIZING };

@@ -3,7 +3,7 @@
  * Drive src/python by hand and from stress.py:
  *
  *   attach_tool find PID
- *   attach_tool doing PID          what each thread is taken to be doing: python, gil, wait or elsewhere
+ *   attach_tool doing PID          what each thread is taken to be doing: python, gil, wait, released or elsewhere
  *   attach_tool cycle PID N [MS]   attach and detach N times, attached for MS milliseconds
  *   attach_tool hold PID           attach, print "attached", detach when standard input ends
  *   attach_tool run CMD...         -c
@@ -115,7 +115,7 @@ static int hold(struct target *t, const struct python_info *info, struct diag *d
 /* As enum thread_doing. */
 static int doing(struct target *t, const struct python_info *info, struct diag *diag)
 {
-	static const char *const names[] = {"python", "gil", "wait", "elsewhere"};
+	static const char *const names[] = {"python", "gil", "wait", "released", "elsewhere"};
 	struct python p = {.t = t, .info = *info};
 	int ret = python_symbols_find(t, info, &p.sym, diag);
 	pid_t *tids = NULL;

@@ -4,6 +4,10 @@ import subprocess
 
 import harness
 
+# How each is seen. Locks of the interpreter's are waited for with the GIL held, too, so these do not tell for sure. In some
+# builds the call with a timeout stands in a part of its function that is apart from the rest, which is not followed.
+LOCKS = ("lock", "lock_timeout", "event", "event_timeout", "join", "queue", "simple_queue")
+WANT = {**dict.fromkeys(LOCKS, ("wait",)), "sqlite": ("elsewhere",), "semaphore_timeout": ("released", "elsewhere")}
 TOOL = harness.TOP / "build/tests/attach/attach_tool"
 
 
@@ -27,8 +31,8 @@ def test_all_ways(interpreter):
     waiting = {way: command(interpreter, way) for way in ways}
     try:
         for way, process in waiting.items():
-            want = "elsewhere" if way == "sqlite" else "wait"
-            harness.wait_for(lambda: doing(process) in (want, None), f"{way} to be seen as {want}")
+            want = WANT.get(way, ("released",))
+            harness.wait_for(lambda: doing(process) in (*want, None), f"{way} to be seen as {want}")
             assert way == "sqlite" or process.poll() is None, way
     finally:
         for process in waiting.values():

@@ -150,6 +150,16 @@ def way_simple_queue():
     queue.SimpleQueue().get()
 
 
+def way_semaphore():
+    import multiprocessing
+    multiprocessing.Semaphore(0).acquire()
+
+
+def way_semaphore_timeout():
+    import multiprocessing
+    multiprocessing.Semaphore(0).acquire(timeout=HOUR)
+
+
 def child():
     """It ends with us, as our end of the pipe goes then."""
     r, w = os.pipe()

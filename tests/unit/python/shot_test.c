@@ -31,8 +31,11 @@ static int keeper(void *arg)
 	return 0;
 }
 
+static volatile sig_atomic_t told;
+
 static void on_signal(int sig)
 {
+	told = 1;
 }
 
 /* The target: its memory gets a keeper; at a signal it makes an exec, in which its stack is where it was. */
@@ -43,7 +46,8 @@ static int target_main(void)
 
 	signal(SIGUSR1, on_signal);
 	if (pid > 0 && dprintf(1, "%d\n", pid) > 0)
-		pause();
+		while (!told)
+			usleep(1000);
 	execl(self, self, "after", NULL);
 	return 1;
 }
