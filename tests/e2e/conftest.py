@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import shlex
 import subprocess
 
 import pytest
@@ -21,6 +22,23 @@ def cannot(reason):
     if harness.CI:
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def must_run(prefix, **popen):
+    """Skip, with what was said, where no command can be run by `prefix`: found out by trying. Where everything must be
+    there that fails, unless our root is a chroot's, in which the kernel and unshare(1) refuse to make namespaces."""
+    try:
+        tried = subprocess.run([*prefix, "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               text=True, timeout=harness.PATIENCE, check=False, **popen)
+        said = tried.stderr.strip() if tried.returncode else None
+    except OSError as error:
+        said = str(error)
+    if said is None:
+        return
+    reason = f"cannot run anything by {shlex.join(map(str, prefix[:4]))} ...: {said}"
+    if harness.chrooted():
+        pytest.skip(reason + " (in a chroot)")
+    cannot(reason)
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,17 @@ def copy_until_exit(source, path):
     atexit.register(pathlib.Path(path).unlink, missing_ok=True)
 
 
+def chrooted():
+    """True if our root is a folder of the machine's. The kernel makes no user namespace for such a process (user_namespaces(7),
+    EPERM), and `unshare --mount` cannot make its root private, which is no mount point: it is not among those of proc(5)."""
+    if "/" not in [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]:
+        return True
+    try:
+        return not os.path.samefile("/proc/1/root/", "/")  # it may be one: of something that was mounted for it
+    except OSError:
+        return False
+
+
 @functools.lru_cache(None)
 def own_mounts(root):
     """The command for a mount namespace in which what is mounted in `root` is nobody else's."""

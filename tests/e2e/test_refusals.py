@@ -12,6 +12,7 @@ import pytest
 
 import harness
 import seccomp
+from conftest import must_run
 
 US, THEM = 761234, 761235  # users and groups without a name
 PYTHON = "/usr/bin/python3"
@@ -123,9 +124,11 @@ def test_root_without_capabilities_of_root_with(anyones, target, script):
 @SCRIPTS
 @pytest.mark.parametrize("theirs", [0, US, THEM])
 def test_from_a_user_namespace(anyones, target, script, theirs):
+    prefix = [*as_user(US), "unshare", "-Ur"]
+    must_run(prefix)
     it = target(as_user(theirs) if theirs else [])
     refused(r"process PID \(python3\) is outside of this user namespace, and no capability of here counts there: run "
-            r"pydtrace outside, as its user or as root \(sudo\)", [*as_user(US), "unshare", "-Ur"], anyones, script, it)
+            r"pydtrace outside, as its user or as root \(sudo\)", prefix, anyones, script, it)
     it.end()
 
 
@@ -264,7 +267,9 @@ def test_thread_traced(anyones, target, strace, script):
 
 def test_traced_from_outside_of_the_container(anyones, target, strace):
     """Inside nobody sees the tracer: it is in no pid namespace that is known there."""
-    it = target(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"])
+    prefix = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    must_run(prefix)
+    it = target(prefix)
     inner = int(pathlib.Path(f"/proc/{it.pid}/task/{it.pid}/children").read_text())
     strace(inner)
     done = subprocess.run(["nsenter", "-t", str(inner), "-m", "-p", anyones / "pydtrace", "-x", "exec=vm", "-n", PYTHON_PROBE[1], "1"],
@@ -346,8 +351,9 @@ def test_no_proc(anyones, target):
 
 
 def test_another_pid_namespace(anyones, target):
-    it = target()
     prefix = ["unshare", "-pf"]
+    must_run([*prefix, "--mount-proc"])
+    it = target()
     done = subprocess.run([*prefix, anyones / "pydtrace", "-x", "exec=vm", "-n", PYTHON_PROBE[1], str(it.pid)],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=harness.PATIENCE)
     assert done.stderr == ("pydtrace: /proc shows the processes of another pid namespace: mount one of this namespace "

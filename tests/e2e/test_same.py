@@ -10,6 +10,7 @@ import re
 import pytest
 
 import harness
+from conftest import must_run
 
 SCRIPTS = harness.SCRIPTS / "same"
 VERSIONS = {"%d.%d" % i.minor: i for i in harness.interpreters()}
@@ -51,6 +52,7 @@ def test_other_numbers(kernel, script, start, pydtrace):
     text = path.read_text(encoding="utf-8")
     place = ["bwrap", "--unshare-user", "--unshare-pid", "--die-with-parent", "--bind", "/", "/", "--proc", "/proc", "--dev",
              "/dev", "--"]
+    must_run(place)
     target = start([*place, *harness.interpreters()[0].argv("steps.py")])
     target.pid = innermost(target.process.pid)
     by_kernel = round_of("kernel", target, pydtrace, path, text)

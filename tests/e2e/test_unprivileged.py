@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import re
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ import pytest
 
 import harness
 import seccomp
-from conftest import cannot
+from conftest import cannot, must_run
 
 PYTHON = "/usr/bin/python3"
 USER = 761236  # nobody's
@@ -91,9 +90,7 @@ def container(root, readable, python, driver):
 
 def usable(place):
     """The place, or a skip with the reason why this machine has none such."""
-    tried = place.start([*place.prefix, "true"], {})
-    if tried.returncode:
-        cannot(f"cannot run anything by {shlex.join(place.prefix[:4])} ...: {tried.stderr.strip()}")
+    must_run(place.prefix, cwd="/", env={**os.environ, **place.env}, **place.popen)
     return place
 
 

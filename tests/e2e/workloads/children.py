@@ -8,7 +8,12 @@ import warnings
 from workload import hear, inside, outside, say
 
 warnings.simplefilter("ignore")
-TELL = "import os, re; print(re.search(r'TracerPid:\\t(\\d+)', open('/proc/self/status').read())[1]); os.getppid(); os._exit(9)"
+# Flushed, because os._exit() leaves behind what is still in the buffer of a pipe.
+TELL = """import os, re
+print(re.search(r'TracerPid:\\t(\\d+)', open('/proc/self/status').read())[1], flush=True)
+os.getppid()
+os._exit(9)
+"""
 COMMAND = [sys.executable, "-Sc", TELL]
 tracers = []
 
