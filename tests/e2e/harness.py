@@ -21,15 +21,15 @@ CI = os.environ.get("CI") == "true"
 PATIENCE = 30  # seconds until something that should happen has not
 
 
-def wait_for(condition, what):
+def wait_for(condition, what, seconds=PATIENCE):
     """Poll until condition() gives something true, and return that."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         value = condition()
         if value:
             return value
         time.sleep(0.005)
-    raise AssertionError(f"waited {PATIENCE} s for {what}")
+    raise AssertionError(f"waited {seconds} s for {what}")
 
 
 @functools.lru_cache(None)

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must never happen to the target: it goes on as if nobody had looked."""
-import os
-import pathlib
 import random
-import re
 import signal
 import time
 
 import pytest
 
 import harness
+from outside import same_as, seen_from_outside
 
 pytestmark = pytest.mark.usefixtures("executor")
 
@@ -17,30 +15,6 @@ pytestmark = pytest.mark.usefixtures("executor")
 # The script of 2007, and a word when it has seen something.
 SEEING = ["-Fs", harness.S4PYFUNC, "-n",
           'python$1:::function-entry /copyinstr(arg1) == $$2 && !seen/ { seen = 1; printf("seen\\n"); }']
-
-
-def seen_from_outside(pid):
-    """What /proc tells of a process, as far as it must be the same before and after."""
-    proc = pathlib.Path(f"/proc/{pid}")
-    status = (proc / "status").read_text(encoding="utf-8")
-    maps = [line.split(None, 5) for line in (proc / "maps").read_text(encoding="utf-8").splitlines()]
-    return {
-        "fds": sorted(os.readlink(fd) for fd in (proc / "fd").iterdir()),
-        "threads": len(list((proc / "task").iterdir())),
-        # The kernel keeps its own page for uprobes ([uprobes-trampoline]) for as long as the process lives.
-        "maps": sorted({m[5] for m in maps if len(m) == 6 and m[5] != "[heap]" and not m[5].startswith("[uprobes")}),
-        "writable code": [m for m in maps if "w" in m[1] and "x" in m[1]],
-        "status": re.findall(r"^(?:TracerPid|Sig\w+|Shd\w+|Seccomp|NoNewPrivs):.*", status, re.M),
-    }
-
-
-def same_as(before, pid):
-    """The agent is gone some moments after its tracer."""
-    harness.wait_for(lambda: seen_from_outside(pid)["maps"] == before["maps"], "the agent to go")
-    after = seen_from_outside(pid)
-    for status in (before, after):
-        status["status"] = [line for line in status["status"] if not line.startswith("SigQ")]
-    assert after == before
 
 
 def end(target):
