@@ -17,7 +17,7 @@ import pytest
 import harness
 import seccomp
 from conftest import cannot
-from harness import same_as, seen_from_outside
+from outside import same_as, seen_from_outside
 from test_safety import SEEING
 
 pytestmark = [pytest.mark.usefixtures("executor"), pytest.mark.skipif(os.geteuid() != 0, reason="not root")]

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 import harness
+from outside import same_as, seen_from_outside
 
 TOOL = harness.TOP / "build/tests/attach/attach_tool"
 WAYS = ("poll", "select", "epoll", "nanosleep", "read", "condition", "semaphore", "futex")
@@ -72,9 +73,9 @@ def test_parked(interpreter, start, library, who):
     for way, number in {"poll": 7, "epoll": 232, "read": 0}.items():
         target = start(interpreter.argv("lock_order.py", within(interpreter, library), who, str(WAYS.index(way))))
         harness.wait_for(lambda: call_of(target.pid) == number, "the target to wait")
-        before = harness.seen_from_outside(target.pid)
+        before = seen_from_outside(target.pid)
         attach(target.pid, 3)
-        harness.same_as(before, target.pid)
+        same_as(before, target.pid)
 
 
 def test_native_thread_is_not_kept(interpreter, start, library):

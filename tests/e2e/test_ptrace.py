@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from conftest import only
-from test_safety import same_as, seen_from_outside
+from outside import same_as, seen_from_outside
 
 pytestmark = pytest.mark.usefixtures("executor")
 executor = only("vm")

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must never happen to the target: it goes on as if nobody had looked."""
-import os
-import pathlib
 import random
-import re
 import signal
 import time
 
 import pytest
 
 import harness
+from outside import same_as, seen_from_outside
 
 pytestmark = pytest.mark.usefixtures("executor")
 
@@ -27,13 +25,13 @@ def end(target):
 def test_undisturbed(interpreter, start, pydtrace):
     """Attach and detach, ten times, to a process that works, sleeps and receives all the while."""
     target = start(interpreter.argv("busy.py"))
-    before = harness.seen_from_outside(target.pid)
+    before = seen_from_outside(target.pid)
     for _ in range(10):
         tracer = pydtrace(*SEEING, target.pid, "target").wait_said("seen\n")
         tracer.stop()
         assert tracer.status == 0, tracer.err
         assert tracer.number("calls") > 0
-    harness.same_as(before, target.pid)
+    same_as(before, target.pid)
     end(target)
 
 
@@ -41,7 +39,7 @@ def test_undisturbed(interpreter, start, pydtrace):
 def test_tracer_killed(interpreter, start, pydtrace):
     """kill -9 of the tracer at any moment: the target goes on, can be attached to again, and is soon left alone."""
     target = start(interpreter.argv("busy.py"))
-    before = harness.seen_from_outside(target.pid)
+    before = seen_from_outside(target.pid)
     dice = random.Random(7)
     for _ in range(15):
         tracer = pydtrace("-Fs", harness.S4PYFUNC, target.pid, "target")
@@ -51,7 +49,7 @@ def test_tracer_killed(interpreter, start, pydtrace):
     tracer = pydtrace(*SEEING, target.pid, "target").wait_said("seen\n")
     tracer.stop()
     assert tracer.status == 0 and tracer.number("calls") > 0, tracer.err
-    assert harness.seen_from_outside(target.pid)["fds"] == before["fds"]
+    assert seen_from_outside(target.pid)["fds"] == before["fds"]
     end(target)
 
 
