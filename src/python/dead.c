@@ -137,7 +137,9 @@ static void agents_find(struct python *p, struct wire_page *w)
 	struct {
 		u64 addr, name, dynamic, next, previous;
 	} l = {0};
+	char own[sizeof(p->ctl->path)];
 
+	snprintf(own, sizeof(own), "%s", p->ctl ? p->ctl->path : "");
 	if (!p->sym.r_debug || target_read(p->t, p->sym.r_debug + 8, &l.next, sizeof(l.next)))
 		return;
 	for (int i = 0; i < IMAGES_MAX && l.next && w->ndead < WIRE_MAX_DEAD; i++) {
@@ -147,7 +149,7 @@ static void agents_find(struct python *p, struct wire_page *w)
 		if (target_read(p->t, l.next, &l, sizeof(l)))
 			return;
 		if (!agent_map_at(p, l.addr) || target_read_string(p->t, l.name, name, sizeof(name)) ||
-		    *name != '/' || strlen(name) >= sizeof(d->path))
+		    *name != '/' || strlen(name) >= sizeof(d->path) || !strcmp(name, own))
 			continue;
 		code_find(p, agent_map_at(p, l.addr), &p->dead_code[w->ndead]);
 		d = dead_add(w);
@@ -211,4 +213,34 @@ void python_dead_close(struct python *p)
 		if (python_agent_call(p, WIRE_CLOSE, deadline))
 			break;
 	}
+}
+
+/*
+ * Before our agent leaves: what a tracer that was killed while its call was queued has left only since we came. Its job is not
+ * begun any more (stub.c), but its page was in use until the call had been run. The list is made in memory of ours, because the
+ * target may write the page by now.
+ */
+void python_dead_again(struct python *p)
+{
+	struct {
+		struct wire_page page;
+		struct wire_dead dead[WIRE_MAX_DEAD];
+	} own = {.page.dead = offsetof(__typeof__(own), dead)};
+	u32 at = p->dead_at;
+
+	target_maps_free(&p->maps);
+	if (target_maps_read(p->t, &p->maps))
+		return;
+	python_dead_find(p, &own.page);
+	p->dead_at = at;
+	if (!p->ndead)
+		return;
+	for (u32 i = 0; i < p->ndead; i++)
+		if (own.dead[i].path[0])
+			own.dead[i].result = -EBUSY; /* asked again when those are closed that may be */
+	memcpy((char *)p->page + at, own.dead, sizeof(own.dead));
+	p->page->dlopen = own.page.dlopen;
+	p->page->dlclose = own.page.dlclose;
+	__atomic_store_n(&p->page->ndead, p->ndead, __ATOMIC_RELEASE);
+	python_dead_close(p);
 }

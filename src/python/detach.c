@@ -269,8 +269,7 @@ int python_detach(struct python *p, struct diag *diag)
 	ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, diag);
 	if (ret)
 		return ret;
-	if (p->ndead)
-		python_dead_close(p);
+	python_dead_again(p);
 	ret = detach(p, diag);
 	python_unlock(&lock);
 	if (ret == -EBUSY)

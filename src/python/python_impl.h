@@ -176,6 +176,7 @@ bool python_others_there(const struct python *p); /* by p->maps */
  */
 void python_dead_find(struct python *p, struct wire_page *page);
 void python_dead_close(struct python *p);
+void python_dead_again(struct python *p); /* the same with what has come since */
 /* The control block of a page of any pydtrace, or what is left of one; false: `m` is none. */
 bool python_ctl_read(struct target *t, const struct target_map *m, struct stub_ctl *out);
 

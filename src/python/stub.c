@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "python/stub.h"
+#include "wire.h"
 
 #define STUB __attribute__((section("pydtrace_stub"), used))
 
@@ -68,6 +69,11 @@ STUB static void job_load(struct stub_ctl *c)
 	if (!agent_ours(c)) {
 		c->agent_fd = -1;
 		c->stage = STUB_NO_FILE;
+		return;
+	}
+	/* Nobody would take it out again. */
+	if (((struct wire_page *)c->page)->owner & WIRE_OWNER_DIED) {
+		fd_close(&c->agent_fd);
 		return;
 	}
 	handle = c->dlopen(c->path, RTLD_NOW_);

@@ -168,9 +168,6 @@ def test_torture(kind, which, start, pydtrace):
     tortured.cycle_end()
 
 
-# Not strict: where the tracer is killed before its job is queued there is nothing to be left.
-@pytest.mark.xfail(strict=False, reason="a tracer that is killed while its job is queued has the agent loaded after its end, and "
-                                        "a tracer that came before that does not know of it")
 def test_killed_while_target_is_busy(start, pydtrace):
     """A tracer is killed while the target is in C code that holds the GIL; the next one, which waits too, takes out all there is."""
     target = start(harness.interpreters()[0].argv("holds_gil.py", folder=TORTURE))
