@@ -26,6 +26,7 @@ enum { MAX_LIBC = 12, MAX_FRAMES = 200, MAX_CODE = 1 << 18 };
 enum release {
 	BY_NOBODY, /* it does not make this call */
 	BY_CALLER, /* the function that makes it releases the GIL */
+	BY_EITHER, /* it does so, or it is called where the GIL is held for good: _Py_write_noraise(), also in signal handlers */
 	BY_SECOND, /* that one, or its caller: socket objects have a function for each call, and one that calls them all */
 	BY_LOCK, /* that one, or it is PyThread_acquire_lock_timed() or _PySemaphore_Wait() */
 };
@@ -56,10 +57,10 @@ static const struct call {
     {SYS_readv, "readv", BY_CALLER},
     {SYS_pread64, "pread64", BY_CALLER},
     {SYS_pread64, "pread", BY_CALLER},
-    {SYS_write, "write", BY_CALLER},
-    {SYS_writev, "writev", BY_CALLER},
-    {SYS_pwrite64, "pwrite64", BY_CALLER},
-    {SYS_pwrite64, "pwrite", BY_CALLER},
+    {SYS_write, "write", BY_EITHER},
+    {SYS_writev, "writev", BY_EITHER},
+    {SYS_pwrite64, "pwrite64", BY_EITHER},
+    {SYS_pwrite64, "pwrite", BY_EITHER},
     {SYS_recvfrom, "recv", BY_SECOND},
     {SYS_recvfrom, "__recv_chk", BY_SECOND},
     {SYS_recvfrom, "recvfrom", BY_SECOND},
@@ -81,10 +82,10 @@ static const struct call {
     {SYS_rt_sigtimedwait, "sigwait", BY_CALLER},
     {SYS_rt_sigtimedwait, "sigwaitinfo", BY_CALLER},
     {SYS_rt_sigtimedwait, "sigtimedwait", BY_CALLER},
-    {SYS_openat, "open64", BY_CALLER},
-    {SYS_openat, "open", BY_CALLER},
-    {SYS_openat, "openat64", BY_CALLER},
-    {SYS_openat, "openat", BY_CALLER},
+    {SYS_openat, "open64", BY_EITHER},
+    {SYS_openat, "open", BY_EITHER},
+    {SYS_openat, "openat64", BY_EITHER},
+    {SYS_openat, "openat", BY_EITHER},
     {SYS_flock, "flock", BY_CALLER},
     {SYS_fcntl, "fcntl64", BY_CALLER},
     {SYS_fcntl, "fcntl", BY_CALLER},
@@ -293,8 +294,8 @@ static bool to_caller(struct python *p, struct target_unwind *u)
 }
 
 /*
- * DOING_RELEASED if the function that u stands in, or where the row says so, its caller, takes the GIL next. DOING_WAIT where it
- * waits for a lock of the interpreter's: some of those are waited for with the GIL held. Else DOING_ELSEWHERE.
+ * DOING_RELEASED if the function that u stands in, or where the row says so, its caller, takes the GIL next. DOING_WAIT where the
+ * row says that this one may be called with the GIL held as well. Else DOING_ELSEWHERE.
  */
 static enum thread_doing goes_on_with_gil(struct python *p, struct target_unwind *u, enum release release)
 {
@@ -305,7 +306,7 @@ static enum thread_doing goes_on_with_gil(struct python *p, struct target_unwind
 		    (u->function == p->sym.acquire_lock || u->function == p->sym.semaphore_wait))
 			return DOING_WAIT;
 		if (takes_gil(p, u->function, u->function_end))
-			return DOING_RELEASED;
+			return release == BY_EITHER ? DOING_WAIT : DOING_RELEASED;
 		if (target_unwind_next(u) != 1)
 			return DOING_ELSEWHERE;
 	}
@@ -333,13 +334,30 @@ static bool may_start_thread(struct python *p, struct target_unwind u)
 	return false;
 }
 
+/*
+ * True if the thread may be in a signal handler, which may have interrupted one of the C library's functions with its lock
+ * held. faulthandler's handlers write; the interpreter's own one does nothing that waits.
+ */
+static bool may_be_in_handler(struct target_unwind u)
+{
+	int ret = 1;
+
+	for (int n = 0; n < MAX_FRAMES && ret == 1; n++) {
+		ret = target_unwind_next(&u);
+		if (u.signal)
+			return true;
+	}
+	return ret != 0;
+}
+
 enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr)
 {
+	enum thread_doing doing = DOING_ELSEWHERE;
 	struct target_unwind at = *u;
 	const struct call *call = to_caller(p, &at) ? call_before(p, at.pc, nr) : NULL;
 
-	enum thread_doing doing = DOING_ELSEWHERE;
-
+	if (call && call->release == BY_EITHER && may_be_in_handler(*u))
+		return DOING_PYTHON;
 	if (call && call->release != BY_NOBODY)
 		doing = goes_on_with_gil(p, &at, call->release);
 	if (doing != DOING_ELSEWHERE)

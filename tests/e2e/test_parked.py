@@ -4,12 +4,12 @@ import subprocess
 
 import harness
 
-# How each is seen. Locks of the interpreter's are waited for with the GIL held, too, so these do not tell for sure. In some
+# How each is seen. Locks of the interpreter's are waited for with the GIL held, too, and so are writes: these do not tell for sure. In some
 # builds the call with a timeout stands in a part of its function that is apart from the rest, which is not followed.
 LOCKS = ("lock", "lock_timeout", "event", "event_timeout", "join", "queue", "simple_queue")
 # What a bare root may lack: a module, and a place for semaphores.
 LACKING = ("sqlite", "semaphore", "semaphore_timeout")
-WANT = {**dict.fromkeys(LOCKS, ("wait",)), "sqlite": ("elsewhere",), "semaphore_timeout": ("released", "elsewhere")}
+WANT = {**dict.fromkeys((*LOCKS, "write"), ("wait",)), "handler": ("python",), "sqlite": ("elsewhere",), "semaphore_timeout": ("released", "elsewhere")}
 TOOL = harness.TOP / "build/tests/attach/attach_tool"
 
 

@@ -4,6 +4,7 @@
 usage: waits.py WAY       (without one: prints the ways)
 """
 import asyncio
+import faulthandler
 import os
 import queue
 import select
@@ -69,6 +70,21 @@ def way_write():
     r, w = os.pipe()
     while True:
         os.write(w, bytes(4096))
+
+
+def way_handler():
+    """A signal handler in C that writes into a full pipe."""
+    r, w = os.pipe()
+    os.set_blocking(w, False)
+    for size in (4096, 1):
+        try:
+            while True:
+                os.write(w, bytes(size))
+        except BlockingIOError:
+            pass
+    os.set_blocking(w, True)
+    faulthandler.register(signal.SIGUSR1, file=w)
+    os.kill(os.getpid(), signal.SIGUSR1)
 
 
 def way_recv():
