@@ -32,13 +32,10 @@ static const char *const dirs[] = {"/tmp", "/var/tmp", "/dev/shm", "/run"};
 static int dir_in_root(struct python *p, const char *name)
 {
 	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-	char path[64];
-	int root, fd;
+	int root = target_proc_open(p->t, "root", O_PATH | O_DIRECTORY), fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/root", target_pid(p->t));
-	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
-		return -errno;
+		return root;
 	fd = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
 	close(root);
 	return fd < 0 ? -errno : fd;
@@ -100,15 +97,25 @@ void python_files_unlink(struct python *p)
 	p->dir_fd = -1;
 }
 
+/* What a file of the target's /proc/PID is; of a link, the link itself. */
+static bool proc_stat(struct python *p, const char *name, struct stat *out)
+{
+	int fd = target_proc_open(p->t, name, O_PATH | O_NOFOLLOW);
+	bool known = fd >= 0 && !fstat(fd, out);
+
+	if (fd >= 0)
+		close(fd);
+	return known;
+}
+
 /* Has the target a /proc in which its own descriptors can be opened? */
 bool python_target_has_proc(struct python *p)
 {
-	char path[64];
 	struct stat st, own;
 
-	snprintf(path, sizeof(path), "/proc/%d/root/proc/self", target_pid(p->t));
 	/* The same file system type would do, but a stat of the link tells it with less. */
-	return !lstat(path, &st) && S_ISLNK(st.st_mode) && !lstat("/proc/self", &own) && st.st_size == own.st_size;
+	return proc_stat(p, "root/proc/self", &st) && S_ISLNK(st.st_mode) && !lstat("/proc/self", &own) &&
+	       st.st_size == own.st_size;
 }
 
 int python_agent_write(struct python *p)
@@ -150,12 +157,11 @@ static bool map_files_open(void)
 static bool user_is_all(struct python *p, const struct target_status *st)
 {
 	struct stat own;
-	char path[64];
 
 	if (st->fsuid == 0)
 		return true;
-	snprintf(path, sizeof(path), "/proc/%d/stat", target_pid(p->t)); /* of root, when it may not be dumped */
-	return st->one_user && !st->caps && !stat(path, &own) && own.st_uid == st->uid;
+	/* The file is root's when the process may not be dumped. */
+	return st->one_user && !st->caps && proc_stat(p, "stat", &own) && own.st_uid == st->uid;
 }
 
 static int files_refuse(struct python *p, struct diag *diag)

@@ -34,21 +34,22 @@ static bool memory_device(dev_t *out)
 }
 
 /*
- * Hold what is at `path` without opening it (O_PATH): what a hostile target has put there must not be opened for writing because
+ * Hold file `name` of the target's /proc/PID without opening it (O_PATH): what a hostile target has put there must not be opened for writing because
  * of its name alone. Then it has to be memory of the kernel's own file system for that: no name leads to such a file, and
  * nothing else is on it. -ETIMEDOUT: it is something else; the stub waited in vain and has taken it back.
  */
-static int memory_hold(const char *path, const char *want, struct stat *st)
+static int memory_hold(struct python *p, const char *name, const char *want, struct stat *st)
 {
-	int held = open(path, O_PATH | O_CLOEXEC);
-	char link[128], name[64];
+	int held = target_proc_open(p->t, name, O_PATH);
+	char link[128], own[64];
 	dev_t device;
 	ssize_t n;
 
 	if (held < 0)
-		return errno == ENOENT ? -ETIMEDOUT : -errno;
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", held);
-	n = readlink(name, link, sizeof(link) - 1);
+		return held == -ESRCH ? -ETIMEDOUT
+				      : held; /* not there; whether the process is, is seen elsewhere */
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", held);
+	n = readlink(own, link, sizeof(link) - 1);
 	link[n < 0 ? 0 : n] = 0;
 	if (!strncmp(link, want, strlen(want)) && !fstat(held, st) && S_ISREG(st->st_mode) && !st->st_nlink &&
 	    memory_device(&device) && st->st_dev == device)
@@ -75,11 +76,11 @@ static int memory_open(int held)
 /* The memory file that is descriptor `fd` in the target, if it is the one that our stub made. */
 static int fd_hold(struct python *p, int fd, const char *kind, struct stat *st)
 {
-	char path[64], want[64];
+	char name[32], want[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", target_pid(p->t), fd);
+	snprintf(name, sizeof(name), "fd/%d", fd);
 	snprintf(want, sizeof(want), "/memfd:pydtrace-%s-%s", kind, p->nonce);
-	return memory_hold(path, want, st);
+	return memory_hold(p, name, want, st);
 }
 
 /* The agent's descriptor in the target, when it is still open there and still ours; -1. */
@@ -223,15 +224,15 @@ static int agent_open(struct python *p, s32 fd)
 static int page_open_shared(struct python *p)
 {
 	struct stat st;
-	char path[96];
+	char name[64];
 	u64 page;
 	int held, ret = FRAME_GET(p, page, &page);
 
 	if (ret)
 		return ret;
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", target_pid(p->t), (unsigned long long)page,
+	snprintf(name, sizeof(name), "map_files/%llx-%llx", (unsigned long long)page,
 		 (unsigned long long)(page + p->map_size));
-	held = memory_hold(path, "/dev/zero", &st);
+	held = memory_hold(p, name, "/dev/zero", &st);
 	if (held >= 0 && st.st_size != (off_t)p->map_size) {
 		close(held);
 		held = -ETIMEDOUT;

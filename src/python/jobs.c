@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Jobs of the agent, and which thread does each (docs/attach.md has the table). */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,12 +187,16 @@ static void tell_wait(struct python *p)
 bool python_thread_there(struct target *t, const struct stub_ctl *c)
 {
 	u32 tid = __atomic_load_n(&c->thread_tid, __ATOMIC_ACQUIRE);
-	char path[64];
+	char name[32];
+	int fd;
 
-	if (!c->threads)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/task/%u", target_pid(t), tid);
-	return !tid || !access(path, F_OK); /* 0: it is on its way */
+	if (!c->threads || !tid)
+		return c->threads; /* 0: it is on its way */
+	snprintf(name, sizeof(name), "task/%u", tid);
+	fd = target_proc_open(t, name, O_PATH);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 /* Where no thread but one of our own has come to the job before, it is not waited for that again. */
