@@ -11,13 +11,6 @@
 
 enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 20 };
 
-void python_page_sizes(struct python *p, const struct wire_page *page)
-{
-	p->ctl_off = page->size;
-	p->functions_at = page->functions;
-	p->map_size = p->ctl_off + STUB_CTL_SIZE;
-}
-
 int python_new(struct python **out, struct target *t, const struct python_info *info,
 	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
 	       size_t *page_size, struct diag *diag)

@@ -13,7 +13,6 @@
 enum {
 	STOP_MS = 500,
 	DETACH_MS = 10000,
-	MENTIONED_MS = 20, /* how long a word on a stack keeps us waiting */
 	QUEUE_MS = 500,
 	FINI_RETRIES = 14,
 	UNDO_RETRIES = 4,
@@ -34,28 +33,6 @@ static bool agent_text(struct python *p, u64 *start, u64 *end)
 		}
 	}
 	return false;
-}
-
-/*
- * Wait until no thread is in a range of code of ours. By then the agent has said that no call of its is active, and
- * the borrowed threads that they have left; this is the second look. Words on a stack that point there may be old ones in
- * frames that live on (a thread parked for ever never overwrites them), so they are waited for only a little.
- */
-int python_wait_outside(struct python *p, u64 start, u64 end, u64 deadline)
-{
-	u64 mentioned = now_ns() + MENTIONED_MS * 1000000ull;
-
-	for (;;) {
-		int ret = python_threads_inside(p, start, end);
-
-		if (ret == 0 || (ret == 1 && now_ns() > mentioned))
-			return 0;
-		if (ret < 0 && ret != -ETIMEDOUT)
-			return ret;
-		if (now_ns() > deadline)
-			return -EBUSY;
-		usleep(2000);
-	}
 }
 
 /* Let go of the page: raw system calls, so any thread will do that can be stopped. */

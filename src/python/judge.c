@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a stopped thread is doing, and whether any thread is still in code of ours. */
+/* What a stopped thread is doing, as far as its registers tell. */
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdlib.h>
@@ -83,65 +83,4 @@ enum thread_doing python_thread_doing(const struct python *p, const struct user_
 	if (nr == SYS_futex || (nr == SYS_restart_syscall && is_futex_op(r->rsi) && r->rdi > 65536))
 		return doing_futex(p, r->rdi, r->rsi);
 	return DOING_WAIT;
-}
-
-/* A word in the top of the stack that points into [start, end): a return address, or a stale one. */
-static bool stack_points_into(struct python *p, u64 sp, u64 start, u64 end)
-{
-	const struct target_map *m = target_map_at(&p->maps, sp);
-	u64 words[512];
-
-	for (u64 a = sp & ~7ull, stop = a + (32 << 10); a < stop && m && a < m->end; a += sizeof(words)) {
-		size_t n = m->end - a < sizeof(words) ? m->end - a : sizeof(words);
-
-		if (target_read(p->t, a, words, n))
-			break;
-		for (size_t i = 0; i < n / 8; i++)
-			if (words[i] >= start && words[i] < end)
-				return true;
-	}
-	return false;
-}
-
-/* 0: outside; 1: its stack mentions the range; 2: it stands inside; -errno. */
-static int thread_inside(struct python *p, pid_t tid, u64 start, u64 end)
-{
-	struct target_stop s;
-	struct target_call c;
-	bool stopped = false;
-	int ret = target_thread_call(p->t, tid, &c), inside;
-
-	if (ret == -EAGAIN) { /* running: a stop is the only way to know */
-		ret = target_stop(p->t, tid, 1000, &s);
-		stopped = !ret;
-		c.pc = s.regs.rip;
-		c.sp = s.regs.rsp;
-	}
-	if (ret == -ESRCH)
-		return 0; /* a thread that has ended is nowhere */
-	if (ret)
-		return ret;
-	inside = c.pc >= start && c.pc < end ? 2 : stack_points_into(p, c.sp, start, end);
-	if (stopped)
-		target_stop_end(&s);
-	return inside;
-}
-
-int python_threads_inside(struct python *p, u64 start, u64 end)
-{
-	pid_t *tids;
-	size_t n;
-	int ret = target_threads(p->t, &tids, &n), worst = 0;
-
-	if (ret)
-		return ret;
-	target_maps_free(&p->maps);
-	ret = target_maps_read(p->t, &p->maps);
-	for (size_t i = 0; i < n && ret >= 0; i++) {
-		ret = thread_inside(p, tids[i], start, end);
-		if (ret > worst)
-			worst = ret;
-	}
-	free(tids);
-	return ret < 0 ? ret : worst;
 }

@@ -312,3 +312,10 @@ void *python_plan_page(const struct python_plan *p, size_t *size)
 		memcpy((char *)w + text, p->text.s, p->text.len);
 	return w;
 }
+
+void python_page_sizes(struct python *p, const struct wire_page *page)
+{
+	p->ctl_off = page->size;
+	p->functions_at = page->functions;
+	p->map_size = p->ctl_off + STUB_CTL_SIZE;
+}

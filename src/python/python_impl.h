@@ -36,6 +36,9 @@ void python_version_text(u32 version, char *out, size_t size);
 void *python_plan_page(const struct python_plan *plan, size_t *size);
 /* Give it room for so many functions, but not for more than it had. */
 void python_page_room(struct wire_page *page, size_t size, u32 functions);
+struct python;
+/* map_size and ctl_off are the page's. */
+void python_page_sizes(struct python *p, const struct wire_page *page);
 
 /* What the shared page is in the target. */
 enum page_kind {
@@ -109,13 +112,14 @@ enum { PYTHON_RESTARTS = 512 /* ERESTARTSYS */, PYTHON_RESTARTBLOCK = 516 };
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
 /* The loader is in the middle of mapping or relocating something: nothing of ours may run now. */
 bool python_loader_at_work(struct python *p, const struct user_regs_struct *r);
+/* inside.c: until no thread is in this range of code of ours. 0, -EBUSY or -errno. */
+int python_wait_outside(struct python *p, u64 start, u64 end, u64 deadline);
+
 /* parked.c: of a thread that is parked in system call `nr`: DOING_WAIT, DOING_RELEASED, DOING_ELSEWHERE, or DOING_PYTHON: leave it alone. */
 enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr);
 enum thread_doing python_doing(struct python *p, const struct target_stop *s); /* by registers and stack */
 bool python_call_waits(s64 nr);     /* one of those that a thread may be parked in */
 bool python_call_restarts(s64 rax); /* rax of a call that the kernel would make again */
-/* 2: a thread stands in [start, end); 1: a word near the top of a thread's stack points there; 0: neither; -errno. */
-int python_threads_inside(struct python *p, u64 start, u64 end);
 
 /* inject.c: one shot at a stopped thread. The thread is not let go of here. */
 int python_stub_place(struct python *p);
@@ -197,7 +201,6 @@ bool python_thread_there(struct target *t, const struct stub_ctl *c);
 /* attach.c */
 /* Is `err` what a shot comes to where there may be no memory files? Then files take their place from now on. */
 bool python_memfd_denied(struct python *p, int err);
-void python_page_sizes(struct python *p, const struct wire_page *page); /* map_size and ctl_off are the page's */
 int python_new(struct python **out, struct target *t, const struct python_info *info,
 	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
 	       size_t *page_size, struct diag *diag);
@@ -206,8 +209,6 @@ int python_loaded(struct python *p, struct diag *diag);
 extern const char pydtrace_agent_so[], pydtrace_agent_so_end[];
 
 /* detach.c */
-/* Until no thread is in this range of code of ours. 0, -EBUSY or -errno. */
-int python_wait_outside(struct python *p, u64 start, u64 end, u64 deadline);
 /* After an attach that failed: take out whatever of it is in the target, or say what has to stay. */
 void python_undo(struct python *p, u64 deadline, struct diag *diag);
 
