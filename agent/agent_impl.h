@@ -376,11 +376,11 @@ struct agent {
 	struct pyframe *deciding_frame; /* 3.9, 3.10: the frame that is about to run the code object; else NULL */
 	uint16_t frame_locals;          /* and the offset of its first local variable */
 	void *deciding;                 /* thread state that is inside a decision */
-	bool inert;
-	struct wire_mail *mail; /* events go there; NULL: to the sites */
-	int mail_luck;          /* with looking for an answer before sleeping */
-	uint32_t tid_at;        /* of a thread's ID, from the thread pointer; 0: not known */
-	void *const *stack_end; /* __libc_stack_end; NULL: there is none */
+	bool inert, postponed;          /* postponed: inert, with all that it had before */
+	struct wire_mail *mail;         /* events go there; NULL: to the sites */
+	int mail_luck;                  /* with looking for an answer before sleeping */
+	uint32_t tid_at;                /* of a thread's ID, from the thread pointer; 0: not known */
+	void *const *stack_end;         /* __libc_stack_end; NULL: there is none */
 };
 extern struct agent agent;
 
@@ -424,6 +424,8 @@ void agent_forget(void);
 bool agent_abandoned(void);
 /* Go inert from inside an event, and say so on the page with an errno (the message is there already). */
 void agent_give_up(int err);
+void agent_clean_up_late(
+    void); /* while postponed, from inside an event: what going inert has left, if it may be here */
 /* Is this process a child that has inherited us? Then take the events off; true. */
 bool agent_orphan(void);
 

@@ -13,8 +13,11 @@ static inline bool agent_away(void)
 {
 	if (unlikely(!*agent.mine))
 		return agent_orphan();
-	if (unlikely(agent.inert))
+	if (unlikely(agent.inert)) {
+		if (unlikely(agent.postponed))
+			agent_clean_up_late();
 		return true;
+	}
 	if (unlikely(*(volatile uint32_t *)&agent.page->owner & WIRE_OWNER_DIED))
 		return agent_abandoned();
 	return false;

@@ -87,8 +87,10 @@ int target_file_read(const struct target *t, const char *name, char **out, size_
 /* The text of a "comm" file, which is freed; NULL: it could not be read. */
 static void comm_take(char *text, char comm[16])
 {
-	if (text)
-		text[strcspn(text, "\n")] = 0;
+	size_t n = text ? strlen(text) : 0;
+
+	if (n && text[n - 1] == '\n') /* the kernel's; others are of the name */
+		text[n - 1] = 0;
 	snprintf(comm, 16, "%s", text ? text : "?");
 	free(text);
 }
@@ -195,7 +197,8 @@ static int handles_open(struct target *t, struct diag *diag)
 		return refuse_mem(diag, t->pid, t->comm, -ret);
 	t->mem = ret;
 	/* It lives, so its number has meant nobody else since the directory was opened, nor when the pidfd was. */
-	return target_status(t, &st) ? refuse_mem(diag, t->pid, t->comm, ESRCH) : 0;
+	ret = target_status(t, &st);
+	return ret ? refuse_mem(diag, t->pid, t->comm, -ret) : 0;
 }
 
 /*

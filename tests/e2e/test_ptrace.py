@@ -335,8 +335,11 @@ def test_tracer_sleeps(interpreter, start, pydtrace):
     begin = time.monotonic()
     target.work()
     assert time.monotonic() - begin < 1.5
-    os.kill(harness.watch_of(tracer), signal.SIGCONT)
+    # The watch last: it would continue the tracer as well, to let it let go, and two SIGCONT at once count as one.
+    watch = harness.watch_of(tracer)
     tracer.process.send_signal(signal.SIGCONT)
+    harness.wait_for(lambda: status_of(tracer.process.pid, "State") != "T", "the tracer to go on")
+    os.kill(watch, signal.SIGCONT)
     tracer.stop()
     assert truth["calls"] <= tracer.number("calls") < 3 * truth["calls"]
     said = f"pydtrace: warning: process {target.pid}: the tracer did not answer within 2 s; tracing of Python stopped there\n"

@@ -30,7 +30,12 @@ hostile.__module__ = MODULE
 setattr(module, FUNCTION, hostile)
 sys.modules[MODULE] = module
 
-ready("hostile")
-for _ in range(10):
-    hostile()
-truth(calls=10, flat=10)
+
+def main():
+    ready("hostile")
+    for _ in range(10):
+        hostile()
+    truth(calls=10, flat=10)
+
+
+main()

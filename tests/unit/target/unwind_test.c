@@ -70,7 +70,7 @@ static void rows(void **state)
 	assert_int_equal(cfi_find(&src, BASE, BASE + CFI_CODE, &row), -ENOTSUP);
 }
 
-#define DEEP __attribute__((noinline, noclone))
+#define DEEP __attribute__((noinline))
 static int ready[2];
 static volatile int zero;
 
@@ -141,10 +141,10 @@ static void calls_of_a_child(void **state)
 		usleep(100);
 	assert_int_equal(target_maps_read(t, &maps), 0);
 
-	/* Without a stop rbp is not known, unless a function further in has saved it. */
+	/* Without a stop rbp is not known, unless a function further in has saved it: the walk may end early, never wrong. */
 	target_unwind_begin_asleep(&u, t, &maps, &call);
 	found = walk(&u, functions, 3, &end);
-	assert_true(found == 3 ? end == 0 : found >= 1 && end == -EAGAIN);
+	assert_true(end == -EAGAIN || (end == 0 && found == 3));
 
 	assert_int_equal(target_stop(t, pid, 1000, &s), 0);
 	target_unwind_begin(&u, t, &maps, &s.regs);
