@@ -6,7 +6,7 @@ import threading
 import time
 
 import apps
-import outside
+import witness
 
 
 class Load:
@@ -37,7 +37,7 @@ class Load:
             try:
                 self.app.ask(number)
             except (apps.Wrong, OSError, ValueError) as error:
-                wrong = str(error) if self.wrong else f"{error}\n{outside.evidence(self.app.pids)}"  # now, while it lasts
+                wrong = str(error) if self.wrong else f"{error}\n{witness.evidence(self.app.pids)}"  # now, while it lasts
             took = time.monotonic() - begin
             with self.change:
                 self.asking -= 1

@@ -20,7 +20,7 @@ import time
 import traceback
 
 import apps
-import outside
+import witness
 from apps import harness
 from load import Load
 
@@ -105,7 +105,7 @@ class Row:
         """What there is to be seen, and what was done."""
         self.failures += [f"the last cycles: {line}" for line in self.history]
         if not load or not load.wrong:  # that has its own
-            self.failures.append(outside.evidence(app.pids))
+            self.failures.append(witness.evidence(app.pids))
         self.failures.append(f"its log: {app.tail()}")
 
     def look_before(self, app, load):
@@ -113,7 +113,7 @@ class Row:
         time.sleep(0.5)  # the load without a tracer, to compare with
         load.pause()
         self.untraced, load.longest = load.longest, 0.0
-        self.before = {pid: (outside.born(pid), outside.settled(pid), outside.resident(pid)) for pid in app.pids}
+        self.before = {pid: (witness.born(pid), witness.settled(pid), witness.resident(pid)) for pid in app.pids}
         load.resume()
 
     def cycle(self, app, load):
@@ -208,12 +208,12 @@ class Row:
 
     def alive(self, pid):
         """It is the same process as ever, and nobody holds a thread of it."""
-        if outside.born(pid) != self.before[pid][0]:
+        if witness.born(pid) != self.before[pid][0]:
             raise Failure(f"process {pid} has ended")
         try:
-            harness.wait_for(lambda: not outside.held(pid), "it to be let go")
+            harness.wait_for(lambda: not witness.held(pid), "it to be let go")
         except AssertionError:
-            raise Failure(f"process {pid} is held: {outside.held(pid)}") from None
+            raise Failure(f"process {pid} is held: {witness.held(pid)}") from None
 
     def look_after(self, app, load):
         """One more tracer, which takes away what those that were killed have left; then all must be as it was."""
@@ -232,12 +232,12 @@ class Row:
             self.alive(pid)
             before = self.before[pid][1]
             try:
-                harness.wait_for(lambda: outside.snapshot(pid) == before, "it to be as before")
+                harness.wait_for(lambda: witness.snapshot(pid) == before, "it to be as before")
             except AssertionError:
-                after = outside.snapshot(pid)
+                after = witness.snapshot(pid)
                 changed = [f"{key}: {before[key]} before, {after[key]} after" for key in before if before[key] != after[key]]
                 raise Failure(f"process {pid} is not as it was: {'; '.join(changed)}") from None
-            self.after[pid] = outside.resident(pid)
+            self.after[pid] = witness.resident(pid)
             if self.after[pid] > self.before[pid][2] + GROWTH:
                 raise Failure(f"process {pid} had {self.before[pid][2]} kB of memory, and now has {self.after[pid]}")
 
