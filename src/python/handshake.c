@@ -127,7 +127,7 @@ static int step_error(struct python *p)
 	int ret = FRAME_GET(p, error, &error);
 
 	step_ack(p);
-	return ret ? ret : error < 0 && error > -4096 ? error : -EIO;
+	return ret ? ret : error < 0 && error > -4096 ? error : -ETIMEDOUT;
 }
 
 /* Wait for the stub's answer: 0, its error, or -ETIMEDOUT when the thread did not get to run. */
@@ -147,7 +147,10 @@ static int wait_step(struct python *p)
 		if (!step)
 			nanosleep(&nap, NULL);
 	}
-	return step == 1 ? 0 : step_error(p);
+	if (step == 1)
+		return 0;
+	/* Anything else than its two answers: the stub has given up, and its place on the stack is the program's again. */
+	return step == -1 ? step_error(p) : -ETIMEDOUT;
 }
 
 /* The page is filled: until the stub has taken it. -ETIMEDOUT: it has not, and never will. */

@@ -96,6 +96,7 @@ class App:
     module = "__main__"  # of target()
     clients = 1  # that ask at the same time
     calls = CALLS
+    stays = None  # what a tracer may say for not having taken its agent out, where that is known to happen
     refused = None  # what a tracer may say for not attaching, where that is known to happen
 
     def __init__(self, interpreter):
@@ -278,7 +279,9 @@ class ModWsgi(Served):
 
     name, module = "mod_wsgi", "_mod_wsgi*"
     more = ""
-    refused = r"."  # issue 10
+    # An idle worker never comes back to Python, and with sub-interpreters it cannot be told whether a thread holds the GIL.
+    refused = r"."
+    stays = r"did not come to a safe point in time"
 
     def start(self):
         self.port = free_port()
@@ -295,7 +298,7 @@ class ModWsgiMain(ModWsgi):
 
     name = "mod_wsgi, global"
     more = "WSGIApplicationGroup %{GLOBAL}"
-    refused = None
+    refused = stays = None
 
 
 class Celery(App):

@@ -202,6 +202,9 @@ class Row:
     def ended(self, tracer):
         """By Ctrl-C, which must be the end of it with all that it has to say."""
         tracer.stop()
+        if tracer.status == 1 and self.app.stays and re.search(self.app.stays, tracer.err):
+            self.refusals[re.sub(r"\d+", "N", tracer.err.strip().splitlines()[-1])] += 1
+            return
         if tracer.status or re.search("drop|lost|missed|error on", tracer.err):
             raise Failure(f"a tracer ended with status {tracer.status}, and said {tracer.err!r}")
         self.tally["ended"] += 1
