@@ -9,7 +9,7 @@
 
 #include "python/python_impl.h"
 
-enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 20 };
+enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 200 };
 
 int python_new(struct python **out, struct target *t, const struct python_info *info,
 	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
