@@ -298,6 +298,7 @@ void slot_trim(void); /* after all have been freed: the memory that is kept for 
 
 #define METH_FASTCALL 0x80
 #define METH_O        0x08
+#define METH_NOARGS   0x04
 struct method_def { /* PyMethodDef */
 	const char *name;
 	void *function;
@@ -314,6 +315,13 @@ bool weak_leave(void);
 struct pyobj *weak_new(struct pyobj *code);
 /* The object behind a weak reference, a new reference; NULL: it is dead. */
 struct pyobj *weak_get(struct pyobj *ref);
+
+/* --- room.c: may we call, or is the thread at its limit of recursion? -------------------------------------------- */
+
+int room_init(void);   /* 0 or -ENOMEM */
+bool room_leave(void); /* as callback_drop() */
+/* Will the interpreter make the calls that coming or leaving needs? True where there is nothing to end. Leaves no exception. */
+bool room_for_calls(void);
 
 /* --- active.c: calls of ours that are on some stack ------------------------------------------------------ */
 

@@ -29,14 +29,14 @@ static void clean_up(void)
 /*
  * From 3.14 on the interpreter measures how much of the C stack is left. In a thread with a small one it refuses our calls
  * (Py_EnterRecursiveCall()), and keeps what we release for a time that does not come (_Py_Dealloc(), the trashcan). So it is left
- * to the main thread, or to who takes us out.
+ * to the main thread, or to who takes us out. And in any version there must be room for calls.
  */
 static bool may_clean_up(void)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0),
 		  top = agent.stack_end ? (uintptr_t)*agent.stack_end : 0;
 
-	return agent.version < 0x030e || (here < top && top - here < MAIN_STACK);
+	return (agent.version < 0x030e || (here < top && top - here < MAIN_STACK)) && room_for_calls();
 }
 
 static void agent_go_inert(void)

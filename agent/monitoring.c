@@ -235,8 +235,15 @@ static int monitoring_leave(bool inside);
 
 static int monitoring_init(void)
 {
-	int err;
+	int err = room_init();
 
+	if (err)
+		return err;
+	if (!room_for_calls()) {
+		room_leave();
+		agent_message("the thread has reached its recursion limit; try again", NULL);
+		return -EAGAIN;
+	}
 	monitoring = py.PySys_GetObject("monitoring");
 	if (!monitoring) {
 		agent_message("this interpreter has no sys.monitoring", NULL);
@@ -296,6 +303,8 @@ static int monitoring_leave(bool inside)
 	bool clean = true;
 
 	if (tool >= 0) {
+		if (!room_for_calls())
+			return -EAGAIN;
 		if (tool_ours(tool) && events_off(inside))
 			return -EAGAIN;
 		tool = -1;
@@ -304,6 +313,7 @@ static int monitoring_leave(bool inside)
 		return -EBUSY;
 	for (int i = 0; i < NCALLBACKS; i++)
 		clean &= callback_drop(&callback[i].function);
+	clean &= room_leave();
 	py.Py_DecRef(monitoring);
 	py.Py_DecRef(disable);
 	monitoring = disable = NULL;

@@ -173,11 +173,12 @@ class Agent:
             self.server = self.c.counter_serve(ctypes.addressof(self.page))
         self.init_ = self.lib.pydtrace_agent_init
         self.init_.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
+        self.address = ctypes.addressof(self.page)
         self.fini_ = self.lib.pydtrace_agent_fini
         self.dlsym = ctypes.cast(ctypes.CDLL(None).dlsym, ctypes.c_void_p)
 
     def init(self, version=sys.hexversion):
-        err = self.init_(ctypes.addressof(self.page), self.dlsym, version)
+        err = self.init_(self.address, self.dlsym, version)
         if err:
             raise Refused(err, self.page.message.decode())
         return self
