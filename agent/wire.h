@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC       0x7079647472616365ull /* "pydtrace" */
-#define WIRE_VERSION     3
+#define WIRE_VERSION     4
 #define WIRE_MAX_FILTERS 64 /* one bit each in a 64-bit word */
 
 /*
@@ -25,6 +25,10 @@
 
 /* Python events; also the numbers of the sites. */
 enum wire_event { WIRE_ENTRY, WIRE_RETURN, WIRE_NEVENTS };
+/* Kinds of them (arg3): of the one event and of the other, as sys.monitoring names them. */
+enum wire_kind { WIRE_PY_START, WIRE_PY_RESUME, WIRE_PY_THROW, WIRE_NKINDS };
+enum { WIRE_PY_RETURN, WIRE_PY_YIELD, WIRE_PY_UNWIND };
+#define WIRE_ALL_KINDS ((1u << WIRE_NKINDS) - 1)
 
 enum wire_state {
 	WIRE_NEW,     /* as the tracer made it */
@@ -57,7 +61,9 @@ struct wire_term {
 
 /* All terms of a group must hold (a description); any group will do; then all of the last terms must. */
 struct wire_filter {
-	uint32_t events; /* bit for each wire_event that the clause is at */
+	uint16_t events; /* bit for each wire_event that the clause is at */
+	uint8_t kinds; /* bit for each wire_kind of these events that it wants; its predicate excludes the others */
+	uint8_t pad;
 	uint32_t any_first,
 	    nany; /* descriptions: `nany` ranges at `any_first` in the array of wire_range; 0: all match */
 	uint32_t all_first, nall; /* terms that must hold besides */

@@ -14,6 +14,7 @@ NEW, LOADING, ACTIVE, FAILED, LEAVING, GONE, INERT = range(7)
 FILE, NAME, LINE, MODULE, QUALNAME = range(5)
 EQ, NE, LT, LE, GT, GE, GLOB = range(7)
 OWNER_DIED = 0x40000000
+ALL_KINDS = 7
 MAGIC = 0x7079647472616365
 
 AGENT_SO, COUNTER_SO = os.environ.get("AGENT_SO"), os.environ.get("COUNTER_SO")
@@ -53,8 +54,8 @@ def term(field, op, value):
     return (field, op, value)
 
 
-def filter_(events=(ENTRY, RETURN), any_=(), all_=()):
-    return (events, any_, all_)
+def filter_(events=(ENTRY, RETURN), any_=(), all_=(), kinds=ALL_KINDS):
+    return (events, any_, all_, kinds)
 
 
 def names(*wanted):
@@ -66,8 +67,8 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
     """The page as the tracer would make it: an anonymous shared mapping."""
     file = mmap.mmap(-1, size)
     terms, ranges, flt, text = [], [], [], bytearray()
-    nterms = sum(sum(len(g) for g in any_) + len(all_) for _, any_, all_ in filters)
-    nranges = sum(len(any_) for _, any_, _ in filters)
+    nterms = sum(sum(len(g) for g in any_) + len(all_) for _, any_, all_, _ in filters)
+    nranges = sum(len(any_) for _, any_, _, _ in filters)
     at_filters = RESERVE
     at_ranges = at_filters + 20 * len(filters)
     at_terms = (at_ranges + 8 * nranges + 7) & ~7
@@ -82,7 +83,7 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
         terms.append(struct.pack("=IIqII", field, op, 0, at_text + len(text), len(b)))
         text.extend(b + b"\0")
 
-    for events, any_, all_ in filters:
+    for events, any_, all_, kinds in filters:
         first = len(ranges)
         for group in any_:
             ranges.append(struct.pack("=II", len(terms), len(group)))
@@ -91,12 +92,12 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
         all_first = len(terms)
         for t in all_:
             put(*t)
-        flt.append(struct.pack("=IIIII", sum(1 << e for e in events), first, len(any_), all_first, len(all_)))
+        flt.append(struct.pack("=HBxIIII", sum(1 << e for e in events), kinds, first, len(any_), all_first, len(all_)))
     for at, what in ((at_filters, flt), (at_ranges, ranges), (at_terms, terms), (at_text, [bytes(text)])):
         b = b"".join(what)
         file[at:at + len(b)] = b
     page = Page.from_buffer(file)
-    page.magic, page.version, page.size, page.strsize = MAGIC, 3, size, strsize
+    page.magic, page.version, page.size, page.strsize = MAGIC, 4, size, strsize
     page.nfilters, page.filters = len(filters), at_filters
     page.nranges, page.ranges = nranges, at_ranges
     page.nterms, page.terms = nterms, at_terms

@@ -162,7 +162,7 @@ static bool one_term(enum wire_field field, enum wire_op op, const char *text, i
 	bool result;
 
 	add_term(&pg, field, op, text, number);
-	add_filter(&pg, (struct wire_filter){.events = 1, .all_first = 0, .nall = 1});
+	add_filter(&pg, (struct wire_filter){.events = 1, .kinds = WIRE_ALL_KINDS, .all_first = 0, .nall = 1});
 	assert_true(page_valid(pg.p));
 	result = match_filters(pg.p, &f);
 	free(pg.p);
@@ -269,7 +269,8 @@ static void test_alternatives(void **state)
 				group = false;
 			}
 		}
-		add_filter(&pg, (struct wire_filter){.events = 1, .all_first = 0, .nall = 4});
+		add_filter(&pg,
+			   (struct wire_filter){.events = 1, .kinds = WIRE_ALL_KINDS, .all_first = 0, .nall = 4});
 		assert_true(page_valid(pg.p));
 		assert_int_equal(match_filters(pg.p, &f), want);
 		free(pg.p);
@@ -290,7 +291,7 @@ static void test_pages_damaged(void **state)
 		add_term(&pg, WIRE_MODULE, WIRE_EQ, "pkg", 0);
 		add_term(&pg, WIRE_QUALNAME, WIRE_GLOB, "C.*", 0);
 		add_range(&pg, 0, 2);
-		add_filter(&pg, (struct wire_filter){.events = 3, .nany = 1, .nall = 2});
+		add_filter(&pg, (struct wire_filter){.events = 3, .kinds = WIRE_ALL_KINDS, .nany = 1, .nall = 2});
 		for (int k = rand() % 3; k >= 0; k--) {
 			static const uint32_t starts[] = {5, 5, 1024 / 4, 1536 / 4, 2048 / 4};
 			uint32_t word = starts[rand() % ARRAY_SIZE(starts)] + rand() % 11;
