@@ -134,7 +134,7 @@ static enum outcome answer_await(struct wire_mail *mail, uint32_t asked)
 	}
 }
 
-void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
+void agent_mail(const struct matched *m, enum wire_event event, uint32_t kind, int64_t line, uint64_t call)
 {
 	struct wire_mail *mail = agent.mail;
 	uint32_t asked = mail->asked + 1;
@@ -144,14 +144,16 @@ void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
 	if (!LOOK(mail->open))
 		return;
 	mail->event = event;
+	mail->kind = kind;
 	mail->tid = thread_id();
 	mail->cpu = cpu_number();
 	mail->fid = m->fid;
-	mail->filters = m->filters[event];
+	mail->filters = m->filters[event][kind];
 	mail->file = (uintptr_t)m->file;
 	mail->func = (uintptr_t)m->func;
 	mail->line = line;
 	mail->function = (uintptr_t)m->function;
+	mail->call = call;
 	calls = active_enter(py.PyThreadState_Get()); /* whoever may come by meanwhile must not unload us */
 	TELL(mail->asked, asked);
 	if (LOOK(mail->asleep))

@@ -18,8 +18,8 @@ static struct bucket {
 } * buckets;
 static uint32_t bucket_mask, nrecords;
 
-/* By bit 1 << event: functions of which nothing can be kept. Their events are counted as lost. */
-static struct matched lost[1 << WIRE_NEVENTS];
+/* By the events and kinds that are wanted: functions of which nothing can be kept. Their events are counted as lost. */
+static struct matched lost[1 << WIRE_NEVENTS * WIRE_NKINDS];
 
 void record_init(void)
 {
@@ -28,7 +28,8 @@ void record_init(void)
 	for (uint32_t i = 0; i < ARRAY_SIZE(lost); i++) {
 		lost[i].file = lost[i].func = "";
 		for (int e = 0; e < WIRE_NEVENTS; e++)
-			lost[i].filters[e] = i >> e & 1;
+			for (int k = 0; k < WIRE_NKINDS; k++)
+				lost[i].filters[e][k] = i >> (e * WIRE_NKINDS + k) & 1;
 	}
 }
 
@@ -212,7 +213,8 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 	uint32_t events = 0, fid;
 
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		events |= !!(filters & agent.at[e]) << e;
+		for (int k = 0; k < WIRE_NKINDS; k++)
+			events |= (uint32_t) !!(filters & agent.at[e][k]) << (e * WIRE_NKINDS + k);
 	if (!m) {
 		py.Py_DecRef(ref);
 		return &lost[events];
@@ -223,7 +225,8 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 	m->firstline = f->firstline;
 	m->start = m->lines[0].offset = m->lines[1].offset = -1;
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		m->filters[e] = filters & agent.at[e];
+		for (int k = 0; k < WIRE_NKINDS; k++)
+			m->filters[e][k] = filters & agent.at[e][k];
 	fid = record_find(f, filters);
 	if (fid) {
 		m->fid = fid;

@@ -113,10 +113,10 @@ struct wire_mail {
 	uint32_t waits;
 	uint32_t event; /* enum wire_event */
 	uint32_t tid, cpu;
-	uint32_t pad2;
+	uint32_t kind;
 	uint64_t fid, filters, file, func; /* as the arguments of a site */
 	int64_t line;
-	uint64_t function;
+	uint64_t function, call;
 	uint64_t own_ip; /* the address behind the one instruction that makes the agent's own system calls */
 };
 
@@ -179,15 +179,18 @@ struct wire_page {
 
 /*
  * A site is a function of the agent, exported by name, that a uprobe is put on at its first instruction (a five-byte
- * nop). Its arguments are what the kernel's program reads from the registers (System V: rdi, rsi, rdx, rcx, r8, r9).
+ * nop). Its arguments are what the kernel's program reads from the registers (System V: rdi, rsi, rdx, rcx, r8, r9; what
+ * does not fit there is in r10 and r11 too).
  *   fid       number of the function
- *   filters   the bits of its filters for this event
+ *   filters   the bits of its filters for this kind of event
  *   file, func addresses of NUL-terminated text
  *   line      first line; for WIRE_RETURN the line that it is left from
  *   function  address of its wire_function in the target
+ *   call      names the call: the address of its frame; the same from its start to its end, and no other live call's
+ *   kind      enum wire_kind
  */
 typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const char *func, int64_t line,
-		       const struct wire_function *function);
+		       const struct wire_function *function, uint64_t call, uint64_t kind);
 #define WIRE_SITE_ENTRY  "pydtrace_site_entry"
 #define WIRE_SITE_RETURN "pydtrace_site_return"
 

@@ -15,6 +15,7 @@ FILE, NAME, LINE, MODULE, QUALNAME = range(5)
 EQ, NE, LT, LE, GT, GE, GLOB = range(7)
 OWNER_DIED = 0x40000000
 ALL_KINDS = 7
+KINDS = ("start", "resume", "throw"), ("return", "yield", "unwind")
 MAGIC = 0x7079647472616365
 
 AGENT_SO, COUNTER_SO = os.environ.get("AGENT_SO"), os.environ.get("COUNTER_SO")
@@ -26,9 +27,9 @@ class Mail(ctypes.Structure):
     _fields_ = [("wanted", ctypes.c_uint32), ("open", ctypes.c_uint32), ("asleep", ctypes.c_uint32),
                 ("answered", ctypes.c_uint32), ("spin", ctypes.c_uint32), ("pad", ctypes.c_uint32 * 11),
                 ("asked", ctypes.c_uint32), ("waits", ctypes.c_uint32), ("event", ctypes.c_uint32), ("tid", ctypes.c_uint32),
-                ("cpu", ctypes.c_uint32), ("pad2", ctypes.c_uint32), ("fid", ctypes.c_uint64), ("filters", ctypes.c_uint64),
+                ("cpu", ctypes.c_uint32), ("kind", ctypes.c_uint32), ("fid", ctypes.c_uint64), ("filters", ctypes.c_uint64),
                 ("file", ctypes.c_uint64), ("func", ctypes.c_uint64), ("line", ctypes.c_int64), ("function", ctypes.c_uint64),
-                ("own_ip", ctypes.c_uint64)]
+                ("call", ctypes.c_uint64), ("own_ip", ctypes.c_uint64)]
 
 
 class Page(ctypes.Structure):
@@ -126,7 +127,8 @@ def counter():
 class Event(ctypes.Structure):
     """struct counter_event"""
     _fields_ = [("event", ctypes.c_uint32), ("fid", ctypes.c_uint32), ("line", ctypes.c_int64),
-                ("filters", ctypes.c_uint64), ("tid", ctypes.c_uint32), ("cpu", ctypes.c_uint32)]
+                ("filters", ctypes.c_uint64), ("call", ctypes.c_uint64), ("kind", ctypes.c_uint32), ("tid", ctypes.c_uint32),
+                ("cpu", ctypes.c_uint32)]
 
 
 class Counter(ctypes.Structure):
@@ -226,6 +228,12 @@ class Agent:
         """[(event, name, line)] in order."""
         fns = self.functions()
         return [("entry" if e.event == ENTRY else "return", fns[e.fid - 1]["name"], e.line) for e in self.events()]
+
+    def runs(self):
+        """[(name, kind, call)] in order; kind: as sys.monitoring names it, call: a number that is made small."""
+        fns, seen = self.functions(), {}
+        return [(fns[e.fid - 1]["name"], KINDS[e.event][e.kind], seen.setdefault(e.call, len(seen)))
+                for e in self.events()]
 
     def events(self):
         return self.counter.log[:min(self.counter.nlog, 65536)]

@@ -327,8 +327,7 @@ static struct page records_begin(void)
 
 	py.Py_IncRef = py.Py_DecRef = no_reference;
 	py.PyErr_Clear = no_error;
-	agent.at[WIRE_ENTRY] = 5;
-	agent.at[WIRE_RETURN] = 6;
+	memcpy(agent.at, (uint64_t[WIRE_NEVENTS][WIRE_NKINDS]){{5, 1, 4}, {6, 6, 2}}, sizeof(agent.at));
 	record_init();
 	assert_int_equal(table_init(&agent.table, 16), 0);
 	assert_int_equal(table_init(&agent.refs, 16), 0);
@@ -354,8 +353,9 @@ static void test_records(void **state)
 
 	assert_int_equal(pg.p->nfunctions, 2);
 	assert_int_equal(m->fid, 1);
-	assert_int_equal(m->filters[WIRE_ENTRY], 5);
-	assert_int_equal(m->filters[WIRE_RETURN], 6);
+	assert_memory_equal(m->filters, agent.at, sizeof(agent.at)); /* it matches 7, all that there are */
+	assert_memory_equal(n->filters, ((uint64_t[WIRE_NEVENTS][WIRE_NKINDS]){{4, 0, 4}, {4, 4, 0}}),
+			    sizeof(n->filters));
 	assert_int_equal(n->fid, 2);
 	assert_ptr_equal(n->function, &w[1]);
 	assert_string_equal(n->func, "set");
@@ -415,7 +415,7 @@ static void test_records_full(void **state)
 	b = facts_of("f.py", long_name, "pkg", "C.set", 9);
 	m = enter(&b, 4, 0);
 	assert_null(m->function);
-	assert_int_equal(m->filters[WIRE_ENTRY], 4);
+	assert_int_equal(m->filters[WIRE_ENTRY][WIRE_PY_START], 4);
 	assert_int_equal(pg.p->nfunctions, 0);
 	for (int i = 0; i < MAX_FUNCTIONS; i++) {
 		a.firstline = i;
@@ -436,8 +436,11 @@ static void test_records_without_memory(void **state)
 	struct facts f = facts_of("f.py", "get", "pkg", "C.get", 7);
 	static const struct {
 		uint64_t filters;
-		bool entry, returned;
-	} rows[] = {{1, true, false}, {2, false, true}, {4, true, true}, {7, true, true}};
+		bool entry[WIRE_NKINDS], returned[WIRE_NKINDS];
+	} rows[] = {{1, {true, true, false}, {false, false, false}},
+		    {2, {false, false, false}, {true, true, true}},
+		    {4, {true, false, true}, {true, true, false}},
+		    {7, {true, true, true}, {true, true, true}}};
 
 	maps_left = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -445,11 +448,13 @@ static void test_records_without_memory(void **state)
 
 		assert_null(m->ref);
 		assert_null(m->function);
-		assert_int_equal(!!m->filters[WIRE_ENTRY], rows[i].entry);
-		assert_int_equal(!!m->filters[WIRE_RETURN], rows[i].returned);
+		for (int k = 0; k < WIRE_NKINDS; k++) {
+			assert_int_equal(m->filters[WIRE_ENTRY][k], rows[i].entry[k]);
+			assert_int_equal(m->filters[WIRE_RETURN][k], rows[i].returned[k]);
+		}
 		assert_null(table_find(&agent.table, object(i))->code);
 	}
-	assert_ptr_equal(enter(&f, 4, 9), record_function(&f, 7, NULL)); /* nor is a weak reference to be had */
+	assert_ptr_equal(enter(&f, 7, 9), record_function(&f, 7, NULL)); /* nor is a weak reference to be had */
 	maps_left = 1;                                                   /* for the slot, not for the record */
 	assert_null(enter(&f, 7, 1)->function);
 	assert_non_null(agent.matched);

@@ -63,7 +63,7 @@ static void *thread_state(void)
 static struct wire_page *page;
 static struct python tracer;
 static const struct matched function = {
-    .fid = 7, .filters = {3, 4}, .file = "f.py", .func = "f", .function = (void *)64};
+    .fid = 7, .filters = {{3, 5, 6}, {4, 7, 8}}, .file = "f.py", .func = "f", .function = (void *)64};
 
 static int begin(void **state)
 {
@@ -96,7 +96,7 @@ enum { EVENTS = 50000 };
 static void *ask(void *arg)
 {
 	for (int i = 0; i < EVENTS; i++)
-		agent_mail(&function, i & 1, i);
+		agent_mail(&function, i & 1, i % WIRE_NKINDS, i, (uint64_t)i << 32);
 	return NULL;
 }
 
@@ -131,7 +131,9 @@ static void test_no_wake_up_is_lost(void **state)
 			if (python_mail_take(&tracer, &m)) {
 				assert_int_equal(m.event, n & 1);
 				assert_int_equal(m.line, n);
-				assert_int_equal(m.filters, n & 1 ? 4 : 3);
+				assert_int_equal(m.kind, n % WIRE_NKINDS);
+				assert_int_equal(m.filters, function.filters[n & 1][n % WIRE_NKINDS]);
+				assert_int_equal(m.call, (u64)n << 32);
 				assert_int_equal(m.fid, 7);
 				assert_int_equal(m.function, 64);
 				n++;
@@ -155,7 +157,7 @@ static void test_no_wake_up_is_lost(void **state)
 
 static void *ask_one(void *arg)
 {
-	agent_mail(&function, WIRE_ENTRY, 1);
+	agent_mail(&function, WIRE_ENTRY, WIRE_PY_START, 1, 1);
 	return NULL;
 }
 
