@@ -34,6 +34,14 @@ struct vm_site {
 	bool foreign_tids; /* its pid namespace is not ours */
 };
 
+/* An event of an agent, or the whole process, that is to be served from now on. */
+struct vm_coming {
+	struct target *process;
+	struct python *python; /* NULL: that was all of the process */
+	u32 prog;
+	enum wire_event event;
+};
+
 struct vm_clock {
 	u32 prog;
 	int cpu; /* -1: each */
@@ -55,6 +63,9 @@ struct vm_live {
 	LIST(struct target *) processes;
 	LIST(struct vm_site) sites;
 	LIST(struct vm_clock) clocks;
+	LIST(struct vm_coming) coming; /* by other threads, with the lock */
+	pthread_mutex_t coming_lock;
+	bool started, joins;   /* exec_start() was called; something that is coming is complete */
 	u32 point[VM_NPOINTS]; /* programs */
 	u32 gate;
 	struct target_trace *trace; /* NULL: system calls are not looked at */
@@ -86,6 +97,9 @@ bool vm_lingers(struct exec *e);
 /* All calls of all threads of the processes. 0, or the first error: each is said. */
 int vm_trace_processes(struct vm *vm, struct diag *diag);
 
+bool vm_holds(const struct exec *e);
+void vm_join(struct vm *vm); /* take in what is coming */
+
 /* vm_bell.c: from here on the calling thread is sent SIGCHLD when an agent rings. 0 or -errno. */
 int vm_bell_start(struct vm_live *l);
 void vm_bell_stop(struct vm_live *l);
@@ -98,6 +112,7 @@ bool vm_bell_waits(const struct vm_live *l);
 int vm_serve(struct exec *e);
 void vm_serve_end(struct exec *e);
 void vm_serve_break(struct exec *e);
+void vm_serve_joins(struct vm_live *l); /* vm_join() is to be called */
 
 /* vm_pause.c */
 bool vm_pause(struct exec *e);

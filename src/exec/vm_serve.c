@@ -35,6 +35,24 @@ void vm_serve_break(struct exec *e)
 	serve_leave(vm_of(e)->live, &vm_of(e)->live->broken);
 }
 
+void vm_serve_joins(struct vm_live *l)
+{
+	serve_leave(l, &l->joins);
+}
+
+/* The bell listens to those that were there when it began. */
+static void joins_take(struct vm *vm)
+{
+	struct vm_live *l = vm->live;
+
+	if (!__atomic_load_n(&l->joins, __ATOMIC_SEQ_CST))
+		return;
+	vm_bell_stop(l);
+	vm_join(vm);
+	if (l->sites.n && vm_bell_start(l))
+		vm_lose(vm); /* no memory: events are seen late */
+}
+
 /* --- sleep ------------------------------------------------------------------------------------------ */
 
 /*
@@ -48,7 +66,7 @@ static void serve_sleep(struct vm_live *l, u64 ns)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	vm_bell_asleep(l, true);
-	if (!vm_bell_waits(l))
+	if (!vm_bell_waits(l) && !__atomic_load_n(&l->joins, __ATOMIC_SEQ_CST))
 		sigtimedwait(&child, NULL, ns == UINT64_MAX ? NULL : &ts);
 	vm_bell_asleep(l, false);
 }
@@ -131,9 +149,11 @@ static void serve(struct vm *vm)
 
 	while (!__atomic_load_n(&l->over, __ATOMIC_SEQ_CST) &&
 	       !__atomic_exchange_n(&l->broken, false, __ATOMIC_SEQ_CST)) {
-		bool more = is_more(l);
+		bool more;
 		u64 now = now_ns();
 
+		joins_take(vm);
+		more = is_more(l);
 		if (serve_once(vm, now)) {
 			if (looking)
 				luck.left = LUCK;

@@ -246,7 +246,8 @@ int python_detach(struct python *p, struct diag *diag)
 	ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, diag);
 	if (ret)
 		return ret;
-	python_dead_again(p);
+	if (!p->follow)
+		python_dead_again(p);
 	ret = detach(p, diag);
 	python_unlock(&lock);
 	if (ret == -EBUSY)
@@ -260,7 +261,8 @@ void python_close(struct python *p)
 		return;
 	target_maps_free(&p->maps);
 	python_mail_open(p, false);
-	left_shrink(p);
+	if (!p->follow) /* children may still be using it */
+		left_shrink(p);
 	python_page_unmap(p);
 	if (p->page_fd >= 0)
 		close(p->page_fd);

@@ -54,6 +54,12 @@ struct python_attach_options {
 	 * thread waits for python_mail_answer(). The mail is shut at first.
 	 */
 	bool mail;
+	/*
+	 * Children that are forked while the agent is there are traced as well, through its sites; their functions are on the page
+	 * of their parent.
+	 */
+	bool follow;
+	u32 fid_base; /* added to the numbers of functions, so that several processes may share a probe */
 	bool
 	    no_memfd; /* hand things over as files in the target's /tmp, removed at once, instead of memory files */
 };
@@ -63,6 +69,11 @@ struct python_attach_options {
  */
 int python_attach(struct python **out, struct target *t, const struct python_info *info,
 		  const struct python_plan *plan, const struct python_attach_options *opt, struct diag *diag);
+/*
+ * From here on the calling thread holds what any thread attaches: it must live as long as we do. Without this each holds
+ * its own.
+ */
+void python_owner_here(void);
 /* Where a uprobe for `ev` goes: a path that the kernel can open from here, and the offset in that file. */
 int python_site(struct python *p, enum wire_event ev, char *path, size_t size, u64 *off);
 /*
@@ -97,6 +108,10 @@ const struct wire_page *python_page(const struct python *p);
  * zeros of our own, and the agent cannot be reached any more.
  */
 int python_page_check(struct python *p, struct diag *diag);
+/* True if `fid` is one of its numbers; the greatest of them. */
+bool python_has_fid(const struct python *p, u32 fid);
+u32 python_fid_end(const struct python *p);
+bool python_follows(const struct python *p); /* python_attach_options.follow */
 /* Function `fid` of the page, checked against its bounds; NULL: none such. Text by python_text() ("?" when out of bounds). */
 const struct wire_function *python_function(const struct python *p, u32 fid);
 const char *python_text(const struct python *p, u32 off);

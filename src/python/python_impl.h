@@ -85,6 +85,8 @@ struct python {
 	size_t ntakers;
 	bool by_thread; /* the last job was done by a thread that was made for it */
 	u64 site[WIRE_NEVENTS];
+	bool follow;
+	u32 fid_base, nfids; /* numbers of functions that there may be: from fid_base + 1 on */
 	bool mail, open;     /* events come by mail; somebody serves them */
 	u32 taken, answered; /* of wire_mail.asked */
 	u32 ndead, dead_at;  /* of the wire_dead in the page, as we wrote it */

@@ -36,12 +36,14 @@ class Page(ctypes.Structure):
                 ("strsize", ctypes.c_uint32), ("nfilters", ctypes.c_uint32), ("filters", ctypes.c_uint32),
                 ("nranges", ctypes.c_uint32), ("ranges", ctypes.c_uint32), ("nterms", ctypes.c_uint32),
                 ("terms", ctypes.c_uint32), ("max_functions", ctypes.c_uint32), ("functions", ctypes.c_uint32),
-                ("strings", ctypes.c_uint32), ("strings_end", ctypes.c_uint32), ("pad", ctypes.c_uint32), ("owner", ctypes.c_uint32),
+                ("strings", ctypes.c_uint32), ("strings_end", ctypes.c_uint32), ("follow", ctypes.c_uint32),
+                ("fid_base", ctypes.c_uint32), ("pad", ctypes.c_uint32), ("owner", ctypes.c_uint32),
                 ("state", ctypes.c_uint32), ("error", ctypes.c_int32),
                 ("message", ctypes.c_char * 256), ("mechanism", ctypes.c_uint32), ("tool_id", ctypes.c_int32),
                 ("nfunctions", ctypes.c_uint32), ("strings_used", ctypes.c_uint32),
                 ("dropped_events", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
-                ("looks", ctypes.c_uint64), ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64),
+                ("looks", ctypes.c_uint64), ("children", ctypes.c_uint32), ("pad2", ctypes.c_uint32),
+                ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64),
                 ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32)]
 
 
@@ -96,7 +98,7 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
         b = b"".join(what)
         file[at:at + len(b)] = b
     page = Page.from_buffer(file)
-    page.magic, page.version, page.size, page.strsize = MAGIC, 3, size, strsize
+    page.magic, page.version, page.size, page.strsize = MAGIC, 4, size, strsize
     page.nfilters, page.filters = len(filters), at_filters
     page.nranges, page.ranges = nranges, at_ranges
     page.nterms, page.terms = nterms, at_terms
