@@ -177,6 +177,8 @@ struct wire_page {
 	uint64_t dl_handle;
 	uint64_t dlopen, dlclose; /* the C library's functions, for the following; 0: not known */
 	uint32_t ndead, dead;     /* offset of wire_dead[] */
+	char agent
+	    [96]; /* what dlopen() was called with, where children have the page (`follow`): for who takes it out there */
 
 	struct wire_mail mail __attribute__((aligned(64)));
 };

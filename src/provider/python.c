@@ -170,20 +170,6 @@ bad:
 	return -EINVAL;
 }
 
-/* Does the process have a libpython or a python executable mapped? Keeps python* from asking every process at length. */
-static int is_named_python(void *arg, const struct target_map *m)
-{
-	(void)arg;
-	return strstr(m->path, "python") || strstr(m->path, "Python");
-}
-
-static bool looks_like_python(pid_t pid)
-{
-	int ret = target_proc_maps_walk(pid, is_named_python, NULL);
-
-	return ret > 0 || ret == -E2BIG || ret == -EFBIG; /* then it is refused with a reason, if it is one */
-}
-
 /* "python*": every Python process that the pattern matches; what cannot be traced is left out, with a note when it is Python. */
 static int add_matching(struct provider_run *r, const struct d_desc *d)
 {
@@ -199,7 +185,7 @@ static int add_matching(struct provider_run *r, const struct d_desc *d)
 		if (parse_s64(ent->d_name, &pid) || pid == getpid() || proc_by_pid(r, (pid_t)pid))
 			continue;
 		snprintf(prov, sizeof(prov), "python%d", (int)pid);
-		if (!glob_match(d->prov, prov) || !looks_like_python((pid_t)pid))
+		if (!glob_match(d->prov, prov) || !python_looks_like((pid_t)pid, NULL))
 			continue;
 
 		struct strbuf kept = {0};
@@ -238,6 +224,11 @@ static int python_expand(struct provider_run *r, const struct d_desc *d, void (*
 	return 0;
 }
 
+static bool python_busy(struct provider_run *r)
+{
+	return r->env->follow && (python_family_alive(r) || python_join_wait(r, 0));
+}
+
 static void python_watch(struct provider_run *r, void (*fn)(void *arg, int pidfd), void *arg)
 {
 	for (size_t i = 0; i < r->procs.n; i++)
@@ -262,4 +253,5 @@ const struct provider provider_python = {
     .timeout = python_timeout,
     .tick = python_tick,
     .watch = python_watch,
+    .busy = python_busy,
 };

@@ -55,6 +55,12 @@ int python_proc_load(struct provider_run *r, struct python_proc *p, bool mail, i
 
 	if (r->env->child && p->target == r->env->child_target)
 		return python_child_attach(r->env->child, &p->python, p->plan, &opt, diag);
+	if (!p->info.version) {
+		int err = python_find(p->target, &p->info, diag);
+
+		if (err)
+			return err;
+	}
 	return python_attach(&p->python, p->target, &p->info, p->of->plan, &opt, diag);
 }
 
@@ -146,27 +152,37 @@ static size_t take_all(struct provider_run *r, struct exec *e, struct python_pro
 	return on;
 }
 
-static int attach_many(struct provider_run *r, struct exec *e, size_t named)
+/* Until all that are asked for are on, or some are and the others take long. How many are on; or -EINTR, with a message. */
+static int wait_for_most(struct provider_run *r, struct exec *e, bool some)
 {
 	u64 deadline = now_ns() + PATIENCE_NS;
-	struct python_proc *interrupted = NULL;
-	size_t on = 0, pending;
-	int err = 0;
+	struct python_proc *p = NULL;
+	size_t on = some, pending;
+
+	do {
+		pending = python_join_wait(r, deadline);
+		on += take_all(r, e, &p);
+		if (p)
+			return diag_fail(r->env->diag, EINTR,
+					 "interrupted while waiting for the Python of process %d (%s)", p->pid,
+					 target_comm(p->target));
+		deadline = now_ns() + PATIENCE_NS / 10;
+	} while (pending && (!on || exec_holds(e)));
+	return (int)on;
+}
+
+static int attach_many(struct provider_run *r, struct exec *e, size_t named)
+{
+	int err = 0, on;
 
 	for (size_t i = 0; i < r->procs.n && !err; i++)
 		if (is_enabled(r->procs.v[i]))
 			err = python_join_ask(r, r->procs.v[i], exec_serves(e));
 	if (err)
 		return diag_fail(r->env->diag, -err, "cannot start a thread: %s", strerror(-err));
-	do {
-		pending = python_join_wait(r, deadline);
-		on += take_all(r, e, &interrupted);
-		if (interrupted)
-			return diag_fail(r->env->diag, EINTR,
-					 "interrupted while waiting for the Python of process %d (%s)",
-					 interrupted->pid, target_comm(interrupted->target));
-		deadline = now_ns() + PATIENCE_NS / 10;
-	} while (pending && (!on || exec_holds(e)));
+	on = wait_for_most(r, e, false);
+	if (on < 0)
+		return on;
 	return on || !named ? 0 : diag_fail(r->env->diag, ESRCH, "none of the %zu processes can be traced", named);
 }
 
@@ -186,13 +202,21 @@ static int attach_all(struct provider_run *r, struct exec *e)
 		n++;
 		named += p->named;
 	}
+	if (r->env->follow)
+		python_family_look(r, true);
 	err = n == 1 && named ? attach_alone(r, only, e) : attach_many(r, e, named);
+	if (err)
+		return err;
+	/* Again, for those that were forked before the agent was there. */
+	python_family_look(r, true);
+	err = wait_for_most(r, e, true);
 	r->running = true;
-	return err;
+	return err < 0 ? err : 0;
 }
 
 int python_group_attach(struct provider_run *r, struct provider_group *g, struct exec *e)
 {
+	r->mail = exec_serves(e);
 	return r->attached ? 0 : attach_all(r, e);
 }
 
@@ -200,13 +224,18 @@ int python_group_attach(struct provider_run *r, struct provider_group *g, struct
 
 s64 python_timeout(struct provider_run *r)
 {
-	return python_join_wait(r, 0) ? LOOK_NS : -1;
+	s64 left = r->next_look ? (s64)(r->next_look - now_ns()) : INT64_MAX;
+
+	if (python_join_wait(r, 0) && left > LOOK_NS)
+		return LOOK_NS;
+	return left == INT64_MAX ? -1 : left > 0 ? left : 0;
 }
 
 int python_tick(struct provider_run *r, struct exec *e)
 {
 	struct python_proc *interrupted = NULL;
 
+	python_family_look(r, false);
 	take_all(r, e, &interrupted);
 	return 0;
 }
@@ -268,25 +297,38 @@ void python_drops(struct provider_run *r)
 		proc_losses(r, r->procs.v[i]);
 }
 
+static int proc_detach(struct provider_run *r, struct python_proc *p)
+{
+	int ret = 0;
+
+	proc_losses(r, p); /* the last chance: the agent goes now */
+	if (p->python && !p->detached) {
+		ret = python_detach(p->python, r->env->diag);
+		proc_drops(r, p); /* until the events were off */
+	}
+	p->detached = true;
+	return ret;
+}
+
 /* An agent that had to stay, inert, is no error (-EBUSY), nor is a process that has ended. */
 int python_provider_detach(struct provider_run *r)
 {
 	int err = 0;
 
+	if (r->ending)
+		return 0;
+	r->ending = true;
 	python_join_end(r);
+	if (r->running)
+		python_family_look(r, true);
 	for (size_t i = 0; i < r->procs.n; i++) {
-		struct python_proc *p = r->procs.v[i];
+		int ret = proc_detach(r, r->procs.v[i]);
 
-		proc_losses(r, p); /* the last chance: the agent goes now */
-		if (p->python && !p->detached) {
-			int ret = python_detach(p->python, r->env->diag);
-
-			if (ret && ret != -ESRCH && ret != -EBUSY)
-				err = ret;
-			proc_drops(r, p); /* until the events were off */
-		}
-		p->detached = true;
+		if (ret && ret != -ESRCH && ret != -EBUSY)
+			err = ret;
 	}
+	if (r->running)
+		python_family_clean(r);
 	return err;
 }
 

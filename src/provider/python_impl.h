@@ -30,6 +30,7 @@ enum python_proc_state {
 struct python_proc {
 	pid_t pid;
 	const char *prov; /* "python1234" */
+	bool clean;       /* only what it has inherited of ours is to be taken out of it */
 	bool named;       /* by its number, not by a pattern: its end ends the run, and it must be traced */
 	bool is_target;   /* by -p or -c */
 	enum python_proc_state state;
@@ -38,8 +39,11 @@ struct python_proc {
 	struct python_proc *next; /* in a queue of python_join.c */
 	/* Whose probes, programs and plan it shares: itself, or the named process that it descends from. */
 	struct python_proc *of;
-	u32 fid_base; /* of its functions, among those that share them */
-	u32 sharing;  /* how many have come to share ours, with us */
+	u32 fid_base;       /* of its functions, among those that share them */
+	u32 children;       /* that run Python, so far */
+	u64 children_since; /* when the first was seen */
+	bool told_children;
+	u32 sharing; /* how many have come to share ours, with us */
 	struct target *target;
 	bool own_target; /* close it */
 	struct python_info info;
@@ -54,8 +58,13 @@ struct python_proc {
 struct provider_run {
 	struct provider_env *env;
 	VEC(struct python_proc *) procs;
-	bool attached, running;   /* asked for; and those that came at once are on */
-	struct python_join *join; /* NULL: nothing was asked of it yet */
+	bool attached, running;      /* asked for; and those that came at once are on */
+	struct python_join *join;    /* NULL: nothing was asked of it yet */
+	bool ending;                 /* nothing is attached any more */
+	bool mail;                   /* events are handed over by mail */
+	struct python_kin *kin[256]; /* descendants of those that are named, by number */
+	size_t nkin;                 /* that live */
+	u64 next_look;
 };
 
 /* True if the description speaks of the process. */
@@ -67,6 +76,13 @@ int python_join_ask(struct provider_run *r, struct python_proc *p, bool mail);
 size_t python_join_wait(struct provider_run *r, u64 deadline);
 struct python_proc *python_join_next(struct provider_run *r); /* one that is done; NULL: there is none now */
 void python_join_end(struct provider_run *r);                 /* gives up what is not done */
+/* python_family.c: look for descendants, if it is time to; `tell`: now, and say what there is to be said of them. */
+void python_family_look(struct provider_run *r, bool tell);
+size_t python_family_alive(const struct provider_run *r); /* that run Python */
+void python_family_clean(struct provider_run *r);         /* at the end, when nobody is held any more */
+/* Has it a libpython or a python executable mapped? And (may be NULL) an agent? By their names; costs little. */
+bool python_looks_like(pid_t pid, bool *inherits);
+
 /* With -v: who comes and goes. */
 void python_tell(struct provider_run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* python_attach.c: the agent of `p`, in any thread. 0, or -errno with a message. */

@@ -16,7 +16,8 @@
 
 #include "provider/python_impl.h"
 
-#define THREADS 32 /* that attach at a time */
+#define THREADS  32   /* that attach at a time */
+#define CLEAN_MS 1000 /* for one process; it is inert in any case */
 
 struct python_join {
 	struct provider_run *run;
@@ -61,7 +62,10 @@ static void attach_one(struct python_join *j, struct python_proc *p)
 	struct teller t = {j, p};
 	struct diag diag = {.sink = tell, .arg = &t};
 
-	p->err = python_proc_load(j->run, p, j->mail, j->cancel_fd, &diag);
+	if (p->clean)
+		p->err = python_clean(p->target, CLEAN_MS, j->over_fd);
+	else
+		p->err = python_proc_load(j->run, p, j->mail, j->cancel_fd, &diag);
 }
 
 static void *join_thread(void *arg)

@@ -250,6 +250,8 @@ int python_detach(struct python *p, struct diag *diag)
 		python_dead_again(p);
 	ret = detach(p, diag);
 	python_unlock(&lock);
+	if (p->follow)
+		python_owner_drop(p); /* what its children have inherited goes inert */
 	if (ret == -EBUSY)
 		tell_left(p, diag);
 	return ret;

@@ -83,7 +83,7 @@ bool python_page_lost(const struct python *p)
 /* What stands there when we let go: an agent that has to stay sees it as if we had died, and goes inert. */
 static u32 owner_gone(const struct python *p)
 {
-	return p->target_page ? WIRE_OWNER_DIED : 0;
+	return p->target_page || p->follow ? WIRE_OWNER_DIED : 0;
 }
 
 /* --- held by a thread of its own ------------------------------------------------------------------------------ */
@@ -189,12 +189,19 @@ void python_owner_here(void)
 	pthread_mutex_unlock(&held_lock);
 }
 
-void python_page_unmap(struct python *p)
+void python_owner_drop(struct python *p)
 {
 	if (!p->page)
 		return;
 	owner_end(p);
 	owner_drop(p);
+}
+
+void python_page_unmap(struct python *p)
+{
+	if (!p->page)
+		return;
+	python_owner_drop(p);
 	guard_remove(p->guard);
 	munmap((char *)p->page - GAP, GAP + p->map_size + GUARD);
 	p->guard = NULL;

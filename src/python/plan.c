@@ -13,7 +13,7 @@
  * once, are mostly the same. What does not fit is counted and told.
  */
 enum {
-	MAX_FUNCTIONS = 65536,
+	MAX_FUNCTIONS = PYTHON_FIDS,
 	NAMED_FUNCTIONS = 8192,
 	NAME_FUNCTIONS = 1024,
 	TEXT_ROOM = 256,

@@ -112,6 +112,8 @@ int python_page_check(struct python *p, struct diag *diag);
 bool python_has_fid(const struct python *p, u32 fid);
 u32 python_fid_end(const struct python *p);
 bool python_follows(const struct python *p); /* python_attach_options.follow */
+/* More than the numbers of functions that one process has. */
+#define PYTHON_FIDS 65536u
 /* Function `fid` of the page, checked against its bounds; NULL: none such. Text by python_text() ("?" when out of bounds). */
 const struct wire_function *python_function(const struct python *p, u32 fid);
 const char *python_text(const struct python *p, u32 off);
@@ -120,6 +122,11 @@ const char *python_text(const struct python *p, u32 off);
  * other -errno with a message: -EAGAIN when another tracer did not let us, -EIO when its page is lost.
  */
 int python_detach(struct python *p, struct diag *diag);
+/*
+ * Take out of a process what it has inherited of agents, as children do that are forked while their parent is traced. When nobody
+ * holds those any more. 0; or -errno, without a message: it stays, inert.
+ */
+int python_clean(struct target *t, u32 timeout_ms, int cancel_fd);
 /* Free what is here. What is in the target is left there: after python_detach(), or when there is no more to be done. */
 void python_close(struct python *p);
 

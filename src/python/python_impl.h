@@ -146,6 +146,7 @@ int python_page_map(struct python *p);
 void python_page_unmap(struct python *p);
 bool python_page_lost(const struct python *p); /* python_page_check() without a message */
 void python_owner_hold(struct python *p);
+void python_owner_drop(struct python *p); /* nobody holds it any more */
 
 /* files.c: where the target has no /proc or may make no memory files, files in its /tmp for as long as the load takes. */
 bool python_target_has_proc(struct python *p);

@@ -44,7 +44,7 @@ class Page(ctypes.Structure):
                 ("dropped_events", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
                 ("looks", ctypes.c_uint64), ("children", ctypes.c_uint32), ("pad2", ctypes.c_uint32),
                 ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64),
-                ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32)]
+                ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32), ("agent", ctypes.c_char * 96)]
 
 
 FUNCTION = struct.Struct("=IIIIiIQQ")
