@@ -409,6 +409,8 @@ static inline void active_leave(struct calls *calls)
 /* --- mail.c ------------------------------------------------------------------------------------------------ */
 
 void agent_mail_init(bool glibc); /* is that the C library of the process? */
+/* In a forked child that is followed: from now on its mail is its own. */
+void agent_mail_adopt(void);
 /* Hand an event to the tracer and wait until it is done with it. Leaves errno and Python's error state alone. */
 void agent_mail(const struct matched *m, enum wire_event event, int64_t line);
 

@@ -72,6 +72,7 @@ void agent_adopt(void)
 	}
 	active_adopt();
 	__atomic_add_fetch(&agent.page->children, 1, __ATOMIC_RELAXED);
+	agent_mail_adopt();
 }
 
 bool agent_orphan(void)

@@ -56,6 +56,7 @@ bool page_valid(const struct wire_page *page)
 	    !piece_given(page, PIECE(page->filters, page->nfilters, *w), _Alignof(struct wire_filter)) ||
 	    !piece_given(page, PIECE(page->ranges, page->nranges, *r), _Alignof(struct wire_range)) ||
 	    !piece_given(page, PIECE(page->terms, page->nterms, *t), _Alignof(struct wire_term)) ||
+	    !piece_given(page, PIECE(page->boxes, page->nboxes, struct wire_mail), _Alignof(struct wire_mail)) ||
 	    page->ndead > WIRE_MAX_DEAD ||
 	    !piece_given(page, PIECE(page->dead, page->ndead, struct wire_dead), _Alignof(struct wire_dead)))
 		return false;

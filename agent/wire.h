@@ -107,7 +107,7 @@ struct wire_mail {
 	uint32_t waits;
 	uint32_t event; /* enum wire_event */
 	uint32_t tid, cpu;
-	uint32_t pad2;
+	uint32_t pid; /* of a child: the box is its own from the first event in it on (wire_page.boxes); 0: free */
 	uint64_t fid, filters, file, func; /* as the arguments of a site */
 	int64_t line;
 	uint64_t function;
@@ -179,6 +179,14 @@ struct wire_page {
 	uint32_t ndead, dead;     /* offset of wire_dead[] */
 	char agent
 	    [96]; /* what dlopen() was called with, where children have the page (`follow`): for who takes it out there */
+
+	/*
+	 * Mail of children that are followed: each takes a free box at its first event, says so, and waits until the tracer
+	 * opens it, as it would for an answer.
+	 */
+	uint32_t nboxes, boxes; /* offset of wire_mail[], behind the strings */
+	uint32_t claims;        /* futex: boxes that were taken so far */
+	uint32_t pad3;
 
 	struct wire_mail mail __attribute__((aligned(64)));
 };

@@ -23,6 +23,9 @@ int vm_live_open(struct vm *vm)
 void vm_live_close(struct vm *vm)
 {
 	pthread_mutex_destroy(&vm->live->coming_lock);
+	for (size_t i = 0; i < vm->live->kept.n; i++)
+		target_close(vm->live->kept.v[i]);
+	free(vm->live->kept.v);
 	free(vm->live->coming.v);
 	free(vm->live->processes.v);
 	free(vm->live->sites.v);
@@ -64,6 +67,20 @@ int vm_attach_raw_tracepoint(struct exec *e, u32 prog, const char *name, struct 
 		return 0;
 	}
 	return diag_fail(diag, EOPNOTSUPP, "the tracepoint %s is one of the kernel's alone", name);
+}
+
+struct vm_site *vm_site_add(struct vm_live *l)
+{
+	return ONE_MORE(&l->sites);
+}
+
+bool vm_target_keep(struct vm_live *l, struct target *process)
+{
+	struct target **one = ONE_MORE(&l->kept);
+
+	if (one)
+		*one = process;
+	return one;
 }
 
 static struct vm_site *site_of(struct vm_live *l, struct python *p, struct target *t)
@@ -265,6 +282,7 @@ void vm_detach(struct exec *e)
 	for (size_t i = 0; i < l->sites.n; i++)
 		python_mail_open(l->sites.v[i].python, false);
 	l->lingers = l->trace && !l->lingers && !target_trace_end(l->trace);
+	vm_children_drop(vm, true);
 	if (!l->lingers) {
 		target_trace_close(l->trace);
 		l->trace = NULL;

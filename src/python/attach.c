@@ -29,7 +29,6 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->page_fd = p->agent_fd = -1;
 	p->agent = opt && opt->agent ? opt->agent : pydtrace_agent_so;
 	p->agent_size = opt && opt->agent ? opt->agent_size : (size_t)(pydtrace_agent_so_end - pydtrace_agent_so);
-	python_page_sizes(p, *page);
 	p->dir_fd = -1;
 	p->no_proc = !python_target_has_proc(p);
 	p->cancel_fd = opt ? opt->cancel_fd : 0;
@@ -41,6 +40,9 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->nfids = ((const struct wire_page *)*page)->max_functions;
 	((struct wire_page *)*page)->follow = p->follow;
 	((struct wire_page *)*page)->fid_base = p->fid_base;
+	if (p->follow && p->mail)
+		python_page_boxes(*page);
+	python_page_sizes(p, *page);
 	p->filtered = !target_status(t, &st) && st.seccomp;
 	p->no_memfd = opt && opt->no_memfd;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)

@@ -99,6 +99,17 @@ void python_mail_answer(struct python *p);
  */
 void python_mail_asleep(struct python *p, bool asleep);
 u32 *python_mail_bell(struct python *p, u32 *seen);
+/*
+ * Children that were forked and are followed (python_attach_options.follow) send their mail by boxes of their parent's page.
+ * python_boxes_waiting(): some have come. Then python_boxes_each() calls fn for each box that is taken, with the process as
+ * its own pid namespace numbers it. A child's handle knows mail and nothing else, and lives no longer than its parent's;
+ * -ESRCH: the process has not this page. The futex at *bell is *seen while none has come.
+ */
+bool python_boxes_waiting(struct python *p);
+void python_boxes_each(struct python *p, void (*fn)(void *arg, u32 box, pid_t pid), void *arg);
+int python_box_open(struct python **out, struct python *p, u32 box, struct target *child);
+void python_box_close(struct python *c);
+u32 *python_boxes_bell(struct python *p, u32 *seen);
 /* Where the agent's own system calls end (wire_mail.own_ip), for target_trace_own(). */
 u64 python_mail_own_ip(const struct python *p);
 /* The page as mapped here; valid until python_close(), also after the target has ended. */

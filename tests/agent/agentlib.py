@@ -25,7 +25,7 @@ class Mail(ctypes.Structure):
     _fields_ = [("wanted", ctypes.c_uint32), ("open", ctypes.c_uint32), ("asleep", ctypes.c_uint32),
                 ("answered", ctypes.c_uint32), ("spin", ctypes.c_uint32), ("pad", ctypes.c_uint32 * 11),
                 ("asked", ctypes.c_uint32), ("waits", ctypes.c_uint32), ("event", ctypes.c_uint32), ("tid", ctypes.c_uint32),
-                ("cpu", ctypes.c_uint32), ("pad2", ctypes.c_uint32), ("fid", ctypes.c_uint64), ("filters", ctypes.c_uint64),
+                ("cpu", ctypes.c_uint32), ("pid", ctypes.c_uint32), ("fid", ctypes.c_uint64), ("filters", ctypes.c_uint64),
                 ("file", ctypes.c_uint64), ("func", ctypes.c_uint64), ("line", ctypes.c_int64), ("function", ctypes.c_uint64),
                 ("own_ip", ctypes.c_uint64)]
 
@@ -44,7 +44,8 @@ class Page(ctypes.Structure):
                 ("dropped_events", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
                 ("looks", ctypes.c_uint64), ("children", ctypes.c_uint32), ("pad2", ctypes.c_uint32),
                 ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64),
-                ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32), ("agent", ctypes.c_char * 96)]
+                ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32), ("agent", ctypes.c_char * 96),
+                ("nboxes", ctypes.c_uint32), ("boxes", ctypes.c_uint32), ("claims", ctypes.c_uint32), ("pad3", ctypes.c_uint32)]
 
 
 FUNCTION = struct.Struct("=IIIIiIQQ")

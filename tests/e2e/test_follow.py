@@ -6,10 +6,8 @@ import sys
 
 import pytest
 
-from conftest import only
 from harness import WORKLOADS, wait_for
 
-executor = only("kernel")
 COUNT = """python$target:::function-entry /copyinstr(arg1) == "target"/ { @[pid] = count(); }
 python$target:::function-entry /copyinstr(arg1) == "first"/ { @first[pid] = count(); }
 END { printf("\\n"); printa("%d: %@d\\n", @); printa("first of %d: %@d\\n", @first); }"""
