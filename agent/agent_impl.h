@@ -174,6 +174,8 @@ static inline const struct wire_term *page_terms(const struct wire_page *page)
 bool page_valid(const struct wire_page *page);
 /* Prove the page, learn from it what is to be traced, and make it ours. 0 or -errno, with a message. */
 int page_take(struct wire_page *page);
+int page_keep(void); /* into agent.plan: what was proved. 0 or -ENOMEM */
+void page_forget(void);
 /* Text for the user into page->message: the parts up to NULL, one after the other, cut to fit. */
 void agent_message(const char *part, ...);
 
@@ -337,6 +339,7 @@ static inline uint32_t active_thread(const void *thread)
 struct calls *active_find(uint32_t thread);
 /* All of ours; in a forked child those of the threads that it has. */
 bool active_any(void);
+void active_adopt(void); /* in a forked child: those of threads that it has not are none */
 void active_forget(void);
 
 /* --- record.c: matched functions on the page ----------------------------------------------------------- */
@@ -369,9 +372,15 @@ extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
 /* --- agent.c: the state --------------------------------------------------------------------------------------- */
 
 struct agent {
-	struct wire_page *page; /* not there in a forked child: look at *mine first */
-	const uint32_t *mine;   /* 1; a forked child reads 0 (MADV_WIPEONFORK) */
-	uint32_t version;       /* major << 8 | minor */
+	struct wire_page *page; /* not there in a forked child, unless that is followed: look at *mine first */
+	/*
+	 * What the tracer has written into the page, up to the functions: the page itself; or a copy, where children share the page,
+	 * because what they do to it must not bend what was proved.
+	 */
+	struct wire_page *plan;
+	uint32_t *mine;     /* 1; a forked child reads 0 (MADV_WIPEONFORK) */
+	bool follow, child; /* children are traced, too; this is one, and knows it */
+	uint32_t version;   /* major << 8 | minor */
 	uint32_t version_hex;
 	const struct mechanism *mechanism;
 	uint64_t at[WIRE_NEVENTS];      /* filters that are at an event */
@@ -408,6 +417,8 @@ static inline void active_leave(struct calls *calls)
 /* --- mail.c ------------------------------------------------------------------------------------------------ */
 
 void agent_mail_init(bool glibc); /* is that the C library of the process? */
+/* In a forked child that is followed: from now on its mail is its own. */
+void agent_mail_adopt(void);
 /* Hand an event to the tracer and wait until it is done with it. Leaves errno and Python's error state alone. */
 void agent_mail(const struct matched *m, enum wire_event event, int64_t line);
 
@@ -434,7 +445,12 @@ bool agent_abandoned(void);
 void agent_give_up(int err);
 void agent_clean_up_late(
     void); /* while postponed, from inside an event: what going inert has left, if it may be here */
-/* Is this process a child that has inherited us? Then take the events off; true. */
+/*
+ * This process is a child that has inherited us. Where children are followed it goes on from here as one of them: false. Else
+ * the events are taken off: true.
+ */
 bool agent_orphan(void);
+/* From here on what we know is of this process, and no more of its parent. */
+void agent_adopt(void);
 
 #endif

@@ -27,7 +27,7 @@ static inline bool agent_away(void)
 bool agent_poke(void);
 
 /* sites.S */
-extern wire_site pydtrace_site_entry, pydtrace_site_return;
+extern wire_site pydtrace_site_entry, pydtrace_site_return, pydtrace_trap_entry, pydtrace_trap_return;
 
 /* By mail this may end in going inert: then `m` is gone. */
 static inline void agent_pass(struct matched *m, enum wire_event event, wire_site *site, int64_t line)
@@ -35,6 +35,9 @@ static inline void agent_pass(struct matched *m, enum wire_event event, wire_sit
 	agent.page->events[event]++;
 	if (unlikely(agent.mail))
 		agent_mail(m, event, line);
+	else if (unlikely(agent.follow))
+		(event == WIRE_ENTRY ? pydtrace_trap_entry : pydtrace_trap_return)(
+		    m->fid, m->filters[event], m->file, m->func, line, m->function);
 	else
 		site(m->fid, m->filters[event], m->file, m->func, line, m->function);
 }

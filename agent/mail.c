@@ -95,7 +95,7 @@ static bool answered_at_once(const struct wire_mail *mail, uint32_t asked)
 		agent.mail_luck = agent.mail_luck > -UNLUCKY ? agent.mail_luck - 1 : 1;
 		return false;
 	}
-	for (uint32_t turns = mail->spin; turns; turns--) {
+	for (uint32_t turns = agent.follow ? agent.plan->mail.spin : mail->spin; turns; turns--) {
 		if (LOOK(mail->answered) == asked) {
 			agent.mail_luck += agent.mail_luck < LUCK;
 			return true;
@@ -134,6 +134,55 @@ static enum outcome answer_await(struct wire_mail *mail, uint32_t asked)
 	}
 }
 
+/* --- a child's own ------------------------------------------------------------------------------------------- */
+
+static struct wire_mail no_box; /* shut: all are in use */
+
+static struct wire_mail *box_take(uint32_t pid)
+{
+	struct wire_mail *boxes = (struct wire_mail *)((char *)agent.page + agent.plan->boxes);
+
+	for (uint32_t i = 0; i < agent.plan->nboxes; i++) {
+		uint32_t nobody = 0;
+
+		if (__atomic_compare_exchange_n(&boxes[i].pid, &nobody, pid, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_RELAXED))
+			return &boxes[i];
+	}
+	return &no_box;
+}
+
+/* Until the tracer has opened the box, or does not serve anybody now. */
+static enum outcome box_await(struct wire_mail *box)
+{
+	for (uint32_t waited = 0; !LOOK(box->open) && LOOK(agent.page->mail.open); waited += SLICE_US) {
+		if (LOOK(agent.page->owner) & WIRE_OWNER_DIED)
+			return GOES_ON; /* the next event sees it */
+		if (waited >= DEADLINE_US)
+			return TRACER_LATE;
+		sleep_on(&box->open, 0, SLICE_US);
+	}
+	return GOES_ON;
+}
+
+void agent_mail_adopt(void)
+{
+	struct wire_mail *box;
+
+	if (!agent.mail)
+		return;
+	box = box_take(agent_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0));
+	agent.mail = box;
+	if (box == &no_box)
+		return;
+	__atomic_add_fetch(&agent.page->claims, 1, __ATOMIC_SEQ_CST);
+	wake(&agent.page->claims);
+	if (box_await(box) == TRACER_LATE)
+		agent.mail = &no_box;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- */
+
 void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
 {
 	struct wire_mail *mail = agent.mail;
@@ -141,8 +190,11 @@ void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
 	enum outcome outcome = GOES_ON;
 	struct calls *calls;
 
-	if (!LOOK(mail->open))
+	if (!LOOK(mail->open)) {
+		if (unlikely(mail == &no_box))
+			agent.page->dropped_events++;
 		return;
+	}
 	mail->event = event;
 	mail->tid = thread_id();
 	mail->cpu = cpu_number();

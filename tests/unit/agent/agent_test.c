@@ -84,7 +84,7 @@ static struct page page_new(void)
 	    .strings_end = PAGE_SIZE,
 	};
 	pg.text = 5000;
-	agent = (struct agent){.page = pg.p};
+	agent = (struct agent){.page = pg.p, .plan = pg.p};
 	return pg;
 }
 

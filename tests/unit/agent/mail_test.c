@@ -67,7 +67,7 @@ static const struct matched function = {
 
 static int begin(void **state)
 {
-	static const uint32_t mine = 1;
+	static uint32_t mine = 1;
 
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
