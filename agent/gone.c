@@ -19,11 +19,26 @@ static void clean_up(void)
 {
 	struct py_error error;
 
+	if (!agent_leave_begin())
+		return;
 	agent.postponed = false;
 	py_error_save(&error);
-	agent.mechanism->leave(true);
-	agent_forget();
+	if (agent.mechanism->leave(true) == -EAGAIN)
+		agent.postponed = true;
+	else
+		agent_forget();
 	py_error_restore(&error);
+	agent_leave_end();
+}
+
+bool agent_leave_begin(void)
+{
+	return !agent.parallel || !__atomic_exchange_n(&agent.leaving, true, __ATOMIC_ACQUIRE);
+}
+
+void agent_leave_end(void)
+{
+	__atomic_store_n(&agent.leaving, false, __ATOMIC_RELEASE);
 }
 
 /*
@@ -41,7 +56,8 @@ static bool may_clean_up(void)
 
 static void agent_go_inert(void)
 {
-	agent.inert = true;
+	if (__atomic_exchange_n(&agent.inert, true, __ATOMIC_ACQ_REL))
+		return; /* another thread has seen the same */
 	if (may_clean_up())
 		clean_up();
 	else

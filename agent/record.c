@@ -29,26 +29,69 @@ void record_init(void)
 		lost[i].file = lost[i].func = "";
 		for (int e = 0; e < WIRE_NEVENTS; e++)
 			lost[i].filters[e] = i >> e & 1;
+		lost[i].ready = true;
 	}
 }
 
-void record_forget(struct matched *m)
+/* Where a code object has been decided on again while its old weak reference was dying, its entry is another's. */
+struct pyobj *record_take(struct matched *m)
 {
 	struct pyobj *ref = m->ref;
 
-	table_delete(&agent.table, m->code);
+	if (table_find(&agent.table, m->code)->matched == m)
+		table_delete(&agent.table, m->code);
 	table_delete(&agent.refs, ref);
 	slot_free(m);
-	py.Py_DecRef(ref);
+	return ref;
+}
+
+bool record_knows(const struct pyobj *ref)
+{
+	bool knows;
+
+	lock_take(&agent.locks->state);
+	knows = table_find(&agent.refs, ref)->code;
+	lock_leave(&agent.locks->state);
+	return knows;
+}
+
+struct pyobj *record_take_ref(const struct pyobj *ref)
+{
+	struct matched *m;
+	struct pyobj *taken;
+
+	agent_change_begin();
+	m = table_find(&agent.refs, ref)->matched;
+	taken = m ? record_take(m) : NULL;
+	agent_change_end();
+	return taken;
+}
+
+struct pyobj *record_take_first(bool *had_local_events)
+{
+	struct pyobj *taken = NULL;
+
+	agent_change_begin();
+	if (agent.matched) {
+		*had_local_events = agent.matched->filters[WIRE_RETURN];
+		taken = record_take(agent.matched);
+	}
+	agent_change_end();
+	return taken;
 }
 
 void record_free(void)
 {
-	while (agent.matched)
-		record_forget(agent.matched);
+	bool had_local_events;
+	struct pyobj *ref;
+
+	while ((ref = record_take_first(&had_local_events)))
+		py.Py_DecRef(ref);
+	agent_change_begin();
 	slot_trim();
 	agent_unmap(buckets, (bucket_mask + (size_t)1) * sizeof(*buckets));
 	buckets = NULL;
+	agent_change_end();
 }
 
 static uint32_t text_max(void)
@@ -225,10 +268,8 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 
 	for (int e = 0; e < WIRE_NEVENTS; e++)
 		events |= !!(filters & agent.at[e]) << e;
-	if (!m) {
-		py.Py_DecRef(ref);
+	if (!m)
 		return &lost[events];
-	}
 	m->code = f->code;
 	m->ref = ref;
 	m->file = m->func = "";
@@ -245,17 +286,19 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 	}
 	if (matched_put(m))
 		return m;
-	record_forget(m);
+	record_take(m);
 	return &lost[events];
 }
 
 int record_line(struct matched *m, int offset)
 {
-	int i = offset >> 1 & 1;
+	union left *last = &m->lines[offset >> 1 & 1];
+	union left left = {.word = __atomic_load_n(&last->word, __ATOMIC_RELAXED)};
 
-	if (m->lines[i].offset != offset) {
-		m->lines[i].offset = offset;
-		m->lines[i].line = py.PyCode_Addr2Line(m->code, offset);
+	if (left.offset != offset) {
+		left.offset = offset;
+		left.line = py.PyCode_Addr2Line(m->code, offset);
+		__atomic_store_n(&last->word, left.word, __ATOMIC_RELAXED);
 	}
-	return m->lines[i].line;
+	return left.line;
 }
