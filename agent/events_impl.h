@@ -26,17 +26,22 @@ static inline bool agent_away(void)
 /* peer.c: another instance asks us to look whether there is still a reason to be here. */
 bool agent_poke(void);
 
-/* sites.S: the ways into the two sites */
+/* sites.S: the ways into the sites */
 extern wire_site agent_pass_entry __attribute__((visibility("hidden")));
 extern wire_site agent_pass_return __attribute__((visibility("hidden")));
+extern wire_site agent_trap_entry __attribute__((visibility("hidden")));
+extern wire_site agent_trap_return __attribute__((visibility("hidden")));
 
 /* By mail this may end in going inert: then `m` is gone. */
 static inline void agent_pass(struct matched *m, enum wire_event event, uint32_t kind, wire_site *site,
 			      int64_t line, uint64_t call)
 {
-	agent.page->events[event]++;
+	agent_count(&agent.page->events[event]);
 	if (unlikely(agent.mail))
 		agent_mail(m, event, kind, line, call);
+	else if (unlikely(agent.follow))
+		(event == WIRE_ENTRY ? agent_trap_entry : agent_trap_return)(
+		    m->fid, m->filters[event][kind], m->file, m->func, line, m->function, call, kind);
 	else
 		site(m->fid, m->filters[event][kind], m->file, m->func, line, m->function, call, kind);
 }
@@ -49,7 +54,7 @@ static inline void agent_entry(struct matched *m, uint32_t kind, uint64_t call)
 	if (likely(m->function))
 		agent_pass(m, WIRE_ENTRY, kind, agent_pass_entry, m->firstline, call);
 	else
-		agent.page->dropped_events++;
+		agent_count(&agent.page->dropped_events);
 }
 
 /* A body runs no longer; `offset`, in bytes, is that of the instruction that it was left from. */
@@ -60,7 +65,7 @@ static inline void agent_return(struct matched *m, uint32_t kind, int offset, ui
 	if (likely(m->function))
 		agent_pass(m, WIRE_RETURN, kind, agent_pass_return, record_line(m, offset), call);
 	else
-		agent.page->dropped_events++;
+		agent_count(&agent.page->dropped_events);
 }
 
 #endif

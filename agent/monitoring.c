@@ -53,9 +53,7 @@ static struct pyobj *none(void)
 
 static struct matched *lookup(const struct pyobj *code)
 {
-	const struct decided *d = table_find(&agent.table, code);
-
-	return d->code ? d->matched : NULL;
+	return agent.parallel ? matched_find(code) : table_find(&agent.table, code)->matched;
 }
 
 /* Drop a result that only tells success. */
@@ -83,6 +81,11 @@ static int local_events(const struct matched *m)
 	return events;
 }
 
+static void local_events_set(struct pyobj *code, int events)
+{
+	done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, code, events));
+}
+
 /* Offset of the instruction that the body starts with, the first RESUME; -1: not known. */
 static int body_start(struct pyobj *code)
 {
@@ -104,36 +107,76 @@ static const struct pyobj **unmatched_place(const struct pyobj *code)
 	return &unmatched[(uint32_t)((uintptr_t)code >> 4) * 0x9e3779b1u >> (32 - UNMATCHED_BITS)];
 }
 
-/* A code object is seen for the first time. NULL: it does not match. */
-static struct matched *seen_first(struct pyobj *const *args, int which)
+/* NULL: it does not match. */
+static struct matched *decided(struct pyobj *code, int which)
 {
 	struct matched *m;
-	int events;
 
 	/*
 	 * The code object that was decided on may be gone, and this be another one at its address. But that one's start has been
 	 * seen then, and it would be known if it matched.
 	 */
-	if (which != START && *unmatched_place(args[0]) == args[0])
+	if (which != START && *unmatched_place(code) == code)
 		return NULL;
-	m = agent_decide(args[0], py.PyEval_GetGlobals());
+	m = agent_decide(code, py.PyEval_GetGlobals());
 	if (!m && !agent.inert)
-		*unmatched_place(args[0]) = args[0];
-	if (!m || !m->ref)
+		*unmatched_place(code) = code;
+	return m;
+}
+
+/*
+ * Decide on a code object, unless another thread has done so, and switch its local events on: whoever comes goes on only when
+ * they are, else the return of its call would be missed. NULL: it does not match, or the agent is inert.
+ */
+static struct matched *started(struct pyobj *const *args, int which)
+{
+	struct matched *m = lookup(args[0]);
+	int events;
+
+	if (!m)
+		m = decided(args[0], which);
+	if (!m || m->ready)
 		return m;
 	m->start = which == START ? (int)py.PyLong_AsLong(args[1]) : body_start(args[0]);
 	m->paired = m->filters[WIRE_ENTRY][WIRE_PY_START] && m->filters[WIRE_ENTRY][WIRE_PY_RESUME] &&
 		    m->filters[WIRE_ENTRY][WIRE_PY_THROW];
 	events = local_events(m);
 	if (events)
-		done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, args[0], events));
-	return m;
+		local_events_set(args[0], events);
+	if (likely(!agent.inert)) {
+		__atomic_store_n(&m->ready, true, __ATOMIC_RELEASE);
+		return m;
+	}
+	/* Taken off meanwhile, perhaps before it had these. */
+	local_events_set(args[0], 0);
+	return NULL;
 }
 
 /* The answer of a callback that does not want its event from this place again. */
 static struct pyobj *never(int which)
 {
 	return which != THROW || agent.version >= ALL_LOCAL ? disable : none();
+}
+
+/*
+ * A code object is seen for the first time. While this is under way nobody takes out what the agent knows, and whoever wanted
+ * to has left it to us.
+ */
+static struct pyobj *first_seen(struct pyobj *const *args, int which, struct matched **m)
+{
+	struct calls *calls = active_enter(py.PyThreadState_Get());
+	struct pyobj *answer = none();
+
+	*m = started(args, which);
+	if (unlikely(agent.inert)) {
+		*m = NULL;
+		if (agent.postponed)
+			agent_clean_up_late();
+	} else if (!*m) {
+		answer = never(which);
+	}
+	active_leave(calls); /* nothing of the agent's is looked at any more */
+	return answer;
 }
 
 /* Before an event of kind `which`: the function, if it wants it; else NULL, and in *answer what the callback answers. */
@@ -145,16 +188,16 @@ static inline struct matched *wanting(struct pyobj *const *args, int which, stru
 	if (agent_away())
 		return NULL;
 	m = lookup(args[0]);
-	if (unlikely(!m)) {
+	if (unlikely(!m || !m->ready)) {
 		if (agent.deciding && agent.deciding == py.PyThreadState_Get())
 			return NULL; /* a function that is run by a decision, which see */
-		m = seen_first(args, which);
-		if (agent.inert)
+		*answer = first_seen(args, which, &m);
+		if (!m)
 			return NULL;
 	}
-	if (unlikely(m && !m->ref))
+	if (unlikely(!m->ref))
 		return m;
-	if (likely(m && m->filters[WIRE_ENTRY][callback[which].kind]))
+	if (likely(m->filters[WIRE_ENTRY][callback[which].kind]))
 		return m;
 	*answer = never(which);
 	return NULL;
@@ -327,6 +370,7 @@ static int callbacks_register(void)
 		callback[i].function = py.PyCFunction_NewEx(&callback[i].def, NULL, NULL);
 		if (!callback[i].function)
 			return -ENOMEM;
+		object_share(callback[i].function);
 		if (done(py.PyObject_CallMethod(monitoring, "register_callback", "iiO", tool, (int)callback[i].bit,
 						callback[i].function)))
 			return -EIO;
@@ -376,7 +420,8 @@ static int monitoring_init(void)
 	if (!err)
 		err = running_init();
 	if (!err) {
-		peers_poke();
+		if (!agent.parallel) /* else its events would be lost meanwhile if it lives */
+			peers_poke();
 		err = tool_take();
 	}
 	if (err)
@@ -395,22 +440,28 @@ out:
 /* No local events any more. What is called here may run anything, and code objects may die of it. */
 static void local_events_off(bool at_once)
 {
-	for (int i = 0; agent.matched && (at_once || i < AT_ONCE); i++) {
-		struct matched *m = agent.matched;
-		struct pyobj *code = local_events(m) ? weak_get(m->ref) : NULL;
+	bool had_local_events;
+	struct pyobj *ref;
 
-		if (m == agent.matched)
-			record_forget(m);
+	for (int i = 0; (at_once || i < AT_ONCE) && (ref = record_take_first(&had_local_events)); i++) {
+		struct pyobj *code = had_local_events ? weak_get(ref) : NULL;
+
 		if (code)
-			done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, code, 0));
+			local_events_set(code, 0);
 		py.Py_DecRef(code);
+		py.Py_DecRef(ref);
 	}
 }
 
-/* 0, or -EAGAIN: there is more to do. */
+/*
+ * 0, or -EAGAIN: there is more to do, or another thread is in a decision. Where there is no GIL set_events() stops the world, so
+ * that after it no other thread is in an event of ours: it makes no call there at which it could stop, but in a decision.
+ */
 static int events_off(bool at_once)
 {
 	done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, 0));
+	if (agent.parallel && active_others())
+		return -EAGAIN;
 	local_events_off(at_once);
 	if (agent.matched)
 		return -EAGAIN;
@@ -421,6 +472,15 @@ static int events_off(bool at_once)
 	return 0;
 }
 
+/* The program has freed our id, and perhaps given it to another tool: as events_off(), but nothing is ours to be taken off. */
+static int others_await(void)
+{
+	if (!agent.parallel)
+		return 0;
+	done(py.PyObject_CallMethod(monitoring, "restart_events", NULL)); /* stops the world */
+	return active_others() ? -EAGAIN : 0;
+}
+
 static int monitoring_leave(bool inside)
 {
 	bool clean = true;
@@ -428,7 +488,7 @@ static int monitoring_leave(bool inside)
 	if (tool >= 0) {
 		if (!room_for_calls())
 			return -EAGAIN;
-		if (tool_ours(tool) && events_off(inside))
+		if (tool_ours(tool) ? events_off(inside) : others_await())
 			return -EAGAIN;
 		tool = -1;
 	}

@@ -11,7 +11,7 @@
 #error "the probe sites are written for x86-64 only"
 #endif
 
-.macro site name, pass
+.macro site name, pass, nop:vararg
 	.balign 16
 	.skip 6, 0x90 /* the two loads are 10 bytes, and the site is at a multiple of 16 */
 	.globl \pass
@@ -28,15 +28,22 @@
 	.type \name, @function
 \name:
 	.cfi_startproc
-	.byte 0x0f, 0x1f, 0x44, 0x00, 0x00
+	.byte \nop
 	ret
 	.cfi_endproc
 	.size \name, . - \name
 .endm
 
 	.text
-	site pydtrace_site_entry, agent_pass_entry
-	site pydtrace_site_return, agent_pass_return
+	site pydtrace_site_entry, agent_pass_entry, 0x0f, 0x1f, 0x44, 0x00, 0x00
+	site pydtrace_site_return, agent_pass_return, 0x0f, 0x1f, 0x44, 0x00, 0x00
+
+/*
+ * For who is followed by children: a call to the trampoline is inherited by a forked child, but the trampoline is not (it is
+ * mapped VM_DONTCOPY), so the child would jump into nothing. A one-byte nop stays a trap, which works in the child.
+ */
+	site pydtrace_trap_entry, agent_trap_entry, 0x90
+	site pydtrace_trap_return, agent_trap_return, 0x90
 
 /* long agent_syscall(long nr, long a, long b, long c, long d, long e, long f) */
 	.balign 16
