@@ -142,7 +142,6 @@ static int join_open(struct provider_run *r, bool mail)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&j->done, &attr);
 	pthread_condattr_destroy(&attr);
-	python_owner_here();
 	r->join = j;
 	return 0;
 }
