@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "provider/python_impl.h"
 
@@ -75,9 +77,10 @@ static int load_new(struct provider_run *r, struct python_proc *p, struct python
 {
 	u64 deadline = now_ns() + STARTS_NS;
 	struct pollfd cancel = {.fd = opt->cancel_fd, .events = POLLIN};
+	bool held;
 	int err;
 
-	opt->starting = p->starting && !python_starting_hold(p->target);
+	opt->starting = held = p->starting && !python_starting_hold(p->target);
 	for (;;) {
 		bool last = now_ns() > deadline;
 		struct strbuf said = {0};
@@ -86,7 +89,7 @@ static int load_new(struct provider_run *r, struct python_proc *p, struct python
 		err = load(r, p, opt, last ? diag : &quiet);
 		strbuf_free(&said);
 		opt->starting = false;
-		if (!may_come(err) || last || has_ended(p))
+		if (!may_come(err) || (held && err == -ENOENT) || last || has_ended(p))
 			return err;
 		if (poll(&cancel, 1, 1) > 0)
 			return -EINTR;
@@ -136,6 +139,10 @@ static void proc_out(struct provider_run *r, struct python_proc *p, int err)
 		python_left_out(r, p->named ? DIAG_WARNING : DIAG_NOTE, &p->kept);
 	strbuf_free(&p->kept);
 	p->state = PROC_OUT;
+	if (p->of != p && !p->python) {
+		target_close(p->target);
+		p->own_target = false;
+	}
 }
 
 static void proc_take(struct provider_run *r, struct python_proc *p, struct exec *e)
@@ -224,6 +231,17 @@ static int attach_many(struct provider_run *r, struct exec *e, size_t named)
 	return on || !named ? 0 : diag_fail(r->env->diag, ESRCH, "none of the %zu processes can be traced", named);
 }
 
+/* Each process takes several descriptors. */
+static void files_allow(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur == l.rlim_max)
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
 static int attach_all(struct provider_run *r, struct exec *e)
 {
 	struct python_proc *only = NULL;
@@ -241,6 +259,7 @@ static int attach_all(struct provider_run *r, struct exec *e)
 		named += p->named;
 	}
 	python_owner_here();
+	files_allow();
 	python_family_open(r);
 	if (r->env->follow)
 		python_family_look(r, true);
@@ -271,10 +290,19 @@ s64 python_timeout(struct provider_run *r)
 	return left == INT64_MAX ? -1 : left > 0 ? left : 0;
 }
 
+/* Who starts meanwhile must not be faster than we are, on a busy machine; where that is not allowed it may be. */
+void python_hurry(void)
+{
+	setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
+}
+
 int python_tick(struct provider_run *r, struct exec *e)
 {
 	struct python_proc *interrupted = NULL;
 
+	if (r->env->follow && !r->hurries)
+		python_hurry();
+	r->hurries = true;
 	python_family_look(r, false);
 	take_all(r, e, &interrupted);
 	return 0;

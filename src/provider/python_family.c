@@ -97,46 +97,69 @@ static void silent(void *arg, enum diag_level level, const char *text)
 
 /* --- with -x follow --------------------------------------------------------------------------------------- */
 
-static struct python_proc *follower_new(struct provider_run *r, const struct python_kin *k)
+/* A place for one: that of a process which turned out to be no Python, if there is one. */
+static struct python_proc *follower_place(struct provider_run *r)
 {
-	struct python_proc *p = arena_alloc(r->env->arena, sizeof(*p));
-	struct diag quiet = {.sink = python_keep_error, .arg = &p->kept};
+	struct python_proc *p;
 
-	p->pid = k->pid;
-	p->prov = k->root->prov;
-	p->of = k->root;
-	p->fid_base = ++k->root->sharing * PYTHON_FIDS;
-	if (target_open(&p->target, k->pid, &quiet)) {
-		python_left_out(r, DIAG_WARNING, &p->kept);
-		return NULL;
+	for (size_t i = 0; i < r->procs.n; i++) {
+		p = r->procs.v[i];
+		if (p->state == PROC_OUT && p->of != p && !p->python && !p->own_target)
+			return p;
 	}
-	p->own_target = true;
+	p = arena_alloc(r->env->arena, sizeof(*p));
 	*vec_push(r->env->arena, &r->procs) = p;
 	return p;
+}
+
+static struct python_proc *follower_new(struct provider_run *r, const struct python_kin *k)
+{
+	struct diag quiet = {.sink = silent};
+	struct target *t;
+	struct python_proc *p;
+
+	if (target_open(&t, k->pid, &quiet)) /* it has ended, or cannot be looked into */
+		return NULL;
+	p = follower_place(r);
+	*p = (struct python_proc){
+	    .pid = k->pid,
+	    .prov = k->root->prov,
+	    .of = k->root,
+	    .target = t,
+	    .own_target = true,
+	    .fid_base = p->fid_base ? p->fid_base : ++k->root->sharing * PYTHON_FIDS,
+	    .starting = k->execed || r->running, /* what comes now is young */
+	};
+	return p;
+}
+
+/* Attach it by itself. */
+static void ask(struct provider_run *r, struct python_kin *k)
+{
+	int err;
+
+	k->proc = follower_new(r, k);
+	if (!k->proc)
+		return;
+	err = python_join_ask(r, k->proc, r->mail);
+	if (!err)
+		return;
+	diag_report(r->env->diag, DIAG_WARNING, NOWHERE, "left out: process %d (%s): %s", k->pid,
+		    target_comm(k->proc->target), strerror(-err));
+	k->proc->state = PROC_OUT;
 }
 
 static void follow(struct provider_run *r, struct python_kin *k)
 {
 	char comm[16];
-	int err;
 
-	if (r->ending)
+	if (r->ending || (k->proc && k->proc->pid == k->pid && k->proc->state != PROC_OUT))
 		return;
-	comm_of(k->pid, comm);
-	if (k->inherits && k->proc)
-		return; /* ours */
 	if (k->inherits) {
+		comm_of(k->pid, comm);
 		python_tell(r, "process %d (%s): forked by one that is traced", k->pid, comm);
-		return;
-	}
-	k->proc = follower_new(r, k);
-	if (k->proc)
-		k->proc->starting = k->execed || r->running; /* what comes now is young */
-	err = k->proc ? python_join_ask(r, k->proc, r->mail) : 0;
-	if (err) {
-		diag_report(r->env->diag, DIAG_WARNING, NOWHERE, "left out: process %d (%s): %s", k->pid, comm,
-			    strerror(-err));
-		k->proc->state = PROC_OUT;
+	} else {
+		ask(r, k);
 	}
 }
 
@@ -210,16 +233,19 @@ static void kin_went(struct provider_run *r, struct python_kin *k)
 		python_tell(r, "process %d has ended", k->pid);
 }
 
-/* It has made an execve. False: it is being attached; whichever image that finds is looked at when it is done. */
-static bool new_image(struct provider_run *r, struct python_kin *k)
+/* True if a thread is at it; whichever image that finds, it is looked at when it is done. */
+static bool is_asked(const struct python_kin *k)
 {
-	if (k->proc && k->proc->state < PROC_ON)
-		return false;
+	return k->proc && k->proc->pid == k->pid && (k->proc->state == PROC_ASKED || k->proc->state == PROC_DONE);
+}
+
+/* It has made an execve. */
+static void new_image(struct provider_run *r, struct python_kin *k)
+{
 	k->image_since = r->last_image = now_ns();
 	k->python = k->inherits = false;
 	k->execed = true;
 	look_soon(r);
-	return true;
 }
 
 static void kin_again(struct provider_run *r, struct python_kin *k)
@@ -230,8 +256,10 @@ static void kin_again(struct provider_run *r, struct python_kin *k)
 		kin_went(r, k);
 		return;
 	}
-	if (stack != k->stack && !new_image(r, k))
+	if (is_asked(k))
 		return;
+	if (stack != k->stack)
+		new_image(r, k);
 	k->stack = stack;
 	if (now - k->image_since < NEW_IMAGE)
 		kin_look(r, k);
@@ -311,8 +339,11 @@ static void born(void *arg, enum target_birth what, pid_t pid, pid_t parent)
 
 	if (what == TARGET_LOST)
 		r->births_lost = true;
-	if (what == TARGET_EXEC && (k = kin_find(r, pid)) && new_image(r, k)) /* it is not mapped yet */
-		kin_look(r, k);
+	if (what == TARGET_EXEC && (k = kin_find(r, pid)) && !is_asked(k)) {
+		new_image(r, k);
+		if (r->env->follow && !r->ending)
+			ask(r, k); /* at once: what it runs is seen when its loader is through */
+	}
 	if (what != TARGET_FORK)
 		return;
 	k = kin_find(r, parent);

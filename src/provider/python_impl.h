@@ -59,8 +59,9 @@ struct python_proc {
 struct provider_run {
 	struct provider_env *env;
 	VEC(struct python_proc *) procs;
-	bool attached, running;      /* asked for; and those that came at once are on */
-	struct python_join *join;    /* NULL: nothing was asked of it yet */
+	bool attached, running;   /* asked for; and those that came at once are on */
+	struct python_join *join; /* NULL: nothing was asked of it yet */
+	bool hurries;
 	bool ending;                 /* nothing is attached any more */
 	bool mail;                   /* events are handed over by mail */
 	struct python_kin *kin[256]; /* descendants of those that are named, by number */
@@ -88,6 +89,7 @@ void python_family_clean(struct provider_run *r);         /* at the end, when no
 /* Has it a libpython or a python executable mapped? And (may be NULL) an agent? By their names; costs little. */
 bool python_looks_like(pid_t pid, bool *inherits);
 
+void python_hurry(void); /* the calling thread */
 /* With -v: who comes and goes. */
 void python_tell(struct provider_run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* python_attach.c: the agent of `p`, in any thread. 0, or -errno with a message. */

@@ -72,6 +72,8 @@ static void *join_thread(void *arg)
 {
 	struct python_join *j = arg;
 
+	if (j->run->env->follow)
+		python_hurry();
 	pthread_mutex_lock(&j->lock);
 	while (!j->over) {
 		struct python_proc *p = j->first;
