@@ -36,6 +36,8 @@ int pydtrace_agent_bury(void)
 
 	if (held())
 		return -EEXIST;
+	if (!room_for_calls())
+		return -EBUSY;
 	do {
 		err = pydtrace_agent_fini();
 	} while (err == -EAGAIN);       /* nobody else can have it: it is us who hold the GIL */

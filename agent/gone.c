@@ -19,29 +19,45 @@ static void clean_up(void)
 {
 	struct py_error error;
 
+	if (!agent_leave_begin())
+		return;
 	agent.postponed = false;
 	py_error_save(&error);
-	agent.mechanism->leave(true);
-	agent_forget();
+	if (agent.mechanism->leave(true) == -EAGAIN)
+		agent.postponed = true;
+	else
+		agent_forget();
 	py_error_restore(&error);
+	agent_leave_end();
+}
+
+bool agent_leave_begin(void)
+{
+	return !agent.parallel || !__atomic_exchange_n(&agent.leaving, true, __ATOMIC_ACQUIRE);
+}
+
+void agent_leave_end(void)
+{
+	__atomic_store_n(&agent.leaving, false, __ATOMIC_RELEASE);
 }
 
 /*
  * From 3.14 on the interpreter measures how much of the C stack is left. In a thread with a small one it refuses our calls
  * (Py_EnterRecursiveCall()), and keeps what we release for a time that does not come (_Py_Dealloc(), the trashcan). So it is left
- * to the main thread, or to who takes us out.
+ * to the main thread, or to who takes us out. And in any version there must be room for calls.
  */
 static bool may_clean_up(void)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0),
 		  top = agent.stack_end ? (uintptr_t)*agent.stack_end : 0;
 
-	return agent.version < 0x030e || (here < top && top - here < MAIN_STACK);
+	return (agent.version < 0x030e || (here < top && top - here < MAIN_STACK)) && room_for_calls();
 }
 
 static void agent_go_inert(void)
 {
-	agent.inert = true;
+	if (__atomic_exchange_n(&agent.inert, true, __ATOMIC_ACQ_REL))
+		return; /* another thread has seen the same */
 	if (may_clean_up())
 		clean_up();
 	else

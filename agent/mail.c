@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Mail (wire.h): an event is handed to the tracer, and the thread waits, with the GIL held, until the tracer has run what
- * is to be run. It looks for a moment and then sleeps in short slices, so that it sees within one of them that the
+ * is to be run. Without a GIL, threads wait for their turn under a lock; the world cannot be stopped meanwhile. It looks for a moment and then sleeps in short slices, so that it sees within one of them that the
  * tracer has died. How long it has waited is known by the slices that have run out: there is no clock without a system
  * call everywhere, and a target that is itself stopped for an hour has waited no longer for that.
  */
@@ -183,28 +183,26 @@ void agent_mail_adopt(void)
 
 /* ------------------------------------------------------------------------------------------------------------- */
 
-void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
+/* Put the event into the page, and wait. One thread at a time. */
+static enum outcome exchange(struct wire_mail *mail, const struct matched *m, enum wire_event event, uint32_t kind,
+			     int64_t line, uint64_t call)
 {
-	struct wire_mail *mail = agent.mail;
 	uint32_t asked = mail->asked + 1;
 	enum outcome outcome = GOES_ON;
-	struct calls *calls;
 
-	if (!LOOK(mail->open)) {
-		if (unlikely(mail == &no_box))
-			agent.page->dropped_events++;
-		return;
-	}
+	if (!LOOK(mail->open) || agent.mail_over) /* since we looked last, or waited for our turn */
+		return outcome;
 	mail->event = event;
+	mail->kind = kind;
 	mail->tid = thread_id();
 	mail->cpu = cpu_number();
 	mail->fid = m->fid;
-	mail->filters = m->filters[event];
+	mail->filters = m->filters[event][kind];
 	mail->file = (uintptr_t)m->file;
 	mail->func = (uintptr_t)m->func;
 	mail->line = line;
 	mail->function = (uintptr_t)m->function;
-	calls = active_enter(py.PyThreadState_Get()); /* whoever may come by meanwhile must not unload us */
+	mail->call = call;
 	TELL(mail->asked, asked);
 	if (LOOK(mail->asleep))
 		wake(&mail->asked);
@@ -212,7 +210,25 @@ void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
 		TELL(mail->waits, 1);
 		outcome = answer_await(mail, asked);
 		TELL(mail->waits, 0);
+		agent.mail_over = outcome != GOES_ON;
 	}
+	return outcome;
+}
+
+void agent_mail(const struct matched *m, enum wire_event event, uint32_t kind, int64_t line, uint64_t call)
+{
+	enum outcome outcome;
+	struct calls *calls;
+
+	if (!LOOK(agent.mail->open)) {
+		if (unlikely(agent.mail == &no_box))
+			agent_count(&agent.page->dropped_events);
+		return;
+	}
+	calls = active_enter(py.PyThreadState_Get()); /* whoever may come by meanwhile must not unload us */
+	lock_take(&agent.locks->mail);
+	outcome = exchange(agent.mail, m, event, kind, line, call);
+	lock_leave(&agent.locks->mail);
 	active_leave(calls);
 	if (likely(outcome == GOES_ON) || agent.inert)
 		return;

@@ -18,8 +18,8 @@ static struct bucket {
 } * buckets;
 static uint32_t bucket_mask, nrecords; /* in them; the page may have more, of other processes */
 
-/* By bit 1 << event: functions of which nothing can be kept. Their events are counted as lost. */
-static struct matched lost[1 << WIRE_NEVENTS];
+/* By the events and kinds that are wanted: functions of which nothing can be kept. Their events are counted as lost. */
+static struct matched lost[1 << WIRE_NEVENTS * WIRE_NKINDS];
 
 void record_init(void)
 {
@@ -28,27 +28,80 @@ void record_init(void)
 	for (uint32_t i = 0; i < ARRAY_SIZE(lost); i++) {
 		lost[i].file = lost[i].func = "";
 		for (int e = 0; e < WIRE_NEVENTS; e++)
-			lost[i].filters[e] = i >> e & 1;
+			for (int k = 0; k < WIRE_NKINDS; k++)
+				lost[i].filters[e][k] = i >> (e * WIRE_NKINDS + k) & 1;
+		lost[i].ready = true;
 	}
 }
 
-void record_forget(struct matched *m)
+/* Where a code object has been decided on again while its old weak reference was dying, its entry is another's. */
+struct pyobj *record_take(struct matched *m)
 {
 	struct pyobj *ref = m->ref;
 
-	table_delete(&agent.table, m->code);
+	if (table_find(&agent.table, m->code)->matched == m)
+		table_delete(&agent.table, m->code);
 	table_delete(&agent.refs, ref);
 	slot_free(m);
-	py.Py_DecRef(ref);
+	return ref;
+}
+
+bool record_knows(const struct pyobj *ref)
+{
+	bool knows;
+
+	lock_take(&agent.locks->state);
+	knows = table_find(&agent.refs, ref)->code;
+	lock_leave(&agent.locks->state);
+	return knows;
+}
+
+struct pyobj *record_take_ref(const struct pyobj *ref)
+{
+	struct matched *m;
+	struct pyobj *taken;
+
+	agent_change_begin();
+	m = table_find(&agent.refs, ref)->matched;
+	taken = m ? record_take(m) : NULL;
+	agent_change_end();
+	return taken;
+}
+
+static bool wanted(const struct matched *m, enum wire_event event)
+{
+	bool any = false;
+
+	for (int k = 0; k < WIRE_NKINDS; k++)
+		any |= m->filters[event][k];
+	return any;
+}
+
+struct pyobj *record_take_first(bool *had_local_events)
+{
+	struct pyobj *taken = NULL;
+
+	agent_change_begin();
+	if (agent.matched) {
+		*had_local_events = wanted(agent.matched, WIRE_RETURN);
+		taken = record_take(agent.matched);
+	}
+	agent_change_end();
+	return taken;
 }
 
 void record_free(void)
 {
-	while (agent.matched)
-		record_forget(agent.matched);
+	bool had_local_events;
+	struct pyobj *ref;
+
+	while ((ref = record_take_first(&had_local_events)))
+		py.Py_DecRef(ref);
+	agent_change_begin();
 	slot_trim();
 	agent_unmap(buckets, (bucket_mask + (size_t)1) * sizeof(*buckets));
 	buckets = NULL;
+	agent_change_end();
 }
 
 static uint32_t text_max(void)
@@ -224,18 +277,18 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 	uint32_t events = 0, fid;
 
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		events |= !!(filters & agent.at[e]) << e;
-	if (!m) {
-		py.Py_DecRef(ref);
+		for (int k = 0; k < WIRE_NKINDS; k++)
+			events |= (uint32_t) !!(filters & agent.at[e][k]) << (e * WIRE_NKINDS + k);
+	if (!m)
 		return &lost[events];
-	}
 	m->code = f->code;
 	m->ref = ref;
 	m->file = m->func = "";
 	m->firstline = f->firstline;
 	m->start = m->lines[0].offset = m->lines[1].offset = -1;
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		m->filters[e] = filters & agent.at[e];
+		for (int k = 0; k < WIRE_NKINDS; k++)
+			m->filters[e][k] = filters & agent.at[e][k];
 	fid = record_find(f, filters);
 	if (fid) {
 		m->fid = agent.plan->fid_base + fid;
@@ -245,17 +298,19 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 	}
 	if (matched_put(m))
 		return m;
-	record_forget(m);
+	record_take(m);
 	return &lost[events];
 }
 
 int record_line(struct matched *m, int offset)
 {
-	int i = offset >> 1 & 1;
+	union left *last = &m->lines[offset >> 1 & 1];
+	union left left = {.word = __atomic_load_n(&last->word, __ATOMIC_RELAXED)};
 
-	if (m->lines[i].offset != offset) {
-		m->lines[i].offset = offset;
-		m->lines[i].line = py.PyCode_Addr2Line(m->code, offset);
+	if (left.offset != offset) {
+		left.offset = offset;
+		left.line = py.PyCode_Addr2Line(m->code, offset);
+		__atomic_store_n(&last->word, left.word, __ATOMIC_RELAXED);
 	}
-	return m->lines[i].line;
+	return left.line;
 }

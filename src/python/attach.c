@@ -9,7 +9,7 @@
 
 #include "python/python_impl.h"
 
-enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 200 };
+enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 200, START_AGAIN_US = 1000 };
 
 int python_new(struct python **out, struct target *t, const struct python_info *info,
 	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
@@ -159,6 +159,19 @@ static int make_page(struct python *p, void *page, size_t page_size, u64 deadlin
 	return python_refuse_stop(p, ret, diag);
 }
 
+/* The job of loading is open already. Where the thread that did it could not start the agent, others may. */
+static int load(struct python *p, u64 deadline)
+{
+	const struct stub_ctl *c = p->ctl;
+	int ret = python_job_finish(p, deadline);
+
+	while (!ret && c->stage == STUB_INIT_FAILED && c->result == -EAGAIN && now_ns() < deadline) {
+		usleep(START_AGAIN_US);
+		ret = python_job_do(p, STUB_LOAD, deadline);
+	}
+	return ret;
+}
+
 static int attach(struct python *p, void *page, size_t page_size, u64 deadline, struct diag *diag)
 {
 	int ret = python_stub_place(p);
@@ -172,7 +185,7 @@ static int attach(struct python *p, void *page, size_t page_size, u64 deadline, 
 	if (ret)
 		return ret;
 	p->tell = diag;
-	ret = python_job_finish(p, deadline);
+	ret = load(p, deadline);
 	p->tell = NULL;
 	p->cancel_fd = 0; /* taking the agent out again is not to be cut short */
 	if (ret == -EINTR)

@@ -149,6 +149,8 @@ static int fini(struct python *p, int retries, u64 deadline)
 		if (ret)
 			return ret;
 		if (p->ctl->result == -EAGAIN) { /* more to do: others had the GIL meanwhile */
+			if (now_ns() > deadline)
+				return -ETIMEDOUT;
 			i--;
 			continue;
 		}
