@@ -96,6 +96,7 @@ class App:
     module = "__main__"  # of target()
     clients = 1  # that ask at the same time
     calls = CALLS
+    left_out = None  # why it is a row only where --app names it
     stays = None  # what a tracer may say for not having taken its agent out, where that is known to happen
     refused = None  # what a tracer may say for not attaching, where that is known to happen
 
@@ -279,7 +280,8 @@ class ModWsgi(Served):
 
     name, module = "mod_wsgi", "_mod_wsgi*"
     more = ""
-    # An idle worker never comes back to Python, and with sub-interpreters it cannot be told whether a thread holds the GIL.
+    left_out = ("an idle worker never comes back to Python, and with sub-interpreters it cannot be told whether a thread holds the GIL: "
+                "what is refused there, and what stays, is a matter of chance")
     refused = r"."
     stays = r"did not come to a safe point in time"
 
@@ -298,7 +300,7 @@ class ModWsgiMain(ModWsgi):
 
     name = "mod_wsgi, global"
     more = "WSGIApplicationGroup %{GLOBAL}"
-    refused = stays = None
+    left_out = refused = stays = None
 
 
 class Celery(App):
