@@ -199,7 +199,7 @@ static SLOW struct pyobj *look(void *tstate, struct pyframe *frame, int throwing
 
 static SLOW struct pyobj *too_deep(void *tstate, struct pyframe *frame, int throwing)
 {
-	if (!*agent.mine) {
+	if (!*agent.mine && !agent.follow) {
 		agent_orphan();
 	} else if (!agent.inert) {
 		agent_message(

@@ -27,14 +27,17 @@ static inline bool agent_away(void)
 bool agent_poke(void);
 
 /* sites.S */
-extern wire_site pydtrace_site_entry, pydtrace_site_return;
+extern wire_site pydtrace_site_entry, pydtrace_site_return, pydtrace_trap_entry, pydtrace_trap_return;
 
 /* By mail this may end in going inert: then `m` is gone. */
 static inline void agent_pass(struct matched *m, enum wire_event event, wire_site *site, int64_t line)
 {
-	agent.page->events[event]++;
+	agent_count(&agent.page->events[event]);
 	if (unlikely(agent.mail))
 		agent_mail(m, event, line);
+	else if (unlikely(agent.follow))
+		(event == WIRE_ENTRY ? pydtrace_trap_entry : pydtrace_trap_return)(
+		    m->fid, m->filters[event], m->file, m->func, line, m->function);
 	else
 		site(m->fid, m->filters[event], m->file, m->func, line, m->function);
 }
@@ -46,7 +49,7 @@ static inline void agent_entry(struct matched *m)
 	if (likely(m->function))
 		agent_pass(m, WIRE_ENTRY, pydtrace_site_entry, m->firstline);
 	else
-		agent.page->dropped_events++;
+		agent_count(&agent.page->dropped_events);
 }
 
 static inline void agent_return(struct matched *m, int offset)
@@ -56,7 +59,7 @@ static inline void agent_return(struct matched *m, int offset)
 	if (likely(m->function))
 		agent_pass(m, WIRE_RETURN, pydtrace_site_return, record_line(m, offset));
 	else
-		agent.page->dropped_events++;
+		agent_count(&agent.page->dropped_events);
 }
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What happens when the tracer, or the process that it traced, goes away under us: inert, from inside an event. */
-#include "agent_impl.h"
+#include "events_impl.h"
 
 #define MAIN_STACK (8u << 20) /* from its top on it is the main thread's for sure */
 
@@ -20,11 +20,26 @@ static void clean_up(void)
 {
 	struct py_error error;
 
+	if (!agent_leave_begin())
+		return;
 	agent.postponed = false;
 	py_error_save(&error);
-	agent.mechanism->leave(true);
-	agent_forget();
+	if (agent.mechanism->leave(true) == -EAGAIN)
+		agent.postponed = true;
+	else
+		agent_forget();
 	py_error_restore(&error);
+	agent_leave_end();
+}
+
+bool agent_leave_begin(void)
+{
+	return !agent.parallel || !__atomic_exchange_n(&agent.leaving, true, __ATOMIC_ACQUIRE);
+}
+
+void agent_leave_end(void)
+{
+	__atomic_store_n(&agent.leaving, false, __ATOMIC_RELEASE);
 }
 
 /*
@@ -42,7 +57,8 @@ static bool may_clean_up(void)
 
 static void agent_go_inert(void)
 {
-	agent.inert = true;
+	if (__atomic_exchange_n(&agent.inert, true, __ATOMIC_ACQ_REL))
+		return; /* another thread has seen the same */
 	if (may_clean_up())
 		clean_up();
 	else
@@ -62,8 +78,26 @@ void agent_give_up(int err)
 	__atomic_store_n(&agent.page->state, WIRE_INERT, __ATOMIC_RELEASE);
 }
 
+/* What other threads of the parent had begun never ends here. */
+void agent_adopt(void)
+{
+	*agent.mine = 1;
+	agent.child = true;
+	if (agent.deciding != py.PyThreadState_Get()) {
+		agent.deciding = NULL;
+		agent.deciding_frame = NULL;
+	}
+	active_adopt();
+	__atomic_add_fetch(&agent.page->children, 1, __ATOMIC_RELAXED);
+	agent_mail_adopt();
+}
+
 bool agent_orphan(void)
 {
+	if (agent.follow) {
+		agent_adopt();
+		return agent_away();
+	}
 	if (!agent.inert)
 		agent_go_inert();
 	else if (agent.postponed)

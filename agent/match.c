@@ -124,10 +124,10 @@ static bool all_hold(const struct wire_page *page, uint32_t first, uint32_t n, s
 }
 
 /* Descriptions that have not matched anything yet are looked at, too, when another one matches. */
-static bool filter_matches(struct wire_page *page, const struct wire_filter *w, struct facts *f)
+static bool filter_matches(const struct wire_page *page, const struct wire_filter *w, struct facts *f)
 {
 	const struct wire_range *r = page_ranges(page);
-	uint8_t *hits = page_hits(page);
+	uint8_t *hits = page->hits ? (uint8_t *)agent.page + page->hits : NULL;
 	bool matches = !w->nany;
 
 	if (!all_hold(page, w->all_first, w->nall, f))
@@ -144,7 +144,7 @@ static bool filter_matches(struct wire_page *page, const struct wire_filter *w, 
 	return matches;
 }
 
-uint64_t match_filters(struct wire_page *page, struct facts *f)
+uint64_t match_filters(const struct wire_page *page, struct facts *f)
 {
 	const struct wire_filter *w = page_filters(page);
 	uint64_t bits = 0;

@@ -38,9 +38,7 @@ static struct pyobj *none(void)
 
 static struct matched *lookup(const struct pyobj *code)
 {
-	const struct decided *d = table_find(&agent.table, code);
-
-	return d->code ? d->matched : NULL;
+	return agent.parallel ? matched_find(code) : table_find(&agent.table, code)->matched;
 }
 
 /* Drop a result that only tells success. */
@@ -54,21 +52,59 @@ static int done(struct pyobj *result)
 	return 0;
 }
 
-/* A code object is seen for the first time. NULL: it does not match. */
+static void local_events_set(struct pyobj *code, int events)
+{
+	done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, code, events));
+}
+
+/*
+ * Decide on a code object, unless another thread has done so, and switch its local events on: whoever comes goes on only when
+ * they are, else the return of its call would be missed. NULL: it does not match, or the agent is inert.
+ */
 static struct matched *started(struct pyobj *const *args)
 {
-	struct matched *m = agent_decide(args[0], py.PyEval_GetGlobals());
+	struct matched *m = lookup(args[0]);
 
-	if (!m || !m->ref)
+	if (!m)
+		m = agent_decide(args[0], py.PyEval_GetGlobals());
+	if (!m || m->ready)
 		return m;
 	m->start = py.PyLong_AsLong(args[1]);
 	if (m->filters[WIRE_RETURN])
-		done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, args[0], local_events));
-	return m;
+		local_events_set(args[0], local_events);
+	if (likely(!agent.inert)) {
+		__atomic_store_n(&m->ready, true, __ATOMIC_RELEASE);
+		return m;
+	}
+	/* Taken off meanwhile, perhaps before it had these. */
+	local_events_set(args[0], 0);
+	return NULL;
+}
+
+/*
+ * A code object is seen for the first time. While this is under way nobody takes out what the agent knows, and whoever wanted
+ * to has left it to us.
+ */
+static struct pyobj *first_seen(struct pyobj *const *args, struct matched **m)
+{
+	struct calls *calls = active_enter(py.PyThreadState_Get());
+	struct pyobj *answer = none();
+
+	*m = started(args);
+	if (unlikely(agent.inert)) {
+		*m = NULL;
+		if (agent.postponed)
+			agent_clean_up_late();
+	} else if (!*m) {
+		answer = disable;
+	}
+	active_leave(calls); /* nothing of the agent's is looked at any more */
+	return answer;
 }
 
 static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, intptr_t n)
 {
+	struct pyobj *answer;
 	struct matched *m;
 	bool again;
 
@@ -79,14 +115,12 @@ static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, int
 	if (agent_away())
 		return none();
 	m = lookup(args[0]);
-	if (unlikely(!m)) {
+	if (unlikely(!m || !m->ready)) {
 		if (agent.deciding && agent.deciding == py.PyThreadState_Get())
 			return none(); /* a function that is run by a decision, which see */
-		m = started(args);
-		if (agent.inert)
-			return none();
+		answer = first_seen(args, &m);
 		if (!m)
-			return disable;
+			return answer;
 	}
 	/* Where nothing can be kept of it there is no event for its return, either: both are lost here, each time. */
 	again = m->filters[WIRE_ENTRY] || !m->ref;
@@ -210,6 +244,7 @@ static int callbacks_register(void)
 		callback[i].function = py.PyCFunction_NewEx(&callback[i].def, NULL, NULL);
 		if (!callback[i].function)
 			return -ENOMEM;
+		object_share(callback[i].function);
 		if (done(py.PyObject_CallMethod(monitoring, "register_callback", "iiO", tool, (int)callback[i].bit,
 						callback[i].function)))
 			return -EIO;
@@ -253,7 +288,8 @@ static int monitoring_init(void)
 	disable = py.PyObject_GetAttrString(monitoring, "DISABLE");
 	err = disable ? events_read() : -ENOTSUP;
 	if (!err) {
-		peers_poke();
+		if (!agent.parallel) /* else its events would be lost meanwhile if it lives */
+			peers_poke();
 		err = tool_take();
 	}
 	if (err)
@@ -272,22 +308,28 @@ out:
 /* No local events any more. What is called here may run anything, and code objects may die of it. */
 static void local_events_off(bool at_once)
 {
-	for (int i = 0; agent.matched && (at_once || i < AT_ONCE); i++) {
-		struct matched *m = agent.matched;
-		struct pyobj *code = m->filters[WIRE_RETURN] ? weak_get(m->ref) : NULL;
+	bool had_local_events;
+	struct pyobj *ref;
 
-		if (m == agent.matched)
-			record_forget(m);
+	for (int i = 0; (at_once || i < AT_ONCE) && (ref = record_take_first(&had_local_events)); i++) {
+		struct pyobj *code = had_local_events ? weak_get(ref) : NULL;
+
 		if (code)
-			done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, code, 0));
+			local_events_set(code, 0);
 		py.Py_DecRef(code);
+		py.Py_DecRef(ref);
 	}
 }
 
-/* 0, or -EAGAIN: there is more to do. */
+/*
+ * 0, or -EAGAIN: there is more to do, or another thread is in a decision. Where there is no GIL set_events() stops the world, so
+ * that after it no other thread is in an event of ours: it makes no call there at which it could stop, but in a decision.
+ */
 static int events_off(bool at_once)
 {
 	done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, 0));
+	if (agent.parallel && active_others())
+		return -EAGAIN;
 	local_events_off(at_once);
 	if (agent.matched)
 		return -EAGAIN;
@@ -298,6 +340,15 @@ static int events_off(bool at_once)
 	return 0;
 }
 
+/* The program has freed our id, and perhaps given it to another tool: as events_off(), but nothing is ours to be taken off. */
+static int others_await(void)
+{
+	if (!agent.parallel)
+		return 0;
+	done(py.PyObject_CallMethod(monitoring, "restart_events", NULL)); /* stops the world */
+	return active_others() ? -EAGAIN : 0;
+}
+
 static int monitoring_leave(bool inside)
 {
 	bool clean = true;
@@ -305,7 +356,7 @@ static int monitoring_leave(bool inside)
 	if (tool >= 0) {
 		if (!room_for_calls())
 			return -EAGAIN;
-		if (tool_ours(tool) && events_off(inside))
+		if (tool_ours(tool) ? events_off(inside) : others_await())
 			return -EAGAIN;
 		tool = -1;
 	}

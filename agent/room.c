@@ -24,7 +24,10 @@ static struct pyobj *on_room(struct pyobj *self, struct pyobj *arg)
 int room_init(void)
 {
 	room = py.PyCFunction_NewEx(&room_def, NULL, NULL);
-	return room ? 0 : -ENOMEM;
+	if (!room)
+		return -ENOMEM;
+	object_share(room);
+	return 0;
 }
 
 bool room_leave(void)

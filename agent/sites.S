@@ -10,21 +10,28 @@
 #error "the probe sites are written for x86-64 only"
 #endif
 
-.macro site name
+.macro site name, nop:vararg
 	.balign 16
 	.globl \name
 	.type \name, @function
 \name:
 	.cfi_startproc
-	.byte 0x0f, 0x1f, 0x44, 0x00, 0x00
+	.byte \nop
 	ret
 	.cfi_endproc
 	.size \name, . - \name
 .endm
 
 	.text
-	site pydtrace_site_entry
-	site pydtrace_site_return
+	site pydtrace_site_entry, 0x0f, 0x1f, 0x44, 0x00, 0x00
+	site pydtrace_site_return, 0x0f, 0x1f, 0x44, 0x00, 0x00
+
+/*
+ * For who is followed by children: a call to the trampoline is inherited by a forked child, but the trampoline is not (it is
+ * mapped VM_DONTCOPY), so the child would jump into nothing. A one-byte nop stays a trap, which works in the child.
+ */
+	site pydtrace_trap_entry, 0x90
+	site pydtrace_trap_return, 0x90
 
 /* long agent_syscall(long nr, long a, long b, long c, long d, long e, long f) */
 	.balign 16

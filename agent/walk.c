@@ -380,7 +380,10 @@ static void path_again(void)
 static int begin(void)
 {
 	struct pyobj *root = modules();
-	int err = root && flags_of(py.PyDict_Type) == py.PyType_GetFlags(py.PyDict_Type) ? 0 : -ENOTSUP;
+	/* Without a GIL others change what we look at meanwhile. */
+	int err = !agent.parallel && root && flags_of(py.PyDict_Type) == py.PyType_GetFlags(py.PyDict_Type)
+		      ? 0
+		      : -ENOTSUP;
 
 	if (!err)
 		err = walk_set_init(&walk.seen);

@@ -12,6 +12,9 @@
 /* Functions that are put down: a hash of all that is printed of each. */
 static struct walk_set put;
 
+/* Bytes of the room, for this slice: what the page says of it does not count. */
+static uint32_t used;
+
 /* The namespace whose name was asked for last in this slice, and that. */
 static struct pyobj *last_globals, *last_name;
 
@@ -27,15 +30,15 @@ void walk_put_free(void)
 
 void walk_put_begin(void)
 {
-	agent.page->walk.used = 0;
+	used = agent.page->walk.used = 0;
 	last_globals = NULL;
 }
 
 bool walk_put_room(void)
 {
-	const struct wire_walk *w = &agent.page->walk;
+	const struct wire_walk *w = &agent.plan->walk;
 
-	return w->room_end - w->room >= w->used + ROOM_MOST;
+	return w->room_end - w->room >= used + ROOM_MOST;
 }
 
 /* The value of __name__, borrowed; NULL: there is none. To look it up could run an __eq__ of the program's. */
@@ -105,8 +108,8 @@ static bool is_new(struct facts *f)
 /* There is room. */
 static void name_write(struct facts *f, uint64_t filters)
 {
-	struct wire_walk *w = &agent.page->walk;
-	struct wire_name *name = (struct wire_name *)((char *)agent.page + w->room + w->used);
+	char *room = (char *)agent.page + agent.plan->walk.room;
+	struct wire_name *name = (struct wire_name *)(room + used);
 	uint16_t *const lengths[] = {&name->module, &name->qualname, &name->file};
 	char *text = (char *)(name + 1);
 
@@ -119,7 +122,8 @@ static void name_write(struct facts *f, uint64_t filters)
 		*lengths[i] = (uint16_t)len;
 		text += len;
 	}
-	w->used = (uint32_t)((text - (char *)agent.page - w->room + 7) & -8);
+	used = (uint32_t)((text - room + 7) & -8);
+	agent.page->walk.used = used;
 }
 
 uint32_t walk_put(const struct walk_step *path, uint32_t n)
@@ -134,7 +138,7 @@ uint32_t walk_put(const struct walk_step *path, uint32_t n)
 	facts_give(&f, WIRE_MODULE, module_name(globals));
 	if (agent.version < 0x030b)
 		facts_give(&f, WIRE_QUALNAME, qualname_of_path(path, n, globals));
-	filters = match_filters(page, &f);
+	filters = match_filters(agent.plan, &f);
 	if (filters || page->walk.all) {
 		cost += COST_NAMES;
 		if (is_new(&f))

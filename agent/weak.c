@@ -2,9 +2,9 @@
 /*
  * A matched code object is not kept alive: a program that runs `exec` all the time would grow without bound. The agent holds a
  * weak reference with a callback, which the interpreter calls in the code object's deallocation, before its memory can be
- * used for another one (PyObject_ClearWeakRefs() in code_dealloc(), Objects/codeobject.c, 3.9 to 3.15; code objects are not
- * the garbage collector's where there is a GIL). So what is in the tables is alive, or is being deallocated and cannot be
- * called any more. Watchers of code objects (PyCode_AddWatcher) exist from 3.12 on only, and there are eight; an index of
+ * used for another one (PyObject_ClearWeakRefs() in code_dealloc(), Objects/codeobject.c, 3.9 to 3.15). Where there is no GIL it
+ * is mostly the garbage collector that frees them, in whatever thread, and it calls first. So what is in the tables is alive, or
+ * is being deallocated and cannot be called any more. Watchers of code objects (PyCode_AddWatcher) exist from 3.12 on only, and there are eight; an index of
  * co_extra cannot be given back.
  *
  * The callback may come at any time at which something is released: in a garbage collection, with an exception set (which
@@ -20,15 +20,16 @@ static struct pyobj *death;
 
 static struct pyobj *on_death(struct pyobj *self, struct pyobj *ref)
 {
-	const struct decided *d = table_find(&agent.refs, ref);
+	struct calls *calls = active_enter(py.PyThreadState_Get());
 	struct pyobj *code;
 
-	if (d->code) {
+	if (record_knows(ref)) {
 		code = weak_get(ref);
 		if (!code) /* else the program called us, not the interpreter */
-			record_forget(d->matched);
+			py.Py_DecRef(record_take_ref(ref));
 		py.Py_DecRef(code);
 	}
+	active_leave(calls);
 	py.Py_IncRef(py._Py_NoneStruct);
 	return py._Py_NoneStruct;
 }
@@ -39,7 +40,7 @@ bool callback_drop(struct pyobj **function)
 
 	if (!f)
 		return true;
-	if (*(intptr_t *)f != 1) /* ob_refcnt; builds without the GIL are refused */
+	if (!object_ours(f))
 		return false;
 	*function = NULL;
 	py.Py_DecRef(f);
@@ -49,7 +50,10 @@ bool callback_drop(struct pyobj **function)
 int weak_init(void)
 {
 	death = py.PyCFunction_NewEx(&death_def, NULL, NULL);
-	return death ? 0 : -ENOMEM;
+	if (!death)
+		return -ENOMEM;
+	object_share(death);
+	return 0;
 }
 
 bool weak_leave(void)
@@ -61,7 +65,9 @@ struct pyobj *weak_new(struct pyobj *code)
 {
 	struct pyobj *ref = py.PyWeakref_NewRef(code, death);
 
-	if (!ref)
+	if (ref)
+		object_share(ref);
+	else
 		py.PyErr_Clear();
 	return ref;
 }

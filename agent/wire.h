@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC       0x7079647472616365ull /* "pydtrace" */
-#define WIRE_VERSION     4
+#define WIRE_VERSION     5
 #define WIRE_MAX_FILTERS 64 /* one bit each in a 64-bit word */
 
 /*
@@ -107,7 +107,7 @@ struct wire_mail {
 	uint32_t waits;
 	uint32_t event; /* enum wire_event */
 	uint32_t tid, cpu;
-	uint32_t pad2;
+	uint32_t pid; /* of a child: the box is its own from the first event in it on (wire_page.boxes); 0: free */
 	uint64_t fid, filters, file, func; /* as the arguments of a site */
 	int64_t line;
 	uint64_t function;
@@ -174,8 +174,16 @@ struct wire_page {
 	uint32_t max_functions, functions; /* offset of wire_function[] */
 	uint32_t strings, strings_end;     /* room for text that the agent adds */
 
-	/* written by the tracer, and by the kernel at its end */
+	/*
+	 * 1: children that are forked are traced, too, through this page, which they inherit. They may have fewer rights than the
+	 * process: what it believes of the page it believes of a copy of its own (agent_impl.h, agent.plan).
+	 */
+	uint32_t follow;
+	uint32_t
+	    fid_base; /* the numbers of functions that sites and mail have are these and the number of the function */
 	uint32_t pad;
+
+	/* written by the tracer, and by the kernel at its end */
 	uint32_t owner; /* see WIRE_OWNER_DIED; at a multiple of 8 */
 
 	/* written by the agent */
@@ -190,15 +198,27 @@ struct wire_page {
 	uint64_t events[WIRE_NEVENTS]; /* passed to a site (for tests and benches; not used in production counts) */
 	uint64_t seen;                 /* code objects decided on */
 	uint64_t looks;                /* objects looked at for qualified names (3.9, 3.10) */
+	uint32_t children;             /* forked ones in which an event has come (`follow`) */
+	uint32_t pad2;
 
 	/* written by the tracer: what dlsym() is to be asked with; 0: the default scope (the interpreter is global) */
 	uint64_t dl_handle;
 	uint64_t dlopen, dlclose; /* the C library's functions, for the following; 0: not known */
 	uint32_t ndead, dead;     /* offset of wire_dead[] */
+	char agent
+	    [96]; /* what dlopen() was called with, where children have the page (`follow`): for who takes it out there */
+
+	/*
+	 * Mail of children that are followed: each takes a free box at its first event, says so, and waits until the tracer
+	 * opens it, as it would for an answer.
+	 */
+	uint32_t nboxes, boxes; /* offset of wire_mail[], behind the strings */
+	uint32_t claims;        /* futex: boxes that were taken so far */
+	uint32_t pad3;
 
 	/* Offset of a byte for each wire_range: the agent makes it 1 when a function matches it; 0: there are none. */
 	uint32_t hits;
-	uint32_t pad3;
+	uint32_t pad4;
 	struct wire_walk walk;
 
 	struct wire_mail mail __attribute__((aligned(64)));
@@ -217,6 +237,9 @@ typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const c
 		       const struct wire_function *function);
 #define WIRE_SITE_ENTRY  "pydtrace_site_entry"
 #define WIRE_SITE_RETURN "pydtrace_site_return"
+/* The same with an instruction that the kernel never makes a call: for wire_page.follow (sites.S). */
+#define WIRE_TRAP_ENTRY  "pydtrace_trap_entry"
+#define WIRE_TRAP_RETURN "pydtrace_trap_return"
 
 /*
  * What the stub calls, by dlsym, with the GIL held (from a pending call or after PyGILState_Ensure); they never

@@ -13,7 +13,7 @@
  * once, are mostly the same. What does not fit is counted and told.
  */
 enum {
-	MAX_FUNCTIONS = 65536,
+	MAX_FUNCTIONS = PYTHON_FIDS,
 	NAMED_FUNCTIONS = 8192,
 	NAME_FUNCTIONS = 1024,
 	TEXT_ROOM = 256,
@@ -23,6 +23,7 @@ enum {
 	WALK_ROOM = 64 << 10,
 	MAX_RANGES = 4096,
 	MAX_TERMS = 16384,
+	MAX_BOXES = 1024,
 };
 
 /* A range or term as it was added; they are sorted by filter when the page is made. */
@@ -280,6 +281,13 @@ void python_page_room(struct wire_page *w, size_t size, u32 functions)
 	w->size = (u32)ALIGN_UP(end, 4096);
 }
 
+void python_page_boxes(struct wire_page *w)
+{
+	w->boxes = w->size;
+	w->nboxes = MAX_BOXES;
+	w->size += (u32)ALIGN_UP(MAX_BOXES * sizeof(struct wire_mail), 4096);
+}
+
 void *python_plan_page(const struct python_plan *p, size_t *size)
 {
 	struct wire_page head = {.magic = WIRE_MAGIC,
@@ -328,5 +336,7 @@ void python_page_sizes(struct python *p, const struct wire_page *page)
 	p->hits_at = page->hits;
 	p->room_at = page->walk.room;
 	p->room_size = page->walk.room_end - page->walk.room;
+	p->nboxes = page->nboxes;
+	p->boxes_at = page->boxes;
 	p->map_size = p->ctl_off + STUB_CTL_SIZE;
 }

@@ -25,7 +25,7 @@ class Mail(ctypes.Structure):
     _fields_ = [("wanted", ctypes.c_uint32), ("open", ctypes.c_uint32), ("asleep", ctypes.c_uint32),
                 ("answered", ctypes.c_uint32), ("spin", ctypes.c_uint32), ("pad", ctypes.c_uint32 * 11),
                 ("asked", ctypes.c_uint32), ("waits", ctypes.c_uint32), ("event", ctypes.c_uint32), ("tid", ctypes.c_uint32),
-                ("cpu", ctypes.c_uint32), ("pad2", ctypes.c_uint32), ("fid", ctypes.c_uint64), ("filters", ctypes.c_uint64),
+                ("cpu", ctypes.c_uint32), ("pid", ctypes.c_uint32), ("fid", ctypes.c_uint64), ("filters", ctypes.c_uint64),
                 ("file", ctypes.c_uint64), ("func", ctypes.c_uint64), ("line", ctypes.c_int64), ("function", ctypes.c_uint64),
                 ("own_ip", ctypes.c_uint64)]
 
@@ -36,16 +36,19 @@ class Page(ctypes.Structure):
                 ("strsize", ctypes.c_uint32), ("nfilters", ctypes.c_uint32), ("filters", ctypes.c_uint32),
                 ("nranges", ctypes.c_uint32), ("ranges", ctypes.c_uint32), ("nterms", ctypes.c_uint32),
                 ("terms", ctypes.c_uint32), ("max_functions", ctypes.c_uint32), ("functions", ctypes.c_uint32),
-                ("strings", ctypes.c_uint32), ("strings_end", ctypes.c_uint32), ("pad", ctypes.c_uint32), ("owner", ctypes.c_uint32),
+                ("strings", ctypes.c_uint32), ("strings_end", ctypes.c_uint32), ("follow", ctypes.c_uint32),
+                ("fid_base", ctypes.c_uint32), ("pad", ctypes.c_uint32), ("owner", ctypes.c_uint32),
                 ("state", ctypes.c_uint32), ("error", ctypes.c_int32),
                 ("message", ctypes.c_char * 256), ("mechanism", ctypes.c_uint32), ("tool_id", ctypes.c_int32),
                 ("nfunctions", ctypes.c_uint32), ("strings_used", ctypes.c_uint32),
                 ("dropped_events", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
-                ("looks", ctypes.c_uint64), ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64),
-                ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32),
-                ("hits", ctypes.c_uint32), ("pad3", ctypes.c_uint32), ("only", ctypes.c_uint32), ("room", ctypes.c_uint32),
+                ("looks", ctypes.c_uint64), ("children", ctypes.c_uint32), ("pad2", ctypes.c_uint32),
+                ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64),
+                ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32), ("agent", ctypes.c_char * 96),
+                ("nboxes", ctypes.c_uint32), ("boxes", ctypes.c_uint32), ("claims", ctypes.c_uint32), ("pad3", ctypes.c_uint32),
+                ("hits", ctypes.c_uint32), ("pad4", ctypes.c_uint32), ("only", ctypes.c_uint32), ("room", ctypes.c_uint32),
                 ("room_end", ctypes.c_uint32), ("all", ctypes.c_uint32), ("end", ctypes.c_uint32), ("used", ctypes.c_uint32),
-                ("partial", ctypes.c_uint32), ("pad4", ctypes.c_uint32)]
+                ("partial", ctypes.c_uint32), ("pad5", ctypes.c_uint32)]
 
 
 FUNCTION = struct.Struct("=IIIIiIQQ")
@@ -102,7 +105,7 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
         b = b"".join(what)
         file[at:at + len(b)] = b
     page = Page.from_buffer(file)
-    page.magic, page.version, page.size, page.strsize = MAGIC, 4, size, strsize
+    page.magic, page.version, page.size, page.strsize = MAGIC, 5, size, strsize
     page.nfilters, page.filters = len(filters), at_filters
     page.nranges, page.ranges = nranges, at_ranges
     page.nterms, page.terms = nterms, at_terms

@@ -47,11 +47,12 @@ static void count(uint32_t event, uint64_t fid, uint64_t filters, const char *fi
 		  const struct wire_function *f, uint32_t tid, uint32_t cpu)
 {
 	if (fid >= NFIDS || !file || !func || !f || f->name == 0 || !filters || (filters & ~f->filters)) {
-		counter->bad++;
+		__atomic_fetch_add(&counter->bad, 1, __ATOMIC_RELAXED);
 		return;
 	}
-	counter->counts[event][fid]++;
-	counter->log[counter->nlog++ % NLOG] = (struct counter_event){
+	__atomic_fetch_add(&counter->counts[event][fid], 1,
+			   __ATOMIC_RELAXED); /* without a GIL many threads come at once */
+	counter->log[__atomic_fetch_add(&counter->nlog, 1, __ATOMIC_RELAXED) % NLOG] = (struct counter_event){
 	    .event = event, .fid = fid, .line = line, .filters = filters, .tid = tid, .cpu = cpu};
 }
 

@@ -13,6 +13,7 @@
 #include "python/python_impl.h"
 
 #include "active.c"
+#include "lock.c"
 #include "mail.c"
 
 struct agent agent;
@@ -67,14 +68,15 @@ static const struct matched function = {
 
 static int begin(void **state)
 {
-	static const uint32_t mine = 1;
+	static struct locks locks;
 
+	locks = (struct locks){.mine = 1};
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		return -1;
 	page->mail.wanted = 1;
 	page->state = WIRE_ACTIVE;
-	agent = (struct agent){.page = page, .mine = &mine};
+	agent = (struct agent){.page = page, .mine = &locks.mine, .locks = &locks};
 	active_forget();
 	py.PyThreadState_Get = thread_state;
 	tracer = (struct python){.page = page, .mail = true};
@@ -149,6 +151,57 @@ static void test_no_wake_up_is_lost(void **state)
 		assert_true(now_ns() - began < 60 * 1000000000ull);
 	}
 	assert_false(active_any());
+}
+
+/* --- without a GIL -------------------------------------------------------------------------------------------- */
+
+enum { SENDERS = 4, SENT = 20000 };
+
+static __thread int own; /* its address is the thread's Python thread state */
+
+static void *own_state(void)
+{
+	return &own;
+}
+
+static void *send_all(void *first)
+{
+	for (intptr_t i = 0; i < SENT; i++)
+		agent_mail(&function, i & 1, (intptr_t)first + i);
+	return NULL;
+}
+
+/* Threads send at the same time: each event comes once, is whole, and comes in the order of its thread. */
+static void test_many_senders(void **state)
+{
+	pthread_t sender[SENDERS];
+	int seen[SENDERS] = {0}, n = 0;
+	struct python_mail m;
+
+	agent.parallel = true;
+	py.PyThreadState_Get = own_state;
+	page->mail.spin = 20;
+	python_mail_open(&tracer, true);
+	for (intptr_t i = 0; i < SENDERS; i++)
+		assert_int_equal(pthread_create(&sender[i], NULL, send_all, (void *)(i * SENT)), 0);
+	while (n < SENDERS * SENT) {
+		if (!python_mail_take(&tracer, &m)) {
+			tracer_sleep(500000000);
+			continue;
+		}
+		assert_in_range(m.line, 0, SENDERS * SENT - 1);
+		assert_int_equal(m.line % SENT, seen[m.line / SENT]++);
+		assert_int_equal(m.event, m.line & 1);
+		assert_int_equal(m.filters, m.line & 1 ? 4 : 3);
+		n++;
+		python_mail_answer(&tracer);
+	}
+	for (int i = 0; i < SENDERS; i++)
+		pthread_join(sender[i], NULL);
+	assert_int_equal(gave_up, 0);
+	assert_false(python_mail_take(&tracer, &m));
+	assert_false(active_any());
+	python_mail_open(&tracer, false);
 }
 
 /* --- one event, and how its wait ends ------------------------------------------------------------ */
@@ -244,6 +297,7 @@ static void test_deadline(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		sleeps = gave_up = 0;
 		sleep_result = cases[i].result;
+		agent.mail_over = false;
 		page->state = WIRE_ACTIVE;
 		python_mail_open(&tracer, true);
 		ask_one(NULL);
@@ -339,6 +393,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_no_wake_up_is_lost),
+	    TEST(test_many_senders),
 	    TEST(test_shut_lets_go),
 	    TEST(test_open_and_shut),
 	    TEST(test_tracer_dies),
