@@ -335,6 +335,7 @@ int python_provider_detach(struct provider_run *r)
 void python_provider_close(struct provider_run *r)
 {
 	python_provider_detach(r);
+	python_found_free(r);
 	for (size_t i = 0; i < r->procs.n; i++) {
 		struct python_proc *p = r->procs.v[i];
 
