@@ -98,6 +98,7 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyCell_Get, struct pyobj *, (struct pyobj *), PY_ANY)                                                    \
 	X(_PyObject_GetDictPtr, struct pyobj **, (struct pyobj *), PY_OLD)                                         \
 	X(PyCode_Addr2Line, int, (struct pyobj *, int), PY_ANY)                                                    \
+	X(PyCode_GetCode, struct pyobj *, (struct pyobj *), PY_NEW)                                                \
 	X(PyThreadState_Get, void *, (void), PY_ANY)                                                               \
 	X(PyInterpreterState_Get, void *, (void), PY_ANY)                                                          \
 	X(PyInterpreterState_Main, void *, (void), PY_ANY)                                                         \
@@ -256,7 +257,7 @@ struct matched {
 	struct pyobj *ref;           /* weak reference to it; NULL: one of `lost` */
 	struct matched *next, *prev; /* of those in use; free ones have `next` only */
 	struct chunk *chunk;         /* of memory that it is in */
-	uint64_t filters[WIRE_NEVENTS];
+	uint64_t filters[WIRE_NEVENTS][WIRE_NKINDS];
 	const char *file, *func;              /* in the page */
 	const struct wire_function *function; /* NULL: there is no room for it: its events are lost, and counted */
 	uint32_t fid;
@@ -405,6 +406,13 @@ void record_free(void); /* forgets all; gives the memory back */
 /* The line that `m` is left from by the instruction at `offset` bytes. */
 int record_line(struct matched *m, int offset);
 
+/* --- frame.c: the call that runs (3.12 and later) ---------------------------------------------------------- */
+
+/* Where this interpreter keeps it. 0, or -ENOTSUP. */
+int frame_init(void);
+/* The call of `code` that the thread runs, as a number (wire.h); 0: it runs none. */
+uint64_t frame_call(const struct pyobj *code);
+
 /* --- the two ways to get events --------------------------------------------------------------------------- */
 
 struct mechanism {
@@ -439,13 +447,13 @@ struct agent {
 	uint32_t version;    /* major << 8 | minor */
 	uint32_t version_hex;
 	const struct mechanism *mechanism;
-	uint64_t at[WIRE_NEVENTS];      /* filters that are at an event */
-	bool field_used[NFIELDS];       /* some term looks at it */
-	struct table table;             /* code objects */
-	struct table refs;              /* weak references to those that match */
-	struct matched *matched;        /* the first of those in use */
-	struct pyobj *dunder_name;      /* "__name__" */
-	struct calls *calls;            /* of the thread that had some last */
+	uint64_t at[WIRE_NEVENTS][WIRE_NKINDS]; /* filters that want events of a kind */
+	bool field_used[NFIELDS];               /* some term looks at it */
+	struct table table;                     /* code objects */
+	struct table refs;                      /* weak references to those that match */
+	struct matched *matched;                /* the first of those in use */
+	struct pyobj *dunder_name;              /* "__name__" */
+	struct calls *calls;                    /* of the thread that had some last */
 	struct pyframe *deciding_frame; /* 3.9, 3.10: the frame that is about to run the code object; else NULL */
 	uint16_t frame_locals;          /* and the offset of its first local variable */
 	void *deciding;                 /* thread state that is inside a decision */
@@ -503,7 +511,7 @@ void agent_mail_init(bool glibc); /* is that the C library of the process? */
 /* In a forked child that is followed: from now on its mail is its own. */
 void agent_mail_adopt(void);
 /* Hand an event to the tracer and wait until it is done with it. Leaves errno and Python's error state alone. */
-void agent_mail(const struct matched *m, enum wire_event event, int64_t line);
+void agent_mail(const struct matched *m, enum wire_event event, uint32_t kind, int64_t line, uint64_t call);
 
 /* --- decide.c ---------------------------------------------------------------------------------------------- */
 

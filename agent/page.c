@@ -113,8 +113,9 @@ int page_take(struct wire_page *page)
 	}
 	for (uint32_t i = 0; i < page->nfilters; i++)
 		for (int e = 0; e < WIRE_NEVENTS; e++)
-			if (w[i].events >> e & 1)
-				agent.at[e] |= 1ull << i;
+			for (int k = 0; k < WIRE_NKINDS; k++)
+				if (w[i].events >> e & 1 && w[i].kinds >> k & 1)
+					agent.at[e][k] |= 1ull << i;
 	for (uint32_t i = 0; i < page->nterms; i++)
 		agent.field_used[t[i].field] = true;
 	agent.plan = page;

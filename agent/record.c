@@ -18,8 +18,8 @@ static struct bucket {
 } * buckets;
 static uint32_t bucket_mask, nrecords; /* in them; the page may have more, of other processes */
 
-/* By bit 1 << event: functions of which nothing can be kept. Their events are counted as lost. */
-static struct matched lost[1 << WIRE_NEVENTS];
+/* By the events and kinds that are wanted: functions of which nothing can be kept. Their events are counted as lost. */
+static struct matched lost[1 << WIRE_NEVENTS * WIRE_NKINDS];
 
 void record_init(void)
 {
@@ -28,7 +28,8 @@ void record_init(void)
 	for (uint32_t i = 0; i < ARRAY_SIZE(lost); i++) {
 		lost[i].file = lost[i].func = "";
 		for (int e = 0; e < WIRE_NEVENTS; e++)
-			lost[i].filters[e] = i >> e & 1;
+			for (int k = 0; k < WIRE_NKINDS; k++)
+				lost[i].filters[e][k] = i >> (e * WIRE_NKINDS + k) & 1;
 		lost[i].ready = true;
 	}
 }
@@ -67,13 +68,22 @@ struct pyobj *record_take_ref(const struct pyobj *ref)
 	return taken;
 }
 
+static bool wanted(const struct matched *m, enum wire_event event)
+{
+	bool any = false;
+
+	for (int k = 0; k < WIRE_NKINDS; k++)
+		any |= m->filters[event][k];
+	return any;
+}
+
 struct pyobj *record_take_first(bool *had_local_events)
 {
 	struct pyobj *taken = NULL;
 
 	agent_change_begin();
 	if (agent.matched) {
-		*had_local_events = agent.matched->filters[WIRE_RETURN];
+		*had_local_events = wanted(agent.matched, WIRE_RETURN);
 		taken = record_take(agent.matched);
 	}
 	agent_change_end();
@@ -267,7 +277,8 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 	uint32_t events = 0, fid;
 
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		events |= !!(filters & agent.at[e]) << e;
+		for (int k = 0; k < WIRE_NKINDS; k++)
+			events |= (uint32_t) !!(filters & agent.at[e][k]) << (e * WIRE_NKINDS + k);
 	if (!m)
 		return &lost[events];
 	m->code = f->code;
@@ -276,7 +287,8 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 	m->firstline = f->firstline;
 	m->start = m->lines[0].offset = m->lines[1].offset = -1;
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		m->filters[e] = filters & agent.at[e];
+		for (int k = 0; k < WIRE_NKINDS; k++)
+			m->filters[e][k] = filters & agent.at[e][k];
 	fid = record_find(f, filters);
 	if (fid) {
 		m->fid = agent.plan->fid_base + fid;

@@ -25,6 +25,10 @@
 
 /* Python events; also the numbers of the sites. */
 enum wire_event { WIRE_ENTRY, WIRE_RETURN, WIRE_NEVENTS };
+/* Kinds of them (arg3): of the one event and of the other, as sys.monitoring names them. */
+enum wire_kind { WIRE_PY_START, WIRE_PY_RESUME, WIRE_PY_THROW, WIRE_NKINDS };
+enum { WIRE_PY_RETURN, WIRE_PY_YIELD, WIRE_PY_UNWIND };
+#define WIRE_ALL_KINDS ((1u << WIRE_NKINDS) - 1)
 
 enum wire_state {
 	WIRE_NEW,     /* as the tracer made it */
@@ -57,7 +61,9 @@ struct wire_term {
 
 /* All terms of a group must hold (a description); any group will do; then all of the last terms must. */
 struct wire_filter {
-	uint32_t events; /* bit for each wire_event that the clause is at */
+	uint16_t events; /* bit for each wire_event that the clause is at */
+	uint8_t kinds; /* bit for each wire_kind of these events that it wants; its predicate excludes the others */
+	uint8_t pad;
 	uint32_t any_first,
 	    nany; /* descriptions: `nany` ranges at `any_first` in the array of wire_range; 0: all match */
 	uint32_t all_first, nall; /* terms that must hold besides */
@@ -108,9 +114,11 @@ struct wire_mail {
 	uint32_t event; /* enum wire_event */
 	uint32_t tid, cpu;
 	uint32_t pid; /* of a child: the box is its own from the first event in it on (wire_page.boxes); 0: free */
+	uint32_t kind;
+	uint32_t pad2;
 	uint64_t fid, filters, file, func; /* as the arguments of a site */
 	int64_t line;
-	uint64_t function;
+	uint64_t function, call;
 	uint64_t own_ip; /* the address behind the one instruction that makes the agent's own system calls */
 };
 
@@ -226,15 +234,18 @@ struct wire_page {
 
 /*
  * A site is a function of the agent, exported by name, that a uprobe is put on at its first instruction (a five-byte
- * nop). Its arguments are what the kernel's program reads from the registers (System V: rdi, rsi, rdx, rcx, r8, r9).
+ * nop). Its arguments are what the kernel's program reads from the registers (System V: rdi, rsi, rdx, rcx, r8, r9; what
+ * does not fit there is in r10 and r11 too).
  *   fid       number of the function
- *   filters   the bits of its filters for this event
+ *   filters   the bits of its filters for this kind of event
  *   file, func addresses of NUL-terminated text
  *   line      first line; for WIRE_RETURN the line that it is left from
  *   function  address of its wire_function in the target
+ *   call      names the call: the address of its frame; the same from its start to its end, and no other live call's
+ *   kind      enum wire_kind
  */
 typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const char *func, int64_t line,
-		       const struct wire_function *function);
+		       const struct wire_function *function, uint64_t call, uint64_t kind);
 #define WIRE_SITE_ENTRY  "pydtrace_site_entry"
 #define WIRE_SITE_RETURN "pydtrace_site_return"
 /* The same with an instruction that the kernel never makes a call: for wire_page.follow (sites.S). */

@@ -19,7 +19,7 @@ static const char *const event_names[] = {
 };
 _Static_assert(ARRAY_SIZE(event_names) == WIRE_NEVENTS, "an event without a name");
 
-static const char *const event_arg_types[] = {"uintptr_t", "uintptr_t", "int64_t"};
+static const char *const event_arg_types[] = {"uintptr_t", "uintptr_t", "int64_t", "int", "uint64_t"};
 
 static bool python_claims(const char *prov)
 {

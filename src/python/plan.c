@@ -193,7 +193,8 @@ static void filter_fill(const struct python_plan *p, u32 f, struct wire_page *w,
 	struct wire_range *ranges = (struct wire_range *)((char *)w + w->ranges);
 	struct wire_term *terms = (struct wire_term *)((char *)w + w->terms);
 
-	*filter = (struct wire_filter){.events = p->events[f], .any_first = w->nranges, .all_first = w->nterms};
+	*filter = (struct wire_filter){
+	    .events = (u16)p->events[f], .kinds = WIRE_ALL_KINDS, .any_first = w->nranges, .all_first = w->nterms};
 	for (size_t i = 0; i < p->nany; i++) {
 		const struct plan_any *any = &p->any[i];
 

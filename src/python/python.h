@@ -88,6 +88,8 @@ struct python_mail {
 	u64 fid, filters, file, func;
 	s64 line;
 	u64 function; /* address of the wire_function in the target */
+	u64 call;     /* see wire_site */
+	u32 kind;     /* enum wire_kind */
 };
 void python_mail_open(struct python *p, bool open);
 /* The next event; false: there is none (or it is none that the target may send: then it is answered unseen). */
