@@ -248,6 +248,7 @@ const struct provider provider_python = {
     .attach = python_group_attach,
     .names = python_names,
     .detach = python_provider_detach,
+    .left = python_provider_left,
     .close = python_provider_close,
     .drops = python_drops,
     .timeout = python_timeout,

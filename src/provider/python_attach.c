@@ -117,8 +117,10 @@ static void proc_take(struct provider_run *r, struct python_proc *p, struct exec
 /* The only one: what goes wrong with it is an error. */
 static int attach_alone(struct provider_run *r, struct python_proc *p, struct exec *e)
 {
-	int err = python_proc_load(r, p, exec_serves(e), r->env->cancel_fd, r->env->diag);
+	int err;
 
+	p->state = PROC_ASKED;
+	err = python_proc_load(r, p, exec_serves(e), r->env->cancel_fd, r->env->diag);
 	if (!err)
 		err = proc_on(r, p, e, r->env->diag);
 	p->state = err ? PROC_OUT : PROC_ON;
@@ -276,8 +278,7 @@ static void proc_drops(struct provider_run *r, struct python_proc *p)
 /* What process `p` has lost since this was last called. */
 static void proc_losses(struct provider_run *r, struct python_proc *p)
 {
-	const struct wire_page *page =
-	    p->state >= PROC_ON && p->python && !p->detached ? python_page(p->python) : NULL;
+	const struct wire_page *page = p->state >= PROC_ON && p->python ? python_page(p->python) : NULL;
 
 	if (!page)
 		return;
@@ -301,13 +302,20 @@ static int proc_detach(struct provider_run *r, struct python_proc *p)
 {
 	int ret = 0;
 
-	proc_losses(r, p); /* the last chance: the agent goes now */
-	if (p->python && !p->detached) {
+	if (p->python && !p->detached)
 		ret = python_detach(p->python, r->env->diag);
-		proc_drops(r, p); /* until the events were off */
-	}
-	p->detached = true;
+	__atomic_store_n(&p->detached, true, __ATOMIC_SEQ_CST);
 	return ret;
+}
+
+void python_provider_left(struct provider_run *r, void (*fn)(void *arg, pid_t pid, const char *comm), void *arg)
+{
+	for (size_t i = 0; i < r->procs.n; i++) {
+		const struct python_proc *p = r->procs.v[i];
+
+		if ((p->state == PROC_ASKED || p->python) && !__atomic_load_n(&p->detached, __ATOMIC_SEQ_CST))
+			fn(arg, p->pid, target_comm(p->target));
+	}
 }
 
 /* An agent that had to stay, inert, is no error (-EBUSY), nor is a process that has ended. */
