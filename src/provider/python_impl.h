@@ -50,8 +50,9 @@ struct python_proc {
 	struct python_plan *plan;
 	struct python *python; /* attached; NULL: not (yet) */
 	bool detached;
-	u64 dropped;  /* functions, as last reported */
-	bool gave_up; /* the agent has, and it was reported */
+	bool told_leave; /* that it takes long to leave it */
+	u64 dropped;     /* functions, as last reported */
+	bool gave_up;    /* the agent has, and it was reported */
 	struct python_event event[WIRE_NEVENTS];
 };
 
