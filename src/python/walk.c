@@ -106,7 +106,8 @@ int python_walk(struct python *p, struct python_walk *w, struct diag *diag)
 	int ret = s.names ? 0 : diag_fail(diag, ENOMEM, "out of memory");
 
 	if (!ret)
-		ret = python_lock(&lock, p->t, w->deadline ? PYTHON_LOCK_WALK : PYTHON_LOCK_ATTACH, diag);
+		ret = python_lock(&lock, p->t, w->deadline ? PYTHON_LOCK_WALK : PYTHON_LOCK_ATTACH,
+				  w->deadline ? PYTHON_LOCK_WALK_MS : PYTHON_LOCK_ATTACH_MS, diag);
 	if (!ret) {
 		p->page->walk.all = w->all;
 		p->cancel_fd = w->cancel_fd;
