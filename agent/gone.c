@@ -7,6 +7,7 @@
 void agent_forget(void)
 {
 	record_free();
+	walk_free();
 	table_free(&agent.table);
 	table_free(&agent.refs);
 	running_free();

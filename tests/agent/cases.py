@@ -16,6 +16,7 @@ import cases_mail  # noqa: F401
 import cases_memory  # noqa: F401
 import cases_sources  # noqa: F401
 import cases_tools  # noqa: F401
+import cases_walk  # noqa: F401
 import cases_weak  # noqa: F401
 from caselib import CASES
 
