@@ -224,6 +224,11 @@ static int python_expand(struct provider_run *r, const struct d_desc *d, void (*
 	return 0;
 }
 
+static int python_fd(struct provider_run *r)
+{
+	return r->births ? target_births_fd(r->births) : -1;
+}
+
 static bool python_busy(struct provider_run *r)
 {
 	return r->env->follow && (python_family_alive(r) || python_join_wait(r, 0));
@@ -247,6 +252,10 @@ const struct provider provider_python = {
     .filter_take = python_filter_take,
     .attach = python_group_attach,
     .names = python_names,
+    .functions_find = python_functions_find,
+    .functions_count = python_functions_count,
+    .functions_matched = python_functions_matched,
+    .functions_list = python_functions_list,
     .detach = python_provider_detach,
     .close = python_provider_close,
     .drops = python_drops,
@@ -254,4 +263,5 @@ const struct provider provider_python = {
     .tick = python_tick,
     .watch = python_watch,
     .busy = python_busy,
+    .fd = python_fd,
 };
