@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "python/python_impl.h"
 
 enum {
 	FOREVER_MS = 10000, /* for one slice, where nobody waits for all of them */
+	SETTLE_MS = 20,
 	NTEXTS = 3,
 };
 
@@ -61,25 +63,47 @@ static bool name_take(struct slice *s, size_t *at, struct python_name *out)
 	return out->file;
 }
 
-static void names_take(struct python *p, struct slice *s, const struct python_walk *w)
+void python_names_take(struct python *p, const struct python_walk *w)
 {
+	u32 used = __atomic_load_n(&p->page->walk.used, __ATOMIC_RELAXED);
+	struct slice s = {.len = used < p->room_size ? used : p->room_size};
 	struct python_name name;
 	size_t at = 0;
-	u32 used = __atomic_load_n(&p->page->walk.used, __ATOMIC_RELAXED);
 
-	s->len = used < p->room_size ? used : p->room_size;
-	memcpy(s->names, (const char *)p->page + p->room_at, s->len);
-	while (at < s->len && name_take(s, &at, &name))
+	s.names = malloc(s.len + 1);
+	if (s.names)
+		memcpy(s.names, (const char *)p->page + p->room_at, s.len);
+	while (s.names && at < s.len && name_take(&s, &at, &name))
 		w->each(w->arg, &name);
+	for (int i = 0; i < NTEXTS; i++)
+		strbuf_free(&s.text[i]);
+	free(s.names);
 }
 
-static int walk(struct python *p, struct python_walk *w, struct slice *s)
+/*
+ * Until the thread that has done the last job is back where it was, in moments: it gives the GIL up, and whoever looks at it
+ * then would take it for one that waits for the GIL, and queue on it what it may not come to for long.
+ */
+static void settle(const struct python *p)
+{
+	const struct timespec pause = {0, 50000};
+	u64 until = now_ns() + SETTLE_MS * 1000000ull;
+
+	while ((__atomic_load_n(&p->ctl->left, __ATOMIC_ACQUIRE) < p->shots || python_thread_there(p->t, p->ctl)) &&
+	       now_ns() < until)
+		nanosleep(&pause, NULL);
+}
+
+static int walk(struct python *p, struct python_walk *w)
 {
 	struct wire_walk *shared = &p->page->walk;
 
 	for (;;) {
 		u64 deadline = w->deadline ? w->deadline : now_ns() + FOREVER_MS * 1000000ull;
-		int ret = python_agent_call(p, WIRE_WALK, deadline);
+		int ret;
+
+		settle(p);
+		ret = python_agent_call(p, WIRE_WALK, deadline);
 
 		if (ret)
 			return ret;
@@ -89,7 +113,7 @@ static int walk(struct python *p, struct python_walk *w, struct slice *s)
 		ret = p->ctl->result;
 		if (ret && ret != -EAGAIN)
 			return ret < 0 ? ret : -EPROTO;
-		names_take(p, s, w);
+		python_names_take(p, w);
 		if (!ret)
 			return __atomic_load_n(&shared->partial, __ATOMIC_RELAXED) ? -ENODATA : 0;
 		if (w->deadline && now_ns() > w->deadline)
@@ -101,21 +125,16 @@ static int walk(struct python *p, struct python_walk *w, struct slice *s)
 
 int python_walk(struct python *p, struct python_walk *w, struct diag *diag)
 {
-	struct slice s = {.names = malloc(p->room_size)};
 	struct python_lock lock;
-	int ret = s.names ? 0 : diag_fail(diag, ENOMEM, "out of memory");
+	int ret = python_lock(&lock, p->t, w->deadline ? PYTHON_LOCK_WALK : PYTHON_LOCK_ATTACH, diag);
 
-	if (!ret)
-		ret = python_lock(&lock, p->t, w->deadline ? PYTHON_LOCK_WALK : PYTHON_LOCK_ATTACH, diag);
-	if (!ret) {
-		p->page->walk.all = w->all;
-		p->cancel_fd = w->cancel_fd;
-		ret = walk(p, w, &s);
-		p->cancel_fd = 0;
-		python_unlock(&lock);
-	}
-	for (int i = 0; i < NTEXTS; i++)
-		strbuf_free(&s.text[i]);
-	free(s.names);
+	if (ret)
+		return ret;
+	p->page->walk.all = w->all;
+	p->cancel_fd = w->cancel_fd;
+	ret = walk(p, w);
+	p->cancel_fd = 0;
+	settle(p);
+	python_unlock(&lock);
 	return ret;
 }
