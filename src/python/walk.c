@@ -6,13 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "python/python_impl.h"
 
 enum {
 	FOREVER_MS = 10000, /* for one slice, where nobody waits for all of them */
-	SETTLE_MS = 20,
 	NTEXTS = 3,
 };
 
@@ -80,30 +78,13 @@ void python_names_take(struct python *p, const struct python_walk *w)
 	free(s.names);
 }
 
-/*
- * Until the thread that has done the last job is back where it was, in moments: it gives the GIL up, and whoever looks at it
- * then would take it for one that waits for the GIL, and queue on it what it may not come to for long.
- */
-static void settle(const struct python *p)
-{
-	const struct timespec pause = {0, 50000};
-	u64 until = now_ns() + SETTLE_MS * 1000000ull;
-
-	while ((__atomic_load_n(&p->ctl->left, __ATOMIC_ACQUIRE) < p->shots || python_thread_there(p->t, p->ctl)) &&
-	       now_ns() < until)
-		nanosleep(&pause, NULL);
-}
-
 static int walk(struct python *p, struct python_walk *w)
 {
 	struct wire_walk *shared = &p->page->walk;
 
 	for (;;) {
 		u64 deadline = w->deadline ? w->deadline : now_ns() + FOREVER_MS * 1000000ull;
-		int ret;
-
-		settle(p);
-		ret = python_agent_call(p, WIRE_WALK, deadline);
+		int ret = python_agent_call(p, WIRE_WALK, deadline);
 
 		if (ret)
 			return ret;
@@ -134,7 +115,6 @@ int python_walk(struct python *p, struct python_walk *w, struct diag *diag)
 	p->cancel_fd = w->cancel_fd;
 	ret = walk(p, w);
 	p->cancel_fd = 0;
-	settle(p);
 	python_unlock(&lock);
 	return ret;
 }
