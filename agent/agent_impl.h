@@ -263,6 +263,7 @@ struct matched {
 	uint32_t fid;
 	int32_t firstline;
 	int32_t start; /* offset of the instruction that the body starts with; -1: not known */
+	bool paired;   /* 3.12: each of its entries is seen, as every kind is wanted */
 	bool ready;    /* its local events are on */
 	union left {
 		struct {
@@ -412,6 +413,14 @@ int record_line(struct matched *m, int offset);
 int frame_init(void);
 /* The call of `code` that the thread runs, as a number (wire.h); 0: it runs none. */
 uint64_t frame_call(const struct pyobj *code);
+
+/* --- running.c: the calls that were entered and not yet left (3.12 and later) ------------------------------ */
+
+int running_init(void); /* 0 or -ENOMEM */
+void running_free(void);
+void running_enter(uint64_t call);
+/* True if it was entered, or if that is not known. */
+bool running_leave(uint64_t call);
 
 /* --- the two ways to get events --------------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@ void agent_forget(void)
 	walk_free();
 	table_free(&agent.table);
 	table_free(&agent.refs);
+	running_free();
 }
 
 /*

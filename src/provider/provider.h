@@ -119,6 +119,8 @@ struct provider {
 	s64 (*timeout)(struct provider_run *r);
 	int (*tick)(struct provider_run *r, struct exec *e);
 	/* Call fn with a pidfd of each process that the script names: when all have ended, the run ends. */
+	int (*fd)(struct provider_run
+		      *r); /* polls readable when tick() has something to do; -1: nothing does. NULL: -1 */
 	bool (*busy)(struct provider_run *r); /* not yet, though they have: what descends from them lives */
 	void (*watch)(struct provider_run *r, void (*fn)(void *arg, int pidfd), void *arg);
 };

@@ -224,6 +224,11 @@ static int python_expand(struct provider_run *r, const struct d_desc *d, void (*
 	return 0;
 }
 
+static int python_fd(struct provider_run *r)
+{
+	return r->births ? target_births_fd(r->births) : -1;
+}
+
 static bool python_busy(struct provider_run *r)
 {
 	return r->env->follow && (python_family_alive(r) || python_join_wait(r, 0));
@@ -258,4 +263,5 @@ const struct provider provider_python = {
     .tick = python_tick,
     .watch = python_watch,
     .busy = python_busy,
+    .fd = python_fd,
 };

@@ -50,6 +50,7 @@ enum python_proc_state {
 struct python_proc {
 	pid_t pid;
 	const char *prov; /* "python1234" */
+	bool starting;    /* it was seen to make its execve */
 	bool clean;       /* only what it has inherited of ours is to be taken out of it */
 	bool named;       /* by its number, not by a pattern: its end ends the run, and it must be traced */
 	bool is_target;   /* by -p or -c */
@@ -84,13 +85,17 @@ struct python_found;
 struct provider_run {
 	struct provider_env *env;
 	VEC(struct python_proc *) procs;
-	bool attached, running;      /* asked for; and those that came at once are on */
-	struct python_join *join;    /* NULL: nothing was asked of it yet */
+	bool attached, running;   /* asked for; and those that came at once are on */
+	struct python_join *join; /* NULL: nothing was asked of it yet */
+	bool hurries;
 	bool ending;                 /* nothing is attached any more */
 	bool mail;                   /* events are handed over by mail */
 	struct python_kin *kin[256]; /* descendants of those that are named, by number */
 	size_t nkin;                 /* that live */
 	u64 next_look;
+	u64 last_image;               /* when a process was seen with a new image */
+	struct target_births *births; /* NULL: not told */
+	bool births_lost;
 	VEC(struct python_wish) wishes;
 	VEC(struct python_name_wish) name_wishes;
 	struct python_found *found; /* names of functions; NULL: none */
@@ -99,7 +104,7 @@ struct provider_run {
 /* True if the description speaks of the process. */
 bool python_desc_names(const struct provider_run *r, const struct d_desc *d, const struct python_proc *p);
 
-/* python_join.c. The first call of all must come from the thread that lives as long as we do. 0 or -errno. */
+/* python_join.c; after python_owner_here(). 0 or -errno. */
 int python_join_ask(struct provider_run *r, struct python_proc *p, bool mail);
 /* Until all that were asked for are done, or until then. How many are not. */
 size_t python_join_wait(struct provider_run *r, u64 deadline);
@@ -107,11 +112,13 @@ struct python_proc *python_join_next(struct provider_run *r); /* one that is don
 void python_join_end(struct provider_run *r);                 /* gives up what is not done */
 /* python_family.c: look for descendants, if it is time to; `tell`: now, and say what there is to be said of them. */
 void python_family_look(struct provider_run *r, bool tell);
+void python_family_open(struct provider_run *r);          /* be told of births, where that can be had */
 size_t python_family_alive(const struct provider_run *r); /* that run Python */
 void python_family_clean(struct provider_run *r);         /* at the end, when nobody is held any more */
 /* Has it a libpython or a python executable mapped? And (may be NULL) an agent? By their names; costs little. */
 bool python_looks_like(pid_t pid, bool *inherits);
 
+void python_hurry(void); /* the calling thread */
 /* With -v: who comes and goes. */
 void python_tell(struct provider_run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* python_attach.c: the agent of `p`, in any thread. 0, or -errno with a message. */

@@ -72,6 +72,8 @@ static void *join_thread(void *arg)
 {
 	struct python_join *j = arg;
 
+	if (j->run->env->follow)
+		python_hurry();
 	pthread_mutex_lock(&j->lock);
 	while (!j->over) {
 		struct python_proc *p = j->first;
@@ -142,7 +144,6 @@ static int join_open(struct provider_run *r, bool mail)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&j->done, &attr);
 	pthread_condattr_destroy(&attr);
-	python_owner_here();
 	r->join = j;
 	return 0;
 }

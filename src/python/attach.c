@@ -38,6 +38,7 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	if (p->mail)
 		python_mail_plan(*page, target_pid(t));
 	p->follow = opt && opt->follow;
+	p->starting = opt && opt->starting;
 	p->fid_base = opt ? opt->fid_base : 0;
 	p->nfids = ((const struct wire_page *)*page)->max_functions;
 	((struct wire_page *)*page)->follow = p->follow;
@@ -209,10 +210,11 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	void *page = NULL;
 	size_t page_size;
 	struct python_lock lock = {{-1, -1}};
-	int ret = python_refuse_state(t, diag);
+	bool starting = opt && opt->starting;
+	int ret = starting ? 0 : python_refuse_state(t, diag);
 
 	/* Who hands events over is served by ptrace, too, in every thread. */
-	if (!ret && opt && opt->mail)
+	if (!ret && opt && opt->mail && !starting)
 		ret = target_refuse_traced(t, diag);
 	if (!ret)
 		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
@@ -230,6 +232,8 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 out:
 	python_unlock(&lock);
 	free(page);
+	if (starting && (!p || p->starting))
+		python_starting_end(t);
 	if (ret) {
 		python_close(p);
 		return ret;

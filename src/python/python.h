@@ -44,7 +44,15 @@ void python_plan_withdraw(struct python_plan *p, u32 n);
 
 struct python; /* an attached process */
 
+/*
+ * After an execve of it: hold it where its loader is through, so that python_attach() (with `starting`) in the same thread of ours is
+ * there before its first line of Python. 0 or -errno, without a message: it is not held. python_starting_end(): there is no attach.
+ */
+int python_starting_hold(struct target *t);
+void python_starting_end(struct target *t);
+
 struct python_attach_options {
+	bool starting;     /* it is held by python_starting_hold() */
 	u32 timeout_ms;    /* give up when the interpreter does not come to a safe point; 0: 10 s */
 	const void *agent; /* the agent's ELF image; NULL: the one that is built in */
 	size_t agent_size;

@@ -91,6 +91,7 @@ struct python {
 	bool only_walk;
 	bool follow;
 	u32 fid_base, nfids;   /* numbers of functions that there may be: from fid_base + 1 on */
+	bool starting;         /* held by python_starting_hold() */
 	bool mail, open;       /* events come by mail; somebody serves them */
 	struct wire_mail *box; /* of a child that is followed, on its parent's page; NULL: the page's own mail */
 	u32 nboxes;            /* of the page; and where they are */
@@ -211,6 +212,14 @@ int python_job_finish(struct python *p, u64 deadline);
 int python_agent_call(struct python *p, const char *name, u64 deadline); /* the agent's function, as a job */
 /* True if the thread that the stub has started last is there: it uses the page, and a stack of ours. */
 bool python_thread_there(struct target *t, const struct stub_ctl *c);
+
+/*
+ * starting.c: a process that has just made an execve, held by python_starting_hold(). python_starting_shoot() goes on with it to where
+ * the first shot may be, and lets it run, still ours, for the page to be made; python_starting_queue() takes it again and goes on with
+ * it until the open job is queued, and lets it go, whatever comes of it.
+ */
+int python_starting_shoot(struct python *p);
+int python_starting_queue(struct python *p, u64 deadline);
 
 /* attach.c */
 /* Is `err` what a shot comes to where there may be no memory files? Then files take their place from now on. */
