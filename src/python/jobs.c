@@ -164,8 +164,10 @@ static int job_push(struct python *p, bool may_queue, unsigned tries)
 /* Nobody may begin the open job any more; taken in the meantime, it will be done. */
 static int job_withdraw(struct python *p)
 {
-	if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE)
+	if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE) {
+		p->jobs--; /* it will not be counted as done */
 		return -ETIMEDOUT;
+	}
 	return python_ctl_wait(p, p->jobs, now_ns() + 2000000000ull) ? 0 : -ETIMEDOUT;
 }
 

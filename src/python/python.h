@@ -163,10 +163,14 @@ struct python_walk {
  */
 int python_walk(struct python *p, struct python_walk *w, struct diag *diag);
 /*
- * Take the events off and unload. 0; -ESRCH when the process has ended; -EBUSY when the agent had to stay mapped (inert);
- * other -errno with a message: -EAGAIN when another tracer did not let us, -EIO when its page is lost.
+ * Take the events off and unload. 0; -ESRCH when the process has ended; -EAGAIN when it could not be done within `wait_ms`: nothing
+ * has been said, and it may be called again. With `last` it is not: what then stays in the process is inert, and is said
+ * (-EBUSY, also when it had to stay before that). Other -errno with a message: -EAGAIN when another tracer did not let us, -EIO
+ * when its page is lost.
  */
-int python_detach(struct python *p, struct diag *diag);
+int python_detach(struct python *p, u32 wait_ms, bool last, struct diag *diag);
+/* Why python_detach() has to be called again: the middle of a message. */
+const char *python_waits_for(const struct python *p);
 /*
  * Take out of a process what it has inherited of agents, as children do that are forked while their parent is traced. When nobody
  * holds those any more. 0; or -errno, without a message: it stays, inert.

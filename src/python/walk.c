@@ -107,7 +107,8 @@ static int walk(struct python *p, struct python_walk *w)
 int python_walk(struct python *p, struct python_walk *w, struct diag *diag)
 {
 	struct python_lock lock;
-	int ret = python_lock(&lock, p->t, w->deadline ? PYTHON_LOCK_WALK : PYTHON_LOCK_ATTACH, diag);
+	int ret = python_lock(&lock, p->t, w->deadline ? PYTHON_LOCK_WALK : PYTHON_LOCK_ATTACH,
+			      w->deadline ? PYTHON_LOCK_WALK_MS : PYTHON_LOCK_ATTACH_MS, diag);
 
 	if (ret)
 		return ret;
