@@ -179,6 +179,9 @@ bool python_thread_allowed(struct python *p, const struct target_stop *s);
 /* mail.c: ask for mail in the page of a plan for process `pid`. */
 void python_mail_plan(struct wire_page *page, pid_t pid);
 
+/* walk.c: each name of the slice that the page has, as far as what is there are names. */
+void python_names_take(struct python *p, const struct python_walk *w);
+
 /* lock.c: who attaches or detaches holds it; the kernel lets it go when this process ends. */
 struct python_lock {
 	int fd[2]; /* -1: not needed */
