@@ -56,6 +56,7 @@ uint64_t hash_text(const char *s, size_t n);
  */
 #define PY_ANY 0x0309, 0xffff
 #define PY_310 0x030a, 0xffff
+#define PY_39  0x0309, 0x0309
 #define PY_OLD 0x0309, 0x030b /* the frame evaluator's versions */
 #define PY_NEW 0x030c, 0xffff /* sys.monitoring's */
 #define AGENT_API(X)                                                                                               \
@@ -96,6 +97,12 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyInterpreterState_Main, void *, (void), PY_ANY)                                                         \
 	X(PyInterpreterState_ThreadHead, void *, (void *), PY_ANY)                                                 \
 	X(PyThreadState_Next, void *, (void *), PY_ANY)                                                            \
+	X(PyInterpreterState_Head, void *, (void), PY_ANY)                                                         \
+	X(PyInterpreterState_Next, void *, (void *), PY_ANY)                                                       \
+	X(PyInit__imp, void *, (void), PY_310)                                                                     \
+	X(PyInit__weakref, void *, (void), PY_39)                                                                  \
+	X(PyObject_GC_Track, void, (void *), PY_ANY)                                                               \
+	X(PyObject_GC_UnTrack, void, (void *), PY_ANY)                                                             \
 	X(PyGC_Disable, int, (void), PY_310)                                                                       \
 	X(PyGC_Enable, int, (void), PY_310)                                                                        \
 	X(Py_GetRecursionLimit, int, (void), PY_ANY)                                                               \
@@ -355,8 +362,19 @@ struct mechanism {
 	 * the GIL in between. `inside`: called from one of our own callbacks: all at once, and never 0. Does not touch the page.
 	 */
 	int (*leave)(bool inside);
+	/* An interpreter has been made, and the calling thread runs it. */
+	void (*begun)(void *interp);
 };
 extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
+
+/* --- interps.c: the interpreters of the process ---------------------------------------------------------------- */
+
+/* Call `fn` for each of them until it returns other than 0; that, or 0. */
+int interps_each(int (*fn)(void *interp));
+/* From here on mechanism.begun() is called for those that are made. 0, or -ENOTSUP with a message. */
+int interps_init(void);
+/* No more. False: code of ours may still be called for one. */
+bool interps_leave(void);
 
 /* --- agent.c: the state --------------------------------------------------------------------------------------- */
 

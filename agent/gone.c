@@ -22,6 +22,7 @@ static void clean_up(void)
 	agent.postponed = false;
 	py_error_save(&error);
 	agent.mechanism->leave(true);
+	interps_leave();
 	agent_forget();
 	py_error_restore(&error);
 }

@@ -29,7 +29,7 @@ static int refuse_odd_builds(void)
 		agent_message("this is a build of Python with Py_TRACE_REFS, which is not supported", NULL);
 		return -ENOTSUP;
 	}
-	if (py.PyInterpreterState_Get() != py.PyInterpreterState_Main()) {
+	if (agent.version >= 0x030c && py.PyInterpreterState_Get() != py.PyInterpreterState_Main()) {
 		agent_message("the thread was running a subinterpreter; try again", NULL);
 		return -EAGAIN;
 	}
@@ -102,6 +102,11 @@ static int agent_start(void *(*dlsym)(void *, const char *))
 		return err;
 	agent.page->mechanism = agent.mechanism->number;
 	err = agent.mechanism->init();
+	if (!err) {
+		err = interps_init();
+		if (err)
+			agent.mechanism->leave(false);
+	}
 	if (err) {
 		agent_forget();
 		weak_leave();
@@ -177,7 +182,9 @@ static int agent_leave(void)
 	err = agent.mechanism->leave(false);
 	if (err != -EAGAIN) {
 		agent_forget();
-		if (!weak_leave() || active_any())
+		bool begin = !interps_leave(), die = !weak_leave(); /* may call us still */
+
+		if (begin || die || active_any())
 			err = -EBUSY;
 	}
 	py_error_restore(&error);

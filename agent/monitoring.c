@@ -311,4 +311,8 @@ static int monitoring_leave(bool inside)
 	return clean ? 0 : -EBUSY;
 }
 
-const struct mechanism mechanism_monitoring = {312, monitoring_init, monitoring_leave};
+static void monitoring_begun(void *interp)
+{
+}
+
+const struct mechanism mechanism_monitoring = {312, monitoring_init, monitoring_leave, monitoring_begun};

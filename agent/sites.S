@@ -63,4 +63,18 @@ pydtrace_evalframe:
 	.cfi_endproc
 	.size pydtrace_evalframe, . - pydtrace_evalframe
 
+/* What a new interpreter calls (interps.c), with a mark before it and the distance to the word that says what was there before. */
+	.balign 32
+	.skip 16
+	.quad AGENT_FILL_MARK
+	.quad interp_next - .
+	.globl pydtrace_fill
+	.hidden pydtrace_fill
+	.type pydtrace_fill, @function
+pydtrace_fill:
+	.cfi_startproc
+	jmp interp_fill
+	.cfi_endproc
+	.size pydtrace_fill, . - pydtrace_fill
+
 	.section .note.GNU-stack, "", @progbits

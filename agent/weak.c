@@ -11,6 +11,9 @@
  * the interpreter saves), within a decision, within our own leaving. It touches our own memory only. A weak reference that is
  * gone before its object is calls nobody; so the tables are emptied first, and then nobody but us has the callback,
  * unless the program took it out of the weak reference or it is just being called: then we stay mapped.
+ *
+ * The garbage collector does not know of these objects: its lists are an interpreter's own, and up to 3.9.9 what is in them when
+ * that interpreter ends stays linked to memory that is freed (bpo-46070).
  */
 #include "agent_impl.h"
 
@@ -49,19 +52,32 @@ bool callback_drop(struct pyobj **function)
 int weak_init(void)
 {
 	death = py.PyCFunction_NewEx(&death_def, NULL, NULL);
-	return death ? 0 : -ENOMEM;
+	if (!death)
+		return -ENOMEM;
+	py.PyObject_GC_UnTrack(death);
+	return 0;
 }
 
+/* Early versions of 3.9 free a function only if the collector knows of it (meth_dealloc()). */
 bool weak_leave(void)
 {
-	return callback_drop(&death);
+	bool dropped;
+
+	if (death)
+		py.PyObject_GC_Track(death);
+	dropped = callback_drop(&death);
+	if (!dropped)
+		py.PyObject_GC_UnTrack(death);
+	return dropped;
 }
 
 struct pyobj *weak_new(struct pyobj *code)
 {
 	struct pyobj *ref = py.PyWeakref_NewRef(code, death);
 
-	if (!ref)
+	if (ref)
+		py.PyObject_GC_UnTrack(ref);
+	else
 		py.PyErr_Clear();
 	return ref;
 }

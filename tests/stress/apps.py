@@ -279,9 +279,6 @@ class ModWsgi(Served):
 
     name, module = "mod_wsgi", "_mod_wsgi*"
     more = ""
-    # An idle worker never comes back to Python, and with sub-interpreters it cannot be told whether a thread holds the GIL.
-    refused = r"."
-    stays = r"did not come to a safe point in time"
 
     def start(self):
         self.port = free_port()
@@ -298,7 +295,6 @@ class ModWsgiMain(ModWsgi):
 
     name = "mod_wsgi, global"
     more = "WSGIApplicationGroup %{GLOBAL}"
-    refused = stays = None
 
 
 class Celery(App):
