@@ -9,12 +9,17 @@
 static struct matched *decided_on(struct facts *f, uint64_t filters)
 {
 	struct pyobj *ref = weak_new(f->code);
-	bool away = agent_away(); /* then nothing is in the table */
-	struct matched *m = table_find(&agent.table, f->code)->matched;
+	struct matched *m = NULL;
 
-	if (!m && !away)
-		return record_function(f, filters, ref);
-	py.Py_DecRef(ref);
+	if (!agent_away()) { /* else nothing is in the table */
+		agent_change_begin();
+		m = table_find(&agent.table, f->code)->matched;
+		if (!m && !agent.inert)
+			m = record_function(f, filters, ref);
+		agent_change_end();
+	}
+	if (!m || m->ref != ref)
+		py.Py_DecRef(ref);
 	return m;
 }
 
@@ -34,15 +39,15 @@ struct matched *agent_decide(struct pyobj *code, struct pyobj *globals)
 	 * Reading facts can run the program's own code in one odd case (a key of the module's globals with an __eq__),
 	 * and another thread may then decide on the same code object: so look again before it is recorded.
 	 */
-	agent.deciding = thread;
+	agent.deciding = agent.parallel ? NULL : thread; /* see monitoring.c */
 	facts_init(&f, code, globals);
-	filters = match_filters(agent.page, &f);
+	filters = match_filters(agent.plan, &f);
 	for (int i = 0; filters && i < NFIELDS; i++)
 		if (i != WIRE_LINE)
 			facts_text(&f, i);
 	agent.deciding = outer;
 	if (!agent_away()) {
-		agent.page->seen++;
+		agent_count(&agent.page->seen);
 		if (filters)
 			m = decided_on(&f, filters);
 	}

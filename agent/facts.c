@@ -25,15 +25,27 @@ void facts_done(struct facts *f)
 	py.PyErr_Clear();
 }
 
+/* A new reference; NULL: there is none. Where another thread may change the dictionary a borrowed one is not safe. */
+static struct pyobj *module_name(struct pyobj *globals)
+{
+	struct pyobj *o = NULL;
+
+	if (py.PyDict_GetItemRef) {
+		py.PyDict_GetItemRef(globals, agent.dunder_name, &o);
+		return o;
+	}
+	o = py.PyDict_GetItemWithError(globals, agent.dunder_name);
+	py.Py_IncRef(o);
+	return o;
+}
+
 /* The string object for a field, a new reference; NULL: there is none. */
 static struct pyobj *facts_object(struct facts *f, enum wire_field field)
 {
 	struct pyobj *o = NULL;
 
 	if (field == WIRE_MODULE) {
-		o = f->globals ? py.PyDict_GetItemWithError(f->globals, agent.dunder_name) : NULL;
-		if (o)
-			py.Py_IncRef(o);
+		o = f->globals ? module_name(f->globals) : NULL;
 	} else if (field == WIRE_QUALNAME && agent.version < 0x030b) {
 		o = qualname_find(f->code, f->globals);
 	} else {

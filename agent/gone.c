@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What happens when the tracer, or the process that it traced, goes away under us: inert, from inside an event. */
-#include "agent_impl.h"
+#include "events_impl.h"
 
 #define MAIN_STACK (8u << 20) /* from its top on it is the main thread's for sure */
 
@@ -19,30 +19,47 @@ static void clean_up(void)
 {
 	struct py_error error;
 
+	if (!agent_leave_begin())
+		return;
 	agent.postponed = false;
 	py_error_save(&error);
-	agent.mechanism->leave(true);
-	interps_leave();
-	agent_forget();
+	if (agent.mechanism->leave(true) == -EAGAIN) {
+		agent.postponed = true;
+	} else {
+		interps_leave();
+		agent_forget();
+	}
 	py_error_restore(&error);
+	agent_leave_end();
+}
+
+bool agent_leave_begin(void)
+{
+	return !agent.parallel || !__atomic_exchange_n(&agent.leaving, true, __ATOMIC_ACQUIRE);
+}
+
+void agent_leave_end(void)
+{
+	__atomic_store_n(&agent.leaving, false, __ATOMIC_RELEASE);
 }
 
 /*
  * From 3.14 on the interpreter measures how much of the C stack is left. In a thread with a small one it refuses our calls
  * (Py_EnterRecursiveCall()), and keeps what we release for a time that does not come (_Py_Dealloc(), the trashcan). So it is left
- * to the main thread, or to who takes us out.
+ * to the main thread, or to who takes us out. And in any version there must be room for calls.
  */
 static bool may_clean_up(void)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0),
 		  top = agent.stack_end ? (uintptr_t)*agent.stack_end : 0;
 
-	return agent.version < 0x030e || (here < top && top - here < MAIN_STACK);
+	return (agent.version < 0x030e || (here < top && top - here < MAIN_STACK)) && room_for_calls();
 }
 
 static void agent_go_inert(void)
 {
-	agent.inert = true;
+	if (__atomic_exchange_n(&agent.inert, true, __ATOMIC_ACQ_REL))
+		return; /* another thread has seen the same */
 	if (may_clean_up())
 		clean_up();
 	else
@@ -62,8 +79,26 @@ void agent_give_up(int err)
 	__atomic_store_n(&agent.page->state, WIRE_INERT, __ATOMIC_RELEASE);
 }
 
+/* What other threads of the parent had begun never ends here. */
+void agent_adopt(void)
+{
+	*agent.mine = 1;
+	agent.child = true;
+	if (agent.deciding != py.PyThreadState_Get()) {
+		agent.deciding = NULL;
+		agent.deciding_frame = NULL;
+	}
+	active_adopt();
+	__atomic_add_fetch(&agent.page->children, 1, __ATOMIC_RELAXED);
+	agent_mail_adopt();
+}
+
 bool agent_orphan(void)
 {
+	if (agent.follow) {
+		agent_adopt();
+		return agent_away();
+	}
 	if (!agent.inert)
 		agent_go_inert();
 	else if (agent.postponed)

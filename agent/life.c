@@ -4,6 +4,8 @@
 
 #include "agent_impl.h"
 
+#define FREE_THREADED 0x030d /* the version whose builds without a GIL are known */
+
 static const struct {
 	uint16_t first, last;
 	const struct mechanism *mechanism;
@@ -12,18 +14,26 @@ static const struct {
     {0x030c, 0x030f, &mechanism_monitoring},
 };
 
-static int refuse_odd_builds(void)
+/* True for a build that can do without the GIL, also where it runs with one (PYTHON_GIL=1). */
+static bool is_free_threaded(void)
 {
 	struct pyobj *flags = py.PySys_GetObject("abiflags");
 	const char *s = flags ? py.PyUnicode_AsUTF8AndSize(flags, NULL) : NULL;
+	bool found = false;
 
 	py.PyErr_Clear();
 	for (; s && *s; s++)
-		if (*s == 't') {
-			agent_message("this is a free-threaded build of Python (no GIL), which is not supported",
-				      NULL);
-			return -ENOTSUP;
-		}
+		found |= *s == 't';
+	return found;
+}
+
+static int refuse_odd_builds(void)
+{
+	if (agent.parallel && agent.version != FREE_THREADED) {
+		agent_message("this is a free-threaded build of Python (no GIL), which is supported in 3.13 only",
+			      NULL);
+		return -ENOTSUP;
+	}
 	/* Each object is two words longer there. */
 	if (py.PySys_GetObject("getobjects")) {
 		agent_message("this is a build of Python with Py_TRACE_REFS, which is not supported", NULL);
@@ -38,17 +48,20 @@ static int refuse_odd_builds(void)
 
 static int memory_take(void)
 {
-	uint32_t *mine = agent_map(4096);
+	struct locks *mine = agent_map(4096);
 	int err;
 
 	if (!mine)
 		return -ENOMEM;
-	agent.mine = mine;
-	*mine = 1;
+	agent.locks = mine;
+	agent.mine = &mine->mine;
+	mine->mine = 1;
 	/* Linux 4.14. A child that cannot know that it is one would write into our page: refuse rather. */
 	err = agent_madvise(mine, 4096, MADV_WIPEONFORK);
 	if (!err)
-		err = agent_madvise(agent.page, agent.page->size, MADV_DONTFORK);
+		err = page_keep();
+	if (!err)
+		err = agent_madvise(agent.page, agent.page->size, agent.follow ? MADV_DOFORK : MADV_DONTFORK);
 	if (err) {
 		agent_message("the kernel cannot keep the agent out of child processes", NULL);
 		return err;
@@ -62,8 +75,10 @@ static int memory_take(void)
 /* Does not touch the page: in a forked child there is none. */
 static void memory_free(void)
 {
-	agent_forget();
-	agent_unmap((void *)agent.mine, 4096);
+	if (agent.locks) /* else there is nothing yet */
+		agent_forget();
+	agent_unmap(agent.locks, 4096);
+	page_forget();
 	if (agent.dunder_name) /* else it may be that there is no Py_DecRef() either */
 		py.Py_DecRef(agent.dunder_name);
 	agent = (struct agent){0};
@@ -117,10 +132,11 @@ static int agent_start(void *(*dlsym)(void *, const char *))
 /*
  * The thread that we run in may stand in the middle of a library that is not ready to be called again. So no finalizer of the
  * program's may run now: until 3.11 the collector starts at any allocation (later only between two instructions of Python's).
+ * Without a GIL another thread of the program's may switch it meanwhile, so there it is left alone.
  */
 static bool collector_stop(void)
 {
-	return py.PyGC_Disable && py.PyGC_Disable();
+	return !agent.parallel && py.PyGC_Disable && py.PyGC_Disable();
 }
 
 static void collector_go_on(bool was_on)
@@ -156,6 +172,7 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 	if (!err) {
 		agent.stack_end = dlsym(handle, "__libc_stack_end");
 		agent_mail_init(dlsym(handle, "gnu_get_libc_version"));
+		agent.parallel = is_free_threaded();
 		collects = collector_stop();
 		py_error_save(&error);
 		err = agent_start(dlsym);
@@ -177,7 +194,9 @@ static int agent_leave(void)
 	struct py_error error;
 	int err;
 
-	agent.inert = true;
+	if (!agent_leave_begin())
+		return -EAGAIN;
+	__atomic_store_n(&agent.inert, true, __ATOMIC_RELEASE);
 	py_error_save(&error);
 	err = agent.mechanism->leave(false);
 	if (err != -EAGAIN) {
@@ -188,6 +207,7 @@ static int agent_leave(void)
 			err = -EBUSY;
 	}
 	py_error_restore(&error);
+	agent_leave_end();
 	if (!err)
 		memory_free();
 	return err;
@@ -201,7 +221,9 @@ int pydtrace_agent_fini(void)
 
 	if (!page)
 		return -ESRCH;
-	forked = !*agent.mine; /* then there is no page */
+	if (!*agent.mine && agent.follow)
+		agent_adopt();
+	forked = !*agent.mine || agent.child; /* then there is no page, or it is the parent's */
 	if (!forked)
 		page->state = WIRE_LEAVING;
 	collects = collector_stop();

@@ -2,9 +2,9 @@
 /*
  * A matched code object is not kept alive: a program that runs `exec` all the time would grow without bound. The agent holds a
  * weak reference with a callback, which the interpreter calls in the code object's deallocation, before its memory can be
- * used for another one (PyObject_ClearWeakRefs() in code_dealloc(), Objects/codeobject.c, 3.9 to 3.15; code objects are not
- * the garbage collector's where there is a GIL). So what is in the tables is alive, or is being deallocated and cannot be
- * called any more. Watchers of code objects (PyCode_AddWatcher) exist from 3.12 on only, and there are eight; an index of
+ * used for another one (PyObject_ClearWeakRefs() in code_dealloc(), Objects/codeobject.c, 3.9 to 3.15). Where there is no GIL it
+ * is mostly the garbage collector that frees them, in whatever thread, and it calls first. So what is in the tables is alive, or
+ * is being deallocated and cannot be called any more. Watchers of code objects (PyCode_AddWatcher) exist from 3.12 on only, and there are eight; an index of
  * co_extra cannot be given back.
  *
  * The callback may come at any time at which something is released: in a garbage collection, with an exception set (which
@@ -12,8 +12,8 @@
  * gone before its object is calls nobody; so the tables are emptied first, and then nobody but us has the callback,
  * unless the program took it out of the weak reference or it is just being called: then we stay mapped.
  *
- * The garbage collector does not know of these objects: its lists are an interpreter's own, and up to 3.9.9 what is in them when
- * that interpreter ends stays linked to memory that is freed (bpo-46070).
+ * In 3.9 the garbage collector does not know of these objects: its lists are an interpreter's own, and up to 3.9.9 what is in
+ * them when that interpreter ends stays linked to memory that is freed (bpo-46070).
  */
 #include "agent_impl.h"
 
@@ -21,17 +21,24 @@ static struct pyobj *on_death(struct pyobj *self, struct pyobj *ref);
 static struct method_def death_def = {"pydtrace_death", on_death, METH_O, NULL};
 static struct pyobj *death;
 
+static void untrack(struct pyobj *o)
+{
+	if (agent.version < 0x030a)
+		py.PyObject_GC_UnTrack(o);
+}
+
 static struct pyobj *on_death(struct pyobj *self, struct pyobj *ref)
 {
-	const struct decided *d = table_find(&agent.refs, ref);
+	struct calls *calls = active_enter(py.PyThreadState_Get());
 	struct pyobj *code;
 
-	if (d->code) {
+	if (record_knows(ref)) {
 		code = weak_get(ref);
 		if (!code) /* else the program called us, not the interpreter */
-			record_forget(d->matched);
+			py.Py_DecRef(record_take_ref(ref));
 		py.Py_DecRef(code);
 	}
+	active_leave(calls);
 	py.Py_IncRef(py._Py_NoneStruct);
 	return py._Py_NoneStruct;
 }
@@ -42,7 +49,7 @@ bool callback_drop(struct pyobj **function)
 
 	if (!f)
 		return true;
-	if (*(intptr_t *)f != 1) /* ob_refcnt; builds without the GIL are refused */
+	if (!object_ours(f))
 		return false;
 	*function = NULL;
 	py.Py_DecRef(f);
@@ -54,7 +61,8 @@ int weak_init(void)
 	death = py.PyCFunction_NewEx(&death_def, NULL, NULL);
 	if (!death)
 		return -ENOMEM;
-	py.PyObject_GC_UnTrack(death);
+	object_share(death);
+	untrack(death);
 	return 0;
 }
 
@@ -63,11 +71,11 @@ bool weak_leave(void)
 {
 	bool dropped;
 
-	if (death)
+	if (death && agent.version < 0x030a)
 		py.PyObject_GC_Track(death);
 	dropped = callback_drop(&death);
 	if (!dropped)
-		py.PyObject_GC_UnTrack(death);
+		untrack(death);
 	return dropped;
 }
 
@@ -75,10 +83,12 @@ struct pyobj *weak_new(struct pyobj *code)
 {
 	struct pyobj *ref = py.PyWeakref_NewRef(code, death);
 
-	if (ref)
-		py.PyObject_GC_UnTrack(ref);
-	else
+	if (!ref) {
 		py.PyErr_Clear();
+		return NULL;
+	}
+	object_share(ref);
+	untrack(ref);
 	return ref;
 }
 

@@ -98,6 +98,11 @@ int exec_add_process(struct exec *e, struct target *t)
 	return e->methods->add_process ? e->methods->add_process(e, t) : 0;
 }
 
+bool exec_holds(const struct exec *e)
+{
+	return e->methods->holds && e->methods->holds(e);
+}
+
 void exec_set_gate(struct exec *e, u32 prog)
 {
 	if (e->methods->set_gate && has_prog(e, prog, ASM_RAW_TRACEPOINT))

@@ -32,6 +32,7 @@ struct exec_methods {
 	int (*attach_site)(struct exec *e, u32 prog, struct python *p, struct target *t, enum wire_event ev,
 			   struct diag *diag);
 	int (*add_process)(struct exec *e, struct target *t);
+	bool (*holds)(const struct exec *e);
 	void (*set_gate)(struct exec *e, u32 prog);
 	int (*start)(struct exec *e, struct diag *diag);
 	int (*serve)(struct exec *e); /* NULL: events come by themselves */

@@ -9,7 +9,7 @@
 
 #include "python/python_impl.h"
 
-enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 200 };
+enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 200, START_AGAIN_US = 1000 };
 
 int python_new(struct python **out, struct target *t, const struct python_info *info,
 	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
@@ -29,13 +29,20 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->page_fd = p->agent_fd = -1;
 	p->agent = opt && opt->agent ? opt->agent : pydtrace_agent_so;
 	p->agent_size = opt && opt->agent ? opt->agent_size : (size_t)(pydtrace_agent_so_end - pydtrace_agent_so);
-	python_page_sizes(p, *page);
 	p->dir_fd = -1;
 	p->no_proc = !python_target_has_proc(p);
 	p->cancel_fd = opt ? opt->cancel_fd : 0;
 	p->mail = opt && opt->mail;
 	if (p->mail)
 		python_mail_plan(*page, target_pid(t));
+	p->follow = opt && opt->follow;
+	p->fid_base = opt ? opt->fid_base : 0;
+	p->nfids = ((const struct wire_page *)*page)->max_functions;
+	((struct wire_page *)*page)->follow = p->follow;
+	((struct wire_page *)*page)->fid_base = p->fid_base;
+	if (p->follow && p->mail)
+		python_page_boxes(*page);
+	python_page_sizes(p, *page);
 	p->filtered = !target_status(t, &st) && st.seccomp;
 	p->no_memfd = opt && opt->no_memfd;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
@@ -49,8 +56,10 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 /* Where the agent is mapped, and its sites as offsets into its file. */
 static int sites_find(struct python *p)
 {
-	static const char *const names[WIRE_NEVENTS] = {
-	    [WIRE_ENTRY] = WIRE_SITE_ENTRY, [WIRE_RETURN] = WIRE_SITE_RETURN};
+	static const char *const names[2][WIRE_NEVENTS] = {
+	    {[WIRE_ENTRY] = WIRE_SITE_ENTRY, [WIRE_RETURN] = WIRE_SITE_RETURN},
+	    {[WIRE_ENTRY] = WIRE_TRAP_ENTRY, [WIRE_RETURN] = WIRE_TRAP_RETURN},
+	};
 	struct target_elf *e = NULL;
 	struct stat st;
 	int ret;
@@ -67,7 +76,7 @@ static int sites_find(struct python *p)
 	for (int ev = 0; !ret && ev < WIRE_NEVENTS; ev++) {
 		u64 addr;
 
-		ret = target_elf_symbol(e, names[ev], &addr);
+		ret = target_elf_symbol(e, names[p->follow][ev], &addr);
 		for (size_t i = 0; !ret && i < p->maps.n; i++) {
 			const struct target_map *m = &p->maps.v[i];
 
@@ -149,6 +158,19 @@ static int make_page(struct python *p, void *page, size_t page_size, u64 deadlin
 	return python_refuse_stop(p, ret, diag);
 }
 
+/* The job of loading is open already. Where the thread that did it could not start the agent, others may. */
+static int load(struct python *p, u64 deadline)
+{
+	const struct stub_ctl *c = p->ctl;
+	int ret = python_job_finish(p, deadline);
+
+	while (!ret && c->stage == STUB_INIT_FAILED && c->result == -EAGAIN && now_ns() < deadline) {
+		usleep(START_AGAIN_US);
+		ret = python_job_do(p, STUB_LOAD, deadline);
+	}
+	return ret;
+}
+
 static int attach(struct python *p, void *page, size_t page_size, u64 deadline, struct diag *diag)
 {
 	int ret = python_stub_place(p);
@@ -162,7 +184,7 @@ static int attach(struct python *p, void *page, size_t page_size, u64 deadline, 
 	if (ret)
 		return ret;
 	p->tell = diag;
-	ret = python_job_finish(p, deadline);
+	ret = load(p, deadline);
 	p->tell = NULL;
 	p->cancel_fd = 0; /* taking the agent out again is not to be cut short */
 	if (ret == -EINTR)
@@ -170,7 +192,7 @@ static int attach(struct python *p, void *page, size_t page_size, u64 deadline, 
 				 target_pid(p->t), target_comm(p->t));
 	if (ret == -ETIMEDOUT)
 		return python_refuse_busy(p, diag);
-	if (!ret && p->ndead)
+	if (!ret && p->ndead && !p->follow)
 		python_dead_close(p);
 	return ret ? python_refuse_stop(p, ret, diag) : python_loaded(p, diag);
 }
@@ -227,13 +249,32 @@ const struct wire_page *python_page(const struct python *p)
 	return p->page;
 }
 
+bool python_has_fid(const struct python *p, u32 fid)
+{
+	return fid > p->fid_base && fid - p->fid_base <= p->nfids;
+}
+
+u32 python_fid_end(const struct python *p)
+{
+	return p->fid_base + p->nfids;
+}
+
+bool python_follows(const struct python *p)
+{
+	return p->follow;
+}
+
 const struct wire_function *python_function(const struct python *p, u32 fid)
 {
+	if (!python_has_fid(p, fid))
+		return NULL;
+	fid -= p->fid_base;
+
 	/* Read once: the target may write it at any time. */
 	u64 off =
 	    __atomic_load_n(&p->page->functions, __ATOMIC_RELAXED) + (u64)(fid - 1) * sizeof(struct wire_function);
 
-	if (!fid || fid > p->page->max_functions || fid > __atomic_load_n(&p->page->nfunctions, __ATOMIC_ACQUIRE) ||
+	if (fid > p->page->max_functions || fid > __atomic_load_n(&p->page->nfunctions, __ATOMIC_ACQUIRE) ||
 	    off % _Alignof(struct wire_function) || off + sizeof(struct wire_function) > p->ctl_off)
 		return NULL;
 	return (const struct wire_function *)((const char *)p->page + off);

@@ -61,30 +61,35 @@ STUB static bool agent_ours(const struct stub_ctl *c)
 				   st.st_dev == c->agent_dev && st.st_ino == c->agent_ino);
 }
 
-STUB static void job_load(struct stub_ctl *c)
+STUB static bool job_open(struct stub_ctl *c)
 {
-	int (*init)(void *, void *, uint32_t);
-	void *handle;
-
 	if (!agent_ours(c)) {
 		c->agent_fd = -1;
 		c->stage = STUB_NO_FILE;
-		return;
+		return false;
 	}
 	/* Nobody would take it out again. */
 	if (((struct wire_page *)c->page)->owner & WIRE_OWNER_DIED) {
 		fd_close(&c->agent_fd);
-		return;
+		return false;
 	}
-	handle = c->dlopen(c->path, RTLD_NOW_);
-	c->handle = (uint64_t)handle;
+	c->handle = (uint64_t)c->dlopen(c->path, RTLD_NOW_);
 	fd_close(&c->agent_fd);
-	if (!handle) {
-		copy_text(c->error, c->dlerror(), sizeof(c->error));
-		c->stage = STUB_NO_DLOPEN;
+	if (c->handle)
+		return true;
+	copy_text(c->error, c->dlerror(), sizeof(c->error));
+	c->stage = STUB_NO_DLOPEN;
+	return false;
+}
+
+/* Made again when the agent asked for that: it is loaded then. */
+STUB static void job_load(struct stub_ctl *c)
+{
+	int (*init)(void *, void *, uint32_t);
+
+	if (!c->handle && !job_open(c))
 		return;
-	}
-	*(void **)&init = c->dlsym(handle, c->init_name);
+	*(void **)&init = c->dlsym((void *)c->handle, c->init_name);
 	if (!init) {
 		c->stage = STUB_NO_SYMBOL;
 		return;

@@ -50,6 +50,15 @@ void run_take_signals(struct run *r)
 	r->abort = n > 1;
 }
 
+/* Is there somebody to wait for, when all have ended who are named? */
+static bool is_busy(const struct session *s)
+{
+	for (size_t i = 0; i < s->providers.n; i++)
+		if (s->providers.v[i].ops->busy && s->providers.v[i].ops->busy(s->providers.v[i].run))
+			return true;
+	return false;
+}
+
 static s64 earlier(s64 a, s64 b)
 {
 	return a < 0 || (b >= 0 && b < a) ? b : a;
@@ -162,7 +171,7 @@ static int turn(struct run *r)
 			r->alive--;
 		}
 	}
-	r->stop = r->interrupted || run_exit_called(s) || (r->fds.n > FD_PROCESS && !r->alive);
+	r->stop = r->interrupted || run_exit_called(s) || (r->fds.n > FD_PROCESS && !r->alive && !is_busy(s));
 	return err;
 }
 

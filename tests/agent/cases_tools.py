@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Together with other tools: tracing, sys.monitoring, audit hooks, subinterpreters."""
+import errno
+import functools
+import operator
 import sys
 
 from agentlib import FAILED, Agent, Refused, names
@@ -127,6 +130,43 @@ if NEW:
             sys.monitoring.free_tool_id(i)
             with a:
                 same(a.page.tool_id, i)
+
+    @case
+    def recursion_limit():
+        """Where the interpreter makes hardly any call of a C function more, we neither come nor go; where it does again, we do."""
+        def deepest(call):
+            """What the first call() says that can be made on the way back from too deep, with as many calls in C before it as can be."""
+            said = []
+
+            class Deep:
+                def __eq__(self, other):
+                    try:
+                        return self == other
+                    except RecursionError:
+                        pass
+                    for more in range(30, -1, -1):
+                        try:
+                            said.append(operator.call(*[operator.call] * more, call))
+                            return True
+                        except Exception:  # RecursionError, or ctypes.ArgumentError because of one
+                            pass
+                    raise RecursionError
+            same(Deep() == 1, True)
+            return said
+
+        def f():
+            return 1
+        sys.setrecursionlimit(1000000)
+        a = Agent([names("f")])
+        same(deepest(functools.partial(a.init_, a.address, a.dlsym, sys.hexversion)), [-errno.EAGAIN])
+        same(a.page.message.decode(), "the thread has reached its recursion limit; try again")
+        a.init()
+        f()
+        same(deepest(a.fini_), [-errno.EAGAIN])
+        same(sys.monitoring.get_tool(4), "pydtrace")
+        same(a.fini(), 0)
+        same(sys.monitoring.get_tool(4), None)
+        same(a.counts(), {"f": (1, 1)})
 
     @case
     def id_stolen():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent inside each interpreter that tools/interpreters finds: every case of cases.py, one process each.
+"""The agent inside each interpreter that tools/interpreters and tools/built-pythons find: every case of cases.py, one process each.
 
 AGENT_SO: the agent to test; default build/agent/pydtrace-agent.so. Needs root for interpreters in another root only.
 """
@@ -53,8 +53,8 @@ class Interpreter:
 
 @functools.lru_cache(None)
 def interpreters():
-    out = subprocess.run([ROOT / "tools/interpreters", "--list"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                         text=True).stdout
+    out = "".join(subprocess.run([ROOT / "tools" / tool, "--list"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                 text=True).stdout for tool in ("interpreters", "built-pythons"))
     found = [Interpreter(*line.split("\t")) for line in out.splitlines()]
     return [i for i in found if i.root == "/" or os.geteuid() == 0]
 

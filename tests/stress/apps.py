@@ -96,6 +96,7 @@ class App:
     module = "__main__"  # of target()
     clients = 1  # that ask at the same time
     calls = CALLS
+    left_out = None  # why it is a row only where --app names it
     stays = None  # what a tracer may say for not having taken its agent out, where that is known to happen
     refused = None  # what a tracer may say for not attaching, where that is known to happen
 
@@ -279,6 +280,8 @@ class ModWsgi(Served):
 
     name, module = "mod_wsgi", "_mod_wsgi*"
     more = ""
+    left_out = ("a call that is queued at the end of a request stays in the queue of its interpreter, with a page of ours, until the "
+                "next request: what is left is a matter of chance")
 
     def start(self):
         self.port = free_port()
@@ -295,6 +298,7 @@ class ModWsgiMain(ModWsgi):
 
     name = "mod_wsgi, global"
     more = "WSGIApplicationGroup %{GLOBAL}"
+    left_out = None
 
 
 class Celery(App):

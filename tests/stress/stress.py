@@ -324,12 +324,14 @@ def main():
     parser.add_argument("--jobs", type=int, default=4, help="applications at the same time")
     args = parser.parse_args()
     rows = [Row(app, interpreter, args.seed) for app, interpreter in apps.all_apps()
-            if (not args.app or app.name in args.app) and (not args.python or str(interpreter) in args.python)]
+            if (app.name in args.app if args.app else not app.left_out) and (not args.python or str(interpreter) in args.python)]
     if not rows:
         parser.error("there is no such application or interpreter")
     random.Random(args.seed).shuffle(rows)  # so that where there are fewer cycles than applications it is not always the same
     give_up(rows)
     print(f"stress: seed {args.seed}", flush=True)
+    for app in {app for app, _ in apps.all_apps() if app.left_out and not args.app}:
+        print(f"stress: {app.name}: not without --app {app.name}: {app.left_out}", flush=True)
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         running = [pool.submit(row.run, budget(args, len(rows), n)) for n, row in enumerate(rows)]
         for future in concurrent.futures.as_completed(running):
