@@ -69,7 +69,7 @@ agent_syscall_end:
  * The frame evaluator (evalframe.c), with a mark before it by which another instance of the agent knows it for one of
  * its kind and finds agent_poke().
  */
-	.balign 32
+	.balign 64 /* so the function never begins a page, and what is before it can be read */
 	.skip 16
 	.quad AGENT_PEER_MARK
 	.quad agent_poke - .
@@ -83,7 +83,7 @@ pydtrace_evalframe:
 	.size pydtrace_evalframe, . - pydtrace_evalframe
 
 /* What a new interpreter calls (interps.c), with a mark before it and the distance to the word that says what was there before. */
-	.balign 32
+	.balign 64 /* so the function never begins a page, and what is before it can be read */
 	.skip 16
 	.quad AGENT_FILL_MARK
 	.quad interp_next - .
