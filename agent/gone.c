@@ -27,7 +27,8 @@ static void clean_up(void)
 		agent.postponed = true;
 	} else {
 		interps_leave();
-		agent_forget();
+		if (!interps_inside())
+			agent_forget();
 	}
 	py_error_restore(&error);
 	agent_leave_end();
@@ -53,7 +54,7 @@ static bool may_clean_up(void)
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0),
 		  top = agent.stack_end ? (uintptr_t)*agent.stack_end : 0;
 
-	return (agent.version < 0x030e || (here < top && top - here < MAIN_STACK)) && room_for_calls();
+	return (agent.version < 0x030e || (here < top && top - here < MAIN_STACK)) && room_for_calls(interp_here());
 }
 
 static void agent_go_inert(void)
@@ -84,6 +85,10 @@ void agent_adopt(void)
 {
 	*agent.mine = 1;
 	agent.child = true;
+	struct interp *in = interp_here();
+
+	if (in && in->deciding != py.PyThreadState_Get())
+		in->deciding = NULL;
 	if (agent.deciding != py.PyThreadState_Get()) {
 		agent.deciding = NULL;
 		agent.deciding_frame = NULL;

@@ -26,6 +26,9 @@ struct module_slot {
 #define FILL_315  85
 #define SLOTS_MAX 16
 
+#define RUNTIME_WORDS 512 /* of _PyRuntime, to look for the list in */
+#define LIST_TRIES    2000
+
 #define NULL_WAKE_OP FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0)
 
 extern fill_module pydtrace_fill; /* sites.S: the jump to interp_fill() */
@@ -35,13 +38,69 @@ fill_module interp_fill;
 fill_module *interp_next;
 static fill_module **hooked; /* where our function is; NULL: nowhere */
 
-int interps_each(int (*fn)(void *interp))
+/*
+ * From 3.12 on an interpreter may end while we hold another's GIL, so its list is held, as the interpreter does it: the words before
+ * the head of the list (struct pyinterpreters, Include/internal/pycore_interp.h and pycore_runtime.h): 3.12 a pointer to a lock,
+ * later a PyMutex. They lie where the list's head and the main interpreter are side by side.
+ */
+static void *list_lock(void)
+{
+	const uintptr_t *word = (const uintptr_t *)py._PyRuntime;
+	uintptr_t head = (uintptr_t)py.PyInterpreterState_Head(), main = (uintptr_t)py.PyInterpreterState_Main();
+
+	for (size_t i = 1; i < RUNTIME_WORDS; i++)
+		if (word[i] == head && word[i + 1] == main && word[i + 2] && word[i + 2] < INT32_MAX)
+			return (void *)(agent.version < 0x030d ? word[i - 1] : (uintptr_t)&word[i - 1]);
+	return NULL;
+}
+
+/* It is held for moments only, also by threads that have no GIL. */
+static bool list_hold(void *lock)
+{
+	for (int i = 0; i < LIST_TRIES; i++) {
+		uint8_t is_free = 0;
+
+		if (agent.version < 0x030d ? py.PyThread_acquire_lock(lock, 0)
+					   : __atomic_compare_exchange_n((uint8_t *)lock, &is_free, 1, false,
+									 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return true;
+		agent_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+	}
+	return false;
+}
+
+static void list_let_go(void *lock)
+{
+	if (agent.version < 0x030d)
+		py.PyThread_release_lock(lock);
+	else
+		py.PyMutex_Unlock(lock);
+}
+
+static int list_each(int (*fn)(void *interp))
 {
 	void *interp = py.PyInterpreterState_Head();
 	int err = 0;
 
 	for (; interp && !err; interp = py.PyInterpreterState_Next(interp))
 		err = fn(interp);
+	return err;
+}
+
+int interps_each(int (*fn)(void *interp))
+{
+	void *lock;
+	int err;
+
+	if (agent.version < 0x030c) /* the GIL holds it */
+		return list_each(fn);
+	lock = list_lock();
+	if (!lock)
+		return -ENOTSUP;
+	if (!list_hold(lock))
+		return -EAGAIN;
+	err = list_each(fn);
+	list_let_go(lock);
 	return err;
 }
 

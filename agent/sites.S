@@ -96,4 +96,14 @@ pydtrace_fill:
 	.cfi_endproc
 	.size pydtrace_fill, . - pydtrace_fill
 
+	.balign 16
+	.globl pydtrace_turn
+	.hidden pydtrace_turn
+	.type pydtrace_turn, @function
+pydtrace_turn:
+	.cfi_startproc
+	jmp interp_turn
+	.cfi_endproc
+	.size pydtrace_turn, . - pydtrace_turn
+
 	.section .note.GNU-stack, "", @progbits

@@ -19,7 +19,12 @@
 
 static struct pyobj *on_death(struct pyobj *self, struct pyobj *ref);
 static struct method_def death_def = {"pydtrace_death", on_death, METH_O, NULL};
-static struct pyobj *death;
+static struct pyobj *death_all; /* up to 3.11, of all interpreters */
+
+static struct pyobj **death_of(struct interp *in)
+{
+	return in ? &in->death : &death_all;
+}
 
 static void untrack(struct pyobj *o)
 {
@@ -56,9 +61,10 @@ bool callback_drop(struct pyobj **function)
 	return true;
 }
 
-int weak_init(void)
+int weak_init(struct interp *in)
 {
-	death = py.PyCFunction_NewEx(&death_def, NULL, NULL);
+	struct pyobj *death = *death_of(in) = py.PyCFunction_NewEx(&death_def, NULL, NULL);
+
 	if (!death)
 		return -ENOMEM;
 	object_share(death);
@@ -67,21 +73,23 @@ int weak_init(void)
 }
 
 /* Early versions of 3.9 free a function only if the collector knows of it (meth_dealloc()). */
-bool weak_leave(void)
+bool weak_leave(struct interp *in)
 {
+	struct pyobj **death = death_of(in);
 	bool dropped;
 
-	if (death && agent.version < 0x030a)
-		py.PyObject_GC_Track(death);
-	dropped = callback_drop(&death);
+	if (*death && agent.version < 0x030a)
+		py.PyObject_GC_Track(*death);
+	dropped = callback_drop(death);
 	if (!dropped)
-		untrack(death);
+		untrack(*death);
 	return dropped;
 }
 
 struct pyobj *weak_new(struct pyobj *code)
 {
-	struct pyobj *ref = py.PyWeakref_NewRef(code, death);
+	struct pyobj *death = *death_of(interp_here());
+	struct pyobj *ref = death ? py.PyWeakref_NewRef(code, death) : NULL;
 
 	if (!ref) {
 		py.PyErr_Clear();
