@@ -36,7 +36,7 @@ int pydtrace_agent_bury(void)
 
 	if (held())
 		return -EEXIST;
-	if (!room_for_calls())
+	if (!room_for_calls(interp_here()))
 		return -EBUSY;
 	do {
 		err = pydtrace_agent_fini();
