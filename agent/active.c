@@ -85,6 +85,15 @@ bool active_any(void)
 	return false;
 }
 
+void active_adopt(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		if (threads[i].n && &threads[i] != rest && !thread_there(threads[i].thread))
+			threads[i].n = 0;
+	if (!agent.calls->n)
+		agent.calls = rest;
+}
+
 void active_forget(void)
 {
 	memset(threads, 0, sizeof(threads));

@@ -93,6 +93,7 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyCell_Get, struct pyobj *, (struct pyobj *), PY_ANY)                                                    \
 	X(_PyObject_GetDictPtr, struct pyobj **, (struct pyobj *), PY_OLD)                                         \
 	X(PyCode_Addr2Line, int, (struct pyobj *, int), PY_ANY)                                                    \
+	X(PyCode_GetCode, struct pyobj *, (struct pyobj *), PY_NEW)                                                \
 	X(PyThreadState_Get, void *, (void), PY_ANY)                                                               \
 	X(PyInterpreterState_Get, void *, (void), PY_ANY)                                                          \
 	X(PyInterpreterState_Main, void *, (void), PY_ANY)                                                         \
@@ -183,6 +184,8 @@ static inline const struct wire_term *page_terms(const struct wire_page *page)
 bool page_valid(const struct wire_page *page);
 /* Prove the page, learn from it what is to be traced, and make it ours. 0 or -errno, with a message. */
 int page_take(struct wire_page *page);
+int page_keep(void); /* into agent.plan: what was proved. 0 or -ENOMEM */
+void page_forget(void);
 /* Text for the user into page->message: the parts up to NULL, one after the other, cut to fit. */
 void agent_message(const char *part, ...);
 
@@ -241,12 +244,13 @@ struct matched {
 	struct pyobj *ref;           /* weak reference to it; NULL: one of `lost` */
 	struct matched *next, *prev; /* of those in use; free ones have `next` only */
 	struct chunk *chunk;         /* of memory that it is in */
-	uint64_t filters[WIRE_NEVENTS];
+	uint64_t filters[WIRE_NEVENTS][WIRE_NKINDS];
 	const char *file, *func;              /* in the page */
 	const struct wire_function *function; /* NULL: there is no room for it: its events are lost, and counted */
 	uint32_t fid;
 	int32_t firstline;
 	int32_t start; /* offset of the instruction that the body starts with; -1: not known */
+	bool paired;   /* 3.12: each of its entries is seen, as every kind is wanted */
 	bool ready;    /* its local events are on */
 	union left {
 		struct {
@@ -368,6 +372,7 @@ struct calls *active_find(uint32_t thread);
 struct calls *active_enter_shared(uint32_t thread);
 /* All of ours; in a forked child those of the threads that it has. */
 bool active_any(void);
+void active_adopt(void);  /* in a forked child: those of threads that it has not are none */
 bool active_others(void); /* but those of this thread */
 void active_forget(void);
 
@@ -389,6 +394,21 @@ void record_free(void); /* forgets all; gives the memory back */
 /* The line that `m` is left from by the instruction at `offset` bytes. */
 int record_line(struct matched *m, int offset);
 
+/* --- frame.c: the call that runs (3.12 and later) ---------------------------------------------------------- */
+
+/* Where this interpreter keeps it. 0, or -ENOTSUP. */
+int frame_init(void);
+/* The call of `code` that the thread runs, as a number (wire.h); 0: it runs none. */
+uint64_t frame_call(const struct pyobj *code);
+
+/* --- running.c: the calls that were entered and not yet left (3.12 and later) ------------------------------ */
+
+int running_init(void); /* 0 or -ENOMEM */
+void running_free(void);
+void running_enter(uint64_t call);
+/* True if it was entered, or if that is not known. */
+bool running_leave(uint64_t call);
+
 /* --- the two ways to get events --------------------------------------------------------------------------- */
 
 struct mechanism {
@@ -407,22 +427,28 @@ extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
 /* --- agent.c: the state --------------------------------------------------------------------------------------- */
 
 struct agent {
-	struct wire_page *page; /* not there in a forked child: look at *mine first */
-	const uint32_t *mine;   /* 1; a forked child reads 0 (MADV_WIPEONFORK) */
-	struct locks *locks;    /* behind it */
-	uint32_t changes;       /* odd while something is being changed */
-	bool parallel;          /* no GIL: threads run at the same time */
-	bool leaving;           /* some thread is at it; parallel */
-	uint32_t version;       /* major << 8 | minor */
+	struct wire_page *page; /* not there in a forked child, unless that is followed: look at *mine first */
+	/*
+	 * What the tracer has written into the page, up to the functions: the page itself; or a copy, where children share the page,
+	 * because what they do to it must not bend what was proved.
+	 */
+	struct wire_page *plan;
+	uint32_t *mine;      /* 1; a forked child reads 0 (MADV_WIPEONFORK) */
+	struct locks *locks; /* behind it */
+	uint32_t changes;    /* odd while something is being changed */
+	bool parallel;       /* no GIL: threads run at the same time */
+	bool leaving;        /* some thread is at it; parallel */
+	bool follow, child;  /* children are traced, too; this is one, and knows it */
+	uint32_t version;    /* major << 8 | minor */
 	uint32_t version_hex;
 	const struct mechanism *mechanism;
-	uint64_t at[WIRE_NEVENTS];      /* filters that are at an event */
-	bool field_used[NFIELDS];       /* some term looks at it */
-	struct table table;             /* code objects */
-	struct table refs;              /* weak references to those that match */
-	struct matched *matched;        /* the first of those in use */
-	struct pyobj *dunder_name;      /* "__name__" */
-	struct calls *calls;            /* of the thread that had some last */
+	uint64_t at[WIRE_NEVENTS][WIRE_NKINDS]; /* filters that want events of a kind */
+	bool field_used[NFIELDS];               /* some term looks at it */
+	struct table table;                     /* code objects */
+	struct table refs;                      /* weak references to those that match */
+	struct matched *matched;                /* the first of those in use */
+	struct pyobj *dunder_name;              /* "__name__" */
+	struct calls *calls;                    /* of the thread that had some last */
 	struct pyframe *deciding_frame; /* 3.9, 3.10: the frame that is about to run the code object; else NULL */
 	uint16_t frame_locals;          /* and the offset of its first local variable */
 	void *deciding;                 /* thread state that is inside a decision */
@@ -477,8 +503,10 @@ static inline void active_leave(struct calls *calls)
 /* --- mail.c ------------------------------------------------------------------------------------------------ */
 
 void agent_mail_init(bool glibc); /* is that the C library of the process? */
+/* In a forked child that is followed: from now on its mail is its own. */
+void agent_mail_adopt(void);
 /* Hand an event to the tracer and wait until it is done with it. Leaves errno and Python's error state alone. */
-void agent_mail(const struct matched *m, enum wire_event event, int64_t line);
+void agent_mail(const struct matched *m, enum wire_event event, uint32_t kind, int64_t line, uint64_t call);
 
 /* --- decide.c ---------------------------------------------------------------------------------------------- */
 
@@ -506,7 +534,12 @@ void agent_clean_up_late(
 /* One thread at a time takes events off. False: another one is at it. */
 bool agent_leave_begin(void);
 void agent_leave_end(void);
-/* Is this process a child that has inherited us? Then take the events off; true. */
+/*
+ * This process is a child that has inherited us. Where children are followed it goes on from here as one of them: false. Else
+ * the events are taken off: true.
+ */
 bool agent_orphan(void);
+/* From here on what we know is of this process, and no more of its parent. */
+void agent_adopt(void);
 
 #endif

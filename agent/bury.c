@@ -21,13 +21,13 @@ wire_fini pydtrace_agent_fini;
 
 static void *(*symbol)(void *, const char *);
 
-/* A child that has inherited us has no page, and nobody holds us there. */
+/* A child that has inherited us has no page, unless children are followed, and nobody holds us there. */
 static bool held(void)
 {
 	const struct wire_page *page = agent.page;
 	uint32_t owner;
 
-	if (!page || (agent.mine && !*agent.mine))
+	if (!page || (agent.mine && !*agent.mine && !agent.follow))
 		return false;
 	owner = __atomic_load_n(&page->owner, __ATOMIC_ACQUIRE);
 	return owner && !(owner & WIRE_OWNER_DIED);
@@ -138,7 +138,7 @@ static void page_drop(const struct wire_dead *d)
 /* Whoever loaded them never closed them: so once for that, and once for us. */
 int pydtrace_agent_close(void)
 {
-	uint32_t n = dead_count();
+	uint32_t n = agent.follow ? 0 : dead_count(); /* a child might have written that */
 	struct wire_dead *d = n ? page_dead(agent.page) : NULL;
 
 	for (uint32_t i = 0; i < n; i++) {

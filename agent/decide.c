@@ -41,7 +41,7 @@ struct matched *agent_decide(struct pyobj *code, struct pyobj *globals)
 	 */
 	agent.deciding = agent.parallel ? NULL : thread; /* see monitoring.c */
 	facts_init(&f, code, globals);
-	filters = match_filters(agent.page, &f);
+	filters = match_filters(agent.plan, &f);
 	for (int i = 0; filters && i < NFIELDS; i++)
 		if (i != WIRE_LINE)
 			facts_text(&f, i);

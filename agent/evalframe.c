@@ -105,7 +105,8 @@ static SLOW struct pyobj *traced(struct matched *m, void *tstate, struct pyframe
 {
 	struct pyobj *code = field(struct pyobj *, frame, layout.frame_code);
 	bool generator = field(int, code, layout.code_flags) & CO_GENERATORS;
-	bool returns = m->filters[WIRE_RETURN];
+	const uint64_t *returns = m->filters[WIRE_RETURN];
+	uint32_t kind = WIRE_PY_START;
 	struct pyobj *result;
 	struct calls *calls;
 
@@ -113,22 +114,21 @@ static SLOW struct pyobj *traced(struct matched *m, void *tstate, struct pyframe
 		/* 3.11: the call that only makes the generator, on a frame of the thread's. */
 		if (layout.code_bytes && field(uint8_t, frame, layout.frame_state) == 0)
 			return saved(tstate, frame, throwing);
-		/* Closed, or thrown into, before it began: no body runs. */
 		if (layout.began(frame))
-			goto run;
-		if (throwing)
+			kind = throwing ? WIRE_PY_THROW : WIRE_PY_RESUME;
+		else if (throwing) /* closed, or thrown into, before it began: no body runs */
 			return saved(tstate, frame, throwing);
 	}
-	agent_entry(m);
-run:
-	if (!returns || agent.inert)
+	agent_entry(m, kind, (uintptr_t)frame);
+	if (agent.inert || !(returns[WIRE_PY_RETURN] | returns[WIRE_PY_YIELD] | returns[WIRE_PY_UNWIND]))
 		return saved(tstate, frame, throwing);
 	py.Py_IncRef(code);
 	calls = active_enter(tstate);
 	result = saved(tstate, frame, throwing);
 	active_leave(calls);
-	if (!agent_away() && !(generator && result && layout.yielded(frame)))
-		agent_return(m, layout.offset(frame));
+	kind = !result ? WIRE_PY_UNWIND : generator && layout.yielded(frame) ? WIRE_PY_YIELD : WIRE_PY_RETURN;
+	if (!agent_away())
+		agent_return(m, kind, layout.offset(frame), (uintptr_t)frame);
 	py.Py_DecRef(code);
 	return result;
 }
@@ -199,7 +199,7 @@ static SLOW struct pyobj *look(void *tstate, struct pyframe *frame, int throwing
 
 static SLOW struct pyobj *too_deep(void *tstate, struct pyframe *frame, int throwing)
 {
-	if (!*agent.mine) {
+	if (!*agent.mine && !agent.follow) {
 		agent_orphan();
 	} else if (!agent.inert) {
 		agent_message(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What happens when the tracer, or the process that it traced, goes away under us: inert, from inside an event. */
-#include "agent_impl.h"
+#include "events_impl.h"
 
 #define MAIN_STACK (8u << 20) /* from its top on it is the main thread's for sure */
 
@@ -9,6 +9,7 @@ void agent_forget(void)
 	record_free();
 	table_free(&agent.table);
 	table_free(&agent.refs);
+	running_free();
 }
 
 /*
@@ -77,8 +78,26 @@ void agent_give_up(int err)
 	__atomic_store_n(&agent.page->state, WIRE_INERT, __ATOMIC_RELEASE);
 }
 
+/* What other threads of the parent had begun never ends here. */
+void agent_adopt(void)
+{
+	*agent.mine = 1;
+	agent.child = true;
+	if (agent.deciding != py.PyThreadState_Get()) {
+		agent.deciding = NULL;
+		agent.deciding_frame = NULL;
+	}
+	active_adopt();
+	__atomic_add_fetch(&agent.page->children, 1, __ATOMIC_RELAXED);
+	agent_mail_adopt();
+}
+
 bool agent_orphan(void)
 {
+	if (agent.follow) {
+		agent_adopt();
+		return agent_away();
+	}
 	if (!agent.inert)
 		agent_go_inert();
 	else if (agent.postponed)

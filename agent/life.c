@@ -59,7 +59,9 @@ static int memory_take(void)
 	/* Linux 4.14. A child that cannot know that it is one would write into our page: refuse rather. */
 	err = agent_madvise(mine, 4096, MADV_WIPEONFORK);
 	if (!err)
-		err = agent_madvise(agent.page, agent.page->size, MADV_DONTFORK);
+		err = page_keep();
+	if (!err)
+		err = agent_madvise(agent.page, agent.page->size, agent.follow ? MADV_DOFORK : MADV_DONTFORK);
 	if (err) {
 		agent_message("the kernel cannot keep the agent out of child processes", NULL);
 		return err;
@@ -76,6 +78,7 @@ static void memory_free(void)
 	if (agent.locks) /* else there is nothing yet */
 		agent_forget();
 	agent_unmap(agent.locks, 4096);
+	page_forget();
 	if (agent.dunder_name) /* else it may be that there is no Py_DecRef() either */
 		py.Py_DecRef(agent.dunder_name);
 	agent = (struct agent){0};
@@ -211,7 +214,9 @@ int pydtrace_agent_fini(void)
 
 	if (!page)
 		return -ESRCH;
-	forked = !*agent.mine; /* then there is no page */
+	if (!*agent.mine && agent.follow)
+		agent_adopt();
+	forked = !*agent.mine || agent.child; /* then there is no page, or it is the parent's */
 	if (!forked)
 		page->state = WIRE_LEAVING;
 	collects = collector_stop();

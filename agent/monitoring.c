@@ -1,32 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * 3.12 and later: sys.monitoring (PEP 669). The global PY_START answers DISABLE for what does not match, so each code
- * object is seen once; what matches keeps it, and gets PY_RETURN for itself alone. PY_UNWIND cannot be local before
- * 3.15: there it is on while some function-return is traced, and looks the code object up.
+ * object is seen once; what matches keeps it, and gets PY_RETURN and PY_YIELD for itself alone. A generator that was
+ * begun before we came is met first when it is resumed or thrown into, so PY_RESUME and PY_THROW are global too, unless starts
+ * are all that is wanted. PY_THROW and PY_UNWIND can be neither local nor answered by DISABLE before 3.15 (gh-142186): there
+ * they are on while somebody may want them, and look the code object up.
  */
 #include "events_impl.h"
 
-enum { START, RETURN, UNWIND, NCALLBACKS };
+enum { START, RESUME, THROW, RETURN, YIELD, UNWIND, NCALLBACKS };
 
-#define AT_ONCE 1000 /* functions that events are taken off, in 1 to 3 ms, before others may have the GIL */
+#define ALL_LOCAL 0x030f /* from this version on every event can be local, and be disabled */
+#define AT_ONCE   1000   /* functions that events are taken off, in 1 to 3 ms, before others may have the GIL */
 
-static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, intptr_t n);
-static struct pyobj *on_return(struct pyobj *self, struct pyobj *const *args, intptr_t n);
-static struct pyobj *on_unwind(struct pyobj *self, struct pyobj *const *args, intptr_t n);
+typedef struct pyobj *callback_fn(struct pyobj *self, struct pyobj *const *args, intptr_t n);
+static callback_fn on_start, on_resume, on_throw, on_return, on_yield, on_unwind;
 
 static struct {
-	const char *event;
+	enum wire_event event;
+	uint32_t kind;
+	const char *name;
 	struct method_def def;
 	long bit;               /* from sys.monitoring.events: they moved in 3.14 */
 	struct pyobj *function; /* ours until leave() has it back */
 } callback[NCALLBACKS] = {
-    [START] = {"PY_START", {"pydtrace_start", on_start, METH_FASTCALL, NULL}, 0, NULL},
-    [RETURN] = {"PY_RETURN", {"pydtrace_return", on_return, METH_FASTCALL, NULL}, 0, NULL},
-    [UNWIND] = {"PY_UNWIND", {"pydtrace_unwind", on_unwind, METH_FASTCALL, NULL}, 0, NULL},
+#define ROW(ev, k, event_name, method, fn)                                                                         \
+	{                                                                                                          \
+		.event = ev, .kind = k, .name = event_name, .def = { method, fn, METH_FASTCALL, NULL }             \
+	}
+    [START] = ROW(WIRE_ENTRY, WIRE_PY_START, "PY_START", "pydtrace_start", on_start),
+    [RESUME] = ROW(WIRE_ENTRY, WIRE_PY_RESUME, "PY_RESUME", "pydtrace_resume", on_resume),
+    [THROW] = ROW(WIRE_ENTRY, WIRE_PY_THROW, "PY_THROW", "pydtrace_throw", on_throw),
+    [RETURN] = ROW(WIRE_RETURN, WIRE_PY_RETURN, "PY_RETURN", "pydtrace_return", on_return),
+    [YIELD] = ROW(WIRE_RETURN, WIRE_PY_YIELD, "PY_YIELD", "pydtrace_yield", on_yield),
+    [UNWIND] = ROW(WIRE_RETURN, WIRE_PY_UNWIND, "PY_UNWIND", "pydtrace_unwind", on_unwind),
+#undef ROW
 };
 static struct pyobj *monitoring, *disable;
 static int tool = -1;
-static int global_events, local_events; /* with the events that are wanted at all */
+
+/* Code objects that do not match, by a hash: so each is decided on once, and not at each place that it is resumed at. */
+#define UNMATCHED_BITS 10
+static const struct pyobj *unmatched[1 << UNMATCHED_BITS];
 
 static const char tool_name[] = "pydtrace";
 
@@ -52,26 +67,82 @@ static int done(struct pyobj *result)
 	return 0;
 }
 
+/* The events that are local to a function that matches. */
+static int local_events(const struct matched *m)
+{
+	int events = 0;
+
+	for (int i = 0; i < NCALLBACKS; i++) {
+		bool local = i == RETURN || i == YIELD || (i == UNWIND && agent.version >= ALL_LOCAL);
+
+		if (local && m->filters[callback[i].event][callback[i].kind])
+			events |= (int)callback[i].bit;
+	}
+	return events;
+}
+
 static void local_events_set(struct pyobj *code, int events)
 {
 	done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, code, events));
+}
+
+/* Offset of the instruction that the body starts with, the first RESUME; -1: not known. */
+static int body_start(struct pyobj *code)
+{
+	/* Include/opcode.h, from 3.13 on Include/opcode_ids.h; by the minor version */
+	static const uint8_t resume[] = {[12] = 151, [13] = 149, [14] = 128, [15] = 128};
+	struct pyobj *bytes = py.PyCode_GetCode(code);
+	const char *s = bytes ? py.PyBytes_AsString(bytes) : NULL;
+	intptr_t n = s ? py.PyBytes_Size(bytes) : 0, i = 0;
+
+	while (i < n && (uint8_t)s[i] != resume[agent.version & 0xff])
+		i += 2;
+	py.PyErr_Clear();
+	py.Py_DecRef(bytes);
+	return i < n ? (int)i : -1;
+}
+
+static const struct pyobj **unmatched_place(const struct pyobj *code)
+{
+	return &unmatched[(uint32_t)((uintptr_t)code >> 4) * 0x9e3779b1u >> (32 - UNMATCHED_BITS)];
+}
+
+/* NULL: it does not match. */
+static struct matched *decided(struct pyobj *code, int which)
+{
+	struct matched *m;
+
+	/*
+	 * The code object that was decided on may be gone, and this be another one at its address. But that one's start has been
+	 * seen then, and it would be known if it matched.
+	 */
+	if (which != START && *unmatched_place(code) == code)
+		return NULL;
+	m = agent_decide(code, py.PyEval_GetGlobals());
+	if (!m && !agent.inert)
+		*unmatched_place(code) = code;
+	return m;
 }
 
 /*
  * Decide on a code object, unless another thread has done so, and switch its local events on: whoever comes goes on only when
  * they are, else the return of its call would be missed. NULL: it does not match, or the agent is inert.
  */
-static struct matched *started(struct pyobj *const *args)
+static struct matched *started(struct pyobj *const *args, int which)
 {
 	struct matched *m = lookup(args[0]);
+	int events;
 
 	if (!m)
-		m = agent_decide(args[0], py.PyEval_GetGlobals());
+		m = decided(args[0], which);
 	if (!m || m->ready)
 		return m;
-	m->start = py.PyLong_AsLong(args[1]);
-	if (m->filters[WIRE_RETURN])
-		local_events_set(args[0], local_events);
+	m->start = which == START ? (int)py.PyLong_AsLong(args[1]) : body_start(args[0]);
+	m->paired = m->filters[WIRE_ENTRY][WIRE_PY_START] && m->filters[WIRE_ENTRY][WIRE_PY_RESUME] &&
+		    m->filters[WIRE_ENTRY][WIRE_PY_THROW];
+	events = local_events(m);
+	if (events)
+		local_events_set(args[0], events);
 	if (likely(!agent.inert)) {
 		__atomic_store_n(&m->ready, true, __ATOMIC_RELEASE);
 		return m;
@@ -81,84 +152,139 @@ static struct matched *started(struct pyobj *const *args)
 	return NULL;
 }
 
+/* The answer of a callback that does not want its event from this place again. */
+static struct pyobj *never(int which)
+{
+	return which != THROW || agent.version >= ALL_LOCAL ? disable : none();
+}
+
 /*
  * A code object is seen for the first time. While this is under way nobody takes out what the agent knows, and whoever wanted
  * to has left it to us.
  */
-static struct pyobj *first_seen(struct pyobj *const *args, struct matched **m)
+static struct pyobj *first_seen(struct pyobj *const *args, int which, struct matched **m)
 {
 	struct calls *calls = active_enter(py.PyThreadState_Get());
 	struct pyobj *answer = none();
 
-	*m = started(args);
+	*m = started(args, which);
 	if (unlikely(agent.inert)) {
 		*m = NULL;
 		if (agent.postponed)
 			agent_clean_up_late();
 	} else if (!*m) {
-		answer = disable;
+		answer = never(which);
 	}
 	active_leave(calls); /* nothing of the agent's is looked at any more */
 	return answer;
 }
 
-static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, intptr_t n)
+/* Before an event of kind `which`: the function, if it wants it; else NULL, and in *answer what the callback answers. */
+static inline struct matched *wanting(struct pyobj *const *args, int which, struct pyobj **answer)
+{
+	struct matched *m;
+
+	*answer = none();
+	if (agent_away())
+		return NULL;
+	m = lookup(args[0]);
+	if (unlikely(!m || !m->ready)) {
+		if (agent.deciding && agent.deciding == py.PyThreadState_Get())
+			return NULL; /* a function that is run by a decision, which see */
+		*answer = first_seen(args, which, &m);
+		if (!m)
+			return NULL;
+	}
+	if (unlikely(!m->ref))
+		return m;
+	if (likely(m->filters[WIRE_ENTRY][callback[which].kind]))
+		return m;
+	*answer = never(which);
+	return NULL;
+}
+
+static inline struct pyobj *entered(struct pyobj *const *args, int which)
 {
 	struct pyobj *answer;
-	struct matched *m;
-	bool again;
+	struct matched *m = wanting(args, which, &answer);
+	uint64_t call;
 
+	if (!m)
+		return answer;
+	/* Where nothing can be kept of it there is no event for its return, either: both are lost here, each time. */
+	if (unlikely(!m->ref)) {
+		agent_return(m, WIRE_PY_RETURN, 0, 0);
+		agent_entry(m, callback[which].kind, 0);
+		return answer;
+	}
+	/* Thrown into before it began: no body runs. */
+	if (which == THROW && (int)py.PyLong_AsLong(args[1]) < m->start)
+		return answer;
+	call = frame_call(args[0]);
+	if (m->paired)
+		running_enter(call);
+	agent_entry(m, callback[which].kind, call);
+	return answer;
+}
+
+static struct pyobj *on_start(struct pyobj *self, struct pyobj *const *args, intptr_t n)
+{
 	if (unlikely(!n)) {
 		agent_poke();
 		return none();
 	}
-	if (agent_away())
-		return none();
-	m = lookup(args[0]);
-	if (unlikely(!m || !m->ready)) {
-		if (agent.deciding && agent.deciding == py.PyThreadState_Get())
-			return none(); /* a function that is run by a decision, which see */
-		answer = first_seen(args, &m);
-		if (!m)
-			return answer;
-	}
-	/* Where nothing can be kept of it there is no event for its return, either: both are lost here, each time. */
-	again = m->filters[WIRE_ENTRY] || !m->ref;
-	if (unlikely(!m->ref))
-		agent_return(m, 0);
-	agent_entry(m);
-	return again ? none() : disable;
+	return entered(args, START);
+}
+
+static struct pyobj *on_resume(struct pyobj *self, struct pyobj *const *args, intptr_t n)
+{
+	return entered(args, RESUME);
+}
+
+static struct pyobj *on_throw(struct pyobj *self, struct pyobj *const *args, intptr_t n)
+{
+	return entered(args, THROW);
+}
+
+static inline void left(struct matched *m, struct pyobj *const *args, int which)
+{
+	uint64_t call = frame_call(args[0]);
+
+	if (!m->paired || running_leave(call))
+		agent_return(m, callback[which].kind, (int)py.PyLong_AsLong(args[1]), call);
 }
 
 static struct pyobj *on_return(struct pyobj *self, struct pyobj *const *args, intptr_t n)
 {
-	struct matched *m;
+	struct matched *m = agent_away() ? NULL : lookup(args[0]);
 
-	if (agent_away())
-		return none();
-	m = lookup(args[0]);
 	if (likely(m))
-		agent_return(m, py.PyLong_AsLong(args[1]));
+		left(m, args, RETURN);
+	return none();
+}
+
+static struct pyobj *on_yield(struct pyobj *self, struct pyobj *const *args, intptr_t n)
+{
+	struct matched *m = agent_away() ? NULL : lookup(args[0]);
+
+	if (likely(m))
+		left(m, args, YIELD);
 	return none();
 }
 
 /*
  * An exception leaves a frame. One thrown into a generator that never began leaves from before the instruction that a
- * body starts with: that is not the end of anything.
+ * body starts with: that is not the end of anything. From that instruction itself it leaves when the handler of a signal has
+ * raised it there, and then no start was seen; or when another tool's callback has, after we had seen it.
  */
 static struct pyobj *on_unwind(struct pyobj *self, struct pyobj *const *args, intptr_t n)
 {
-	struct matched *m;
-	int offset;
+	struct matched *m = agent_away() ? NULL : lookup(args[0]);
 
-	if (agent_away())
-		return none();
-	m = lookup(args[0]);
 	if (likely(!m))
 		return none();
-	offset = py.PyLong_AsLong(args[1]);
-	if (offset >= m->start)
-		agent_return(m, offset);
+	if (m->paired || (int)py.PyLong_AsLong(args[1]) > m->start)
+		left(m, args, UNWIND);
 	return none();
 }
 
@@ -224,7 +350,7 @@ static int events_read(void)
 	int err = events ? 0 : -ENOTSUP;
 
 	for (int i = 0; !err && i < NCALLBACKS; i++) {
-		struct pyobj *bit = py.PyObject_GetAttrString(events, callback[i].event);
+		struct pyobj *bit = py.PyObject_GetAttrString(events, callback[i].name);
 
 		callback[i].bit = bit ? py.PyLong_AsLong(bit) : 0;
 		if (done(bit) || callback[i].bit <= 0)
@@ -254,16 +380,17 @@ static int callbacks_register(void)
 
 static int events_on(void)
 {
-	bool unwind_is_local = agent.version >= 0x030f; /* gh-142186 */
+	int events = (int)callback[START].bit;
 
-	global_events = callback[START].bit;
-	local_events = callback[RETURN].bit;
-	if (agent.at[WIRE_RETURN])
-		*(unwind_is_local ? &local_events : &global_events) |= callback[UNWIND].bit;
+	for (int i = 0; i < NCALLBACKS; i++)
+		if (i != START && agent.at[callback[i].event][callback[i].kind])
+			events |= (int)(callback[RESUME].bit | callback[THROW].bit);
+	if (agent.at[WIRE_RETURN][WIRE_PY_UNWIND] && agent.version < ALL_LOCAL)
+		events |= (int)callback[UNWIND].bit;
 	/* Another tool's DISABLEs stick to the places in the code, also for who gets its id. */
 	if (done(py.PyObject_CallMethod(monitoring, "restart_events", NULL)))
 		return -EIO;
-	return done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, global_events));
+	return done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, events));
 }
 
 static int monitoring_leave(bool inside);
@@ -279,6 +406,7 @@ static int monitoring_init(void)
 		agent_message("the thread has reached its recursion limit; try again", NULL);
 		return -EAGAIN;
 	}
+	memset(unmatched, 0, sizeof(unmatched));
 	monitoring = py.PySys_GetObject("monitoring");
 	if (!monitoring) {
 		agent_message("this interpreter has no sys.monitoring", NULL);
@@ -287,6 +415,10 @@ static int monitoring_init(void)
 	py.Py_IncRef(monitoring);
 	disable = py.PyObject_GetAttrString(monitoring, "DISABLE");
 	err = disable ? events_read() : -ENOTSUP;
+	if (!err)
+		err = frame_init();
+	if (!err)
+		err = running_init();
 	if (!err) {
 		if (!agent.parallel) /* else its events would be lost meanwhile if it lives */
 			peers_poke();

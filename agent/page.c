@@ -56,6 +56,7 @@ bool page_valid(const struct wire_page *page)
 	    !piece_given(page, PIECE(page->filters, page->nfilters, *w), _Alignof(struct wire_filter)) ||
 	    !piece_given(page, PIECE(page->ranges, page->nranges, *r), _Alignof(struct wire_range)) ||
 	    !piece_given(page, PIECE(page->terms, page->nterms, *t), _Alignof(struct wire_term)) ||
+	    !piece_given(page, PIECE(page->boxes, page->nboxes, struct wire_mail), _Alignof(struct wire_mail)) ||
 	    page->ndead > WIRE_MAX_DEAD ||
 	    !piece_given(page, PIECE(page->dead, page->ndead, struct wire_dead), _Alignof(struct wire_dead)))
 		return false;
@@ -83,13 +84,36 @@ int page_take(struct wire_page *page)
 	}
 	for (uint32_t i = 0; i < page->nfilters; i++)
 		for (int e = 0; e < WIRE_NEVENTS; e++)
-			if (w[i].events >> e & 1)
-				agent.at[e] |= 1ull << i;
+			for (int k = 0; k < WIRE_NKINDS; k++)
+				if (w[i].events >> e & 1 && w[i].kinds >> k & 1)
+					agent.at[e][k] |= 1ull << i;
 	for (uint32_t i = 0; i < page->nterms; i++)
 		agent.field_used[t[i].field] = true;
+	agent.plan = page;
+	agent.follow = page->follow;
 	page->tool_id = -1;
 	page->nfunctions = page->strings_used = 0;
 	return 0;
+}
+
+int page_keep(void)
+{
+	struct wire_page *own;
+
+	if (!agent.follow)
+		return 0;
+	own = agent_map(agent.page->functions);
+	if (!own)
+		return -ENOMEM;
+	memcpy(own, agent.page, agent.page->functions);
+	agent.plan = own;
+	return 0;
+}
+
+void page_forget(void)
+{
+	if (agent.plan && agent.plan != agent.page)
+		agent_unmap(agent.plan, agent.plan->functions);
 }
 
 void agent_message(const char *part, ...)

@@ -16,10 +16,10 @@ static uint32_t cache[CACHE_SIZE];
 static struct bucket {
 	uint32_t hash, fid;
 } * buckets;
-static uint32_t bucket_mask, nrecords;
+static uint32_t bucket_mask, nrecords; /* in them; the page may have more, of other processes */
 
-/* By bit 1 << event: functions of which nothing can be kept. Their events are counted as lost. */
-static struct matched lost[1 << WIRE_NEVENTS];
+/* By the events and kinds that are wanted: functions of which nothing can be kept. Their events are counted as lost. */
+static struct matched lost[1 << WIRE_NEVENTS * WIRE_NKINDS];
 
 void record_init(void)
 {
@@ -28,7 +28,8 @@ void record_init(void)
 	for (uint32_t i = 0; i < ARRAY_SIZE(lost); i++) {
 		lost[i].file = lost[i].func = "";
 		for (int e = 0; e < WIRE_NEVENTS; e++)
-			lost[i].filters[e] = i >> e & 1;
+			for (int k = 0; k < WIRE_NKINDS; k++)
+				lost[i].filters[e][k] = i >> (e * WIRE_NKINDS + k) & 1;
 		lost[i].ready = true;
 	}
 }
@@ -67,13 +68,22 @@ struct pyobj *record_take_ref(const struct pyobj *ref)
 	return taken;
 }
 
+static bool wanted(const struct matched *m, enum wire_event event)
+{
+	bool any = false;
+
+	for (int k = 0; k < WIRE_NKINDS; k++)
+		any |= m->filters[event][k];
+	return any;
+}
+
 struct pyobj *record_take_first(bool *had_local_events)
 {
 	struct pyobj *taken = NULL;
 
 	agent_change_begin();
 	if (agent.matched) {
-		*had_local_events = agent.matched->filters[WIRE_RETURN];
+		*had_local_events = wanted(agent.matched, WIRE_RETURN);
 		taken = record_take(agent.matched);
 	}
 	agent_change_end();
@@ -96,7 +106,7 @@ void record_free(void)
 
 static uint32_t text_max(void)
 {
-	return agent.page->strsize > TEXT_MAX ? agent.page->strsize : TEXT_MAX;
+	return agent.plan->strsize > TEXT_MAX ? agent.plan->strsize : TEXT_MAX;
 }
 
 static size_t text_len(const struct fact_text *t)
@@ -104,22 +114,34 @@ static size_t text_len(const struct fact_text *t)
 	return t->len < text_max() ? t->len : text_max() - 1;
 }
 
+/* So many of the page's numbers or bytes, of `room`; other processes may take some, too (wire_page.follow). UINT32_MAX: there are not so many. */
+static uint32_t page_reserve(uint32_t *used, uint32_t n, uint32_t room)
+{
+	uint32_t at = __atomic_load_n(used, __ATOMIC_RELAXED);
+
+	do {
+		if (at > room || n > room - at)
+			return UINT32_MAX;
+	} while (!__atomic_compare_exchange_n(used, &at, at + n, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+	return at;
+}
+
 /* Text on the page, cut where needed. Its offset; 0: no room. */
 static uint32_t text_add(const struct fact_text *t)
 {
-	struct wire_page *page = agent.page;
+	const struct wire_page *plan = agent.plan;
 	size_t len = text_len(t);
-	uint32_t *seen = &cache[hash_text(t->s, len) % CACHE_SIZE];
-	uint32_t at = page->strings + page->strings_used;
-	char *s = (char *)page + *seen;
+	uint32_t *seen = &cache[hash_text(t->s, len) % CACHE_SIZE], at;
+	char *page = (char *)agent.page;
 
-	if (*seen && !memcmp(s, t->s, len) && !s[len])
+	if (*seen && !memcmp(page + *seen, t->s, len) && !page[*seen + len])
 		return *seen;
-	if (len >= page->strings_end - at)
+	at = page_reserve(&agent.page->strings_used, len + 1, plan->strings_end - plan->strings);
+	if (at == UINT32_MAX)
 		return 0;
-	memcpy((char *)page + at, t->s, len);
-	((char *)page)[at + len] = '\0';
-	page->strings_used += len + 1;
+	at += plan->strings;
+	memcpy(page + at, t->s, len);
+	page[at + len] = '\0';
 	*seen = at;
 	return at;
 }
@@ -127,11 +149,11 @@ static uint32_t text_add(const struct fact_text *t)
 /* Is this, at an offset that the page says, the text as it would be recorded? */
 static bool text_same(uint32_t at, const struct fact_text *t)
 {
-	const struct wire_page *page = agent.page;
-	const char *s = (const char *)page + at;
+	const struct wire_page *plan = agent.plan;
+	const char *s = (const char *)agent.page + at;
 	size_t len = text_len(t);
 
-	return at >= page->strings && at < page->strings_end && len < page->strings_end - at &&
+	return at >= plan->strings && at < plan->strings_end && len < plan->strings_end - at &&
 	       !memcmp(s, t->s, len) && !s[len];
 }
 
@@ -153,7 +175,7 @@ static uint32_t *text_of(struct wire_function *w, size_t i)
 
 static struct wire_function *record_of(uint32_t fid)
 {
-	return (struct wire_function *)((char *)agent.page + agent.page->functions) + fid - 1;
+	return (struct wire_function *)((char *)agent.page + agent.plan->functions) + fid - 1;
 }
 
 static uint32_t record_hash(struct facts *f, uint64_t filters)
@@ -218,7 +240,7 @@ static bool buckets_grow(void)
 static uint32_t record_find(struct facts *f, uint64_t filters)
 {
 	struct wire_page *page = agent.page;
-	uint32_t hash = record_hash(f, filters), fid = nrecords + 1;
+	uint32_t hash = record_hash(f, filters), fid;
 	struct wire_function w = {.firstline = f->firstline, .filters = filters, .page = (uintptr_t)page};
 	struct bucket *b;
 
@@ -227,17 +249,17 @@ static uint32_t record_find(struct facts *f, uint64_t filters)
 	b = bucket_find(hash, f, filters);
 	if (b->fid)
 		return b->fid;
-	if (nrecords >= page->max_functions)
-		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		*text_of(&w, i) = text_add(facts_text(f, texts[i].field));
 		if (!*text_of(&w, i))
 			return 0;
 	}
+	fid = page_reserve(&page->nfunctions, 1, agent.plan->max_functions) + 1;
+	if (!fid)
+		return 0;
 	*record_of(fid) = w;
 	*b = (struct bucket){hash, fid};
-	nrecords = fid;
-	__atomic_store_n(&page->nfunctions, fid, __ATOMIC_RELEASE);
+	nrecords++;
 	return fid;
 }
 
@@ -255,7 +277,8 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 	uint32_t events = 0, fid;
 
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		events |= !!(filters & agent.at[e]) << e;
+		for (int k = 0; k < WIRE_NKINDS; k++)
+			events |= (uint32_t) !!(filters & agent.at[e][k]) << (e * WIRE_NKINDS + k);
 	if (!m)
 		return &lost[events];
 	m->code = f->code;
@@ -264,10 +287,11 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 	m->firstline = f->firstline;
 	m->start = m->lines[0].offset = m->lines[1].offset = -1;
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		m->filters[e] = filters & agent.at[e];
+		for (int k = 0; k < WIRE_NKINDS; k++)
+			m->filters[e][k] = filters & agent.at[e][k];
 	fid = record_find(f, filters);
 	if (fid) {
-		m->fid = fid;
+		m->fid = agent.plan->fid_base + fid;
 		m->function = record_of(fid);
 		m->file = (const char *)agent.page + m->function->file;
 		m->func = (const char *)agent.page + m->function->name;

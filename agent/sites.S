@@ -2,7 +2,8 @@
 /*
  * The probe sites: functions that do nothing, for a uprobe to sit on. The first instruction is the one five-byte nop
  * that Linux 6.18 can turn into a call to its trampoline instead of a trap (arch/x86/kernel/uprobes.c); it must not
- * cross a page, hence the alignment. Arguments are in registers as wire.h says; nothing is changed.
+ * cross a page, hence the alignment. Arguments are in registers as wire.h says; nothing is changed. The agent calls a site
+ * by the instructions before it, which put the two arguments that C passes on the stack into registers.
  */
 #include "peer.h"
 
@@ -10,21 +11,39 @@
 #error "the probe sites are written for x86-64 only"
 #endif
 
-.macro site name
+.macro site name, pass, nop:vararg
+	.balign 16
+	.skip 6, 0x90 /* the two loads are 10 bytes, and the site is at a multiple of 16 */
+	.globl \pass
+	.hidden \pass
+	.type \pass, @function
+\pass:
+	.cfi_startproc
+	mov 8(%rsp), %r10
+	mov 16(%rsp), %r11
+	.cfi_endproc
+	.size \pass, . - \pass
 	.balign 16
 	.globl \name
 	.type \name, @function
 \name:
 	.cfi_startproc
-	.byte 0x0f, 0x1f, 0x44, 0x00, 0x00
+	.byte \nop
 	ret
 	.cfi_endproc
 	.size \name, . - \name
 .endm
 
 	.text
-	site pydtrace_site_entry
-	site pydtrace_site_return
+	site pydtrace_site_entry, agent_pass_entry, 0x0f, 0x1f, 0x44, 0x00, 0x00
+	site pydtrace_site_return, agent_pass_return, 0x0f, 0x1f, 0x44, 0x00, 0x00
+
+/*
+ * For who is followed by children: a call to the trampoline is inherited by a forked child, but the trampoline is not (it is
+ * mapped VM_DONTCOPY), so the child would jump into nothing. A one-byte nop stays a trap, which works in the child.
+ */
+	site pydtrace_trap_entry, agent_trap_entry, 0x90
+	site pydtrace_trap_return, agent_trap_return, 0x90
 
 /* long agent_syscall(long nr, long a, long b, long c, long d, long e, long f) */
 	.balign 16

@@ -260,7 +260,8 @@ struct d_stmt {
 /* A probe description as written, macros replaced, abbreviations put in their place. Parts may be "". */
 struct d_desc {
 	const char *prov, *mod, *func, *name;
-	bool by_id; /* -i ID: id */
+	bool by_id;     /* -i ID: id */
+	bool of_target; /* the provider was written with $target in it */
 	u32 id;
 	struct srcpos pos;
 };

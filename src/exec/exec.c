@@ -98,6 +98,11 @@ int exec_add_process(struct exec *e, struct target *t)
 	return e->methods->add_process ? e->methods->add_process(e, t) : 0;
 }
 
+bool exec_holds(const struct exec *e)
+{
+	return e->methods->holds && e->methods->holds(e);
+}
+
 void exec_set_gate(struct exec *e, u32 prog)
 {
 	if (e->methods->set_gate && has_prog(e, prog, ASM_RAW_TRACEPOINT))
@@ -220,6 +225,12 @@ int exec_prog_misses(struct exec *e, u32 prog, u64 *misses)
 struct exec_task_layout exec_task_layout(struct exec *e)
 {
 	return e->methods->task_layout();
+}
+
+int exec_pid_ns(struct exec *e, struct asm_pid_ns *out)
+{
+	*out = (struct asm_pid_ns){0};
+	return e->methods->pid_ns ? e->methods->pid_ns(out) : 0;
 }
 
 u32 exec_ncpus(struct exec *e)

@@ -163,7 +163,8 @@ static int kernel_attach_site(struct exec *e, u32 prog, struct python *p, struct
 	if (err)
 		return diag_fail(diag, -err, "cannot find the agent's site in process %d: %s", target_pid(t),
 				 strerror(-err));
-	return kernel_attach_uprobe(e, prog, path, off, target_pid(t), false, diag);
+	/* The file is this process's alone, and that of the children that it has forked. */
+	return kernel_attach_uprobe(e, prog, path, off, python_follows(p) ? -1 : target_pid(t), false, diag);
 }
 
 static int kernel_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag)
@@ -257,6 +258,7 @@ static const struct exec_methods kernel_methods = {
     .prog_stats = kernel_prog_stats,
     .prog_misses = kernel_prog_misses,
     .task_layout = kernel_task_layout,
+    .pid_ns = bpf_pid_ns,
 };
 
 static int kernel_probe(struct diag *diag)

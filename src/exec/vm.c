@@ -126,6 +126,7 @@ static const struct exec_methods vm_methods = {
     .attach_site = vm_attach_site,
     .attach_clock = vm_attach_clock,
     .add_process = vm_add_process,
+    .holds = vm_holds,
     .set_gate = vm_set_gate,
     .start = vm_start,
     .serve = vm_serve,

@@ -224,6 +224,17 @@ void vm_threads_reap(struct vm *vm, u64 now)
 	}
 }
 
+void vm_threads_drop(struct vm *vm, const struct target *process)
+{
+	for (size_t b = 0; b < VM_THREAD_BUCKETS; b++) {
+		for (struct vm_thread *next, *th = vm->live->threads[b]; th; th = next) {
+			next = th->next;
+			if (th->process == process && !th->traced)
+				thread_end(vm, th);
+		}
+	}
+}
+
 void vm_threads_forget(struct vm *vm)
 {
 	for (size_t b = 0; b < VM_THREAD_BUCKETS; b++)

@@ -38,13 +38,17 @@ struct provider_group {
 struct provider_env {
 	struct arena *arena;
 	struct diag *diag;
-	pid_t target_pid; /* $target; 0: none */
+	pid_t target_pid;     /* $target; 0: none */
+	const pid_t *targets; /* ntargets: all of -p, and of -c */
+	size_t ntargets;
+	bool follow; /* -x follow: a process that is named stands for its descendants, too */
 	/* -c: the held child (python/python.h); NULL: there is none */
 	struct python_child *child;
 	struct target *child_target;
 	const struct python_info *child_python; /* NULL: it is no Python */
 	u32 strsize;
 	int cancel_fd; /* polls readable when the user wants no more */
+	bool verbose;  /* -v: who comes and goes */
 	bool listing;  /* -l: name all that exists, functions too */
 	/* Add a group / a probe to a group (probes may be added to groups while expanding only). */
 	struct provider_group *(*add_group)(struct provider_env *env, const struct provider_group *g);
@@ -91,6 +95,9 @@ struct provider {
 	s64 (*timeout)(struct provider_run *r);
 	int (*tick)(struct provider_run *r, struct exec *e);
 	/* Call fn with a pidfd of each process that the script names: when all have ended, the run ends. */
+	int (*fd)(struct provider_run
+		      *r); /* polls readable when tick() has something to do; -1: nothing does. NULL: -1 */
+	bool (*busy)(struct provider_run *r); /* not yet, though they have: what descends from them lives */
 	void (*watch)(struct provider_run *r, void (*fn)(void *arg, int pidfd), void *arg);
 };
 

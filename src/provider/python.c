@@ -19,7 +19,7 @@ static const char *const event_names[] = {
 };
 _Static_assert(ARRAY_SIZE(event_names) == WIRE_NEVENTS, "an event without a name");
 
-static const char *const event_arg_types[] = {"uintptr_t", "uintptr_t", "int64_t"};
+static const char *const event_arg_types[] = {"uintptr_t", "uintptr_t", "int64_t", "int", "uint64_t"};
 
 static bool python_claims(const char *prov)
 {
@@ -72,6 +72,14 @@ static void proc_add_events(struct provider_run *r, struct python_proc *p)
 	}
 }
 
+static bool is_target(const struct provider_env *env, pid_t pid)
+{
+	for (size_t i = 0; i < env->ntargets; i++)
+		if (env->targets[i] == pid)
+			return true;
+	return false;
+}
+
 /* Look at the process without touching it. */
 static int proc_add(struct provider_run *r, pid_t pid, bool named, struct diag *diag)
 {
@@ -82,6 +90,8 @@ static int proc_add(struct provider_run *r, pid_t pid, bool named, struct diag *
 	p->pid = pid;
 	p->named = named;
 	p->prov = arena_printf(env->arena, "python%d", pid);
+	p->is_target = is_target(env, pid);
+	p->of = p;
 	if (env->child && env->child_target && pid == target_pid(env->child_target)) {
 		if (!env->child_python)
 			return diag_fail(diag, ENOENT, "process %d (%s) is not a Python process", pid,
@@ -108,6 +118,28 @@ out:
 	if (err && p->own_target)
 		target_close(p->target);
 	return err;
+}
+
+/* All of -p. One that cannot be traced is left out, with a warning, unless it is the only one. */
+static int add_targets(struct provider_run *r)
+{
+	struct provider_env *env = r->env;
+	size_t added = 0;
+
+	for (size_t i = 0; i < env->ntargets; i++) {
+		struct python_proc *p = proc_by_pid(r, env->targets[i]);
+		struct strbuf kept = {0};
+		struct diag quiet = {.sink = python_keep_error, .arg = &kept};
+		int err = p ? 0 : proc_add(r, env->targets[i], true, &quiet);
+
+		if (p)
+			p->named = true;
+		if (err)
+			python_left_out(r, DIAG_WARNING, &kept);
+		added += !err;
+		strbuf_free(&kept);
+	}
+	return added ? 0 : diag_fail(env->diag, ENOENT, "none of the %zu processes can be traced", env->ntargets);
 }
 
 /* "python1234": the process, or an error at the description. */
@@ -138,20 +170,6 @@ bad:
 	return -EINVAL;
 }
 
-/* Does the process have a libpython or a python executable mapped? Keeps python* from asking every process at length. */
-static int is_named_python(void *arg, const struct target_map *m)
-{
-	(void)arg;
-	return strstr(m->path, "python") || strstr(m->path, "Python");
-}
-
-static bool looks_like_python(pid_t pid)
-{
-	int ret = target_proc_maps_walk(pid, is_named_python, NULL);
-
-	return ret > 0 || ret == -E2BIG || ret == -EFBIG; /* then it is refused with a reason, if it is one */
-}
-
 /* "python*": every Python process that the pattern matches; what cannot be traced is left out, with a note when it is Python. */
 static int add_matching(struct provider_run *r, const struct d_desc *d)
 {
@@ -167,7 +185,7 @@ static int add_matching(struct provider_run *r, const struct d_desc *d)
 		if (parse_s64(ent->d_name, &pid) || pid == getpid() || proc_by_pid(r, (pid_t)pid))
 			continue;
 		snprintf(prov, sizeof(prov), "python%d", (int)pid);
-		if (!glob_match(d->prov, prov) || !looks_like_python((pid_t)pid))
+		if (!glob_match(d->prov, prov) || !python_looks_like((pid_t)pid, NULL))
 			continue;
 
 		struct strbuf kept = {0};
@@ -175,7 +193,7 @@ static int add_matching(struct provider_run *r, const struct d_desc *d)
 		int err = proc_add(r, (pid_t)pid, false, &quiet);
 
 		if (err && err != -ENOENT && err != -ESRCH)
-			python_left_out(r, &kept);
+			python_left_out(r, DIAG_NOTE, &kept);
 		strbuf_free(&kept);
 	}
 	closedir(dir);
@@ -187,7 +205,9 @@ static int python_expand(struct provider_run *r, const struct d_desc *d, void (*
 {
 	int err = 0;
 
-	if (!d->by_id)
+	if (d->of_target && r->env->ntargets > 1)
+		err = add_targets(r);
+	else if (!d->by_id)
 		err = glob_has_magic(d->prov) ? add_matching(r, d) : add_named(r, d);
 	if (err)
 		return err;
@@ -197,17 +217,27 @@ static int python_expand(struct provider_run *r, const struct d_desc *d, void (*
 
 			/* Which modules and functions is for the agent to decide, when it sees them. */
 			if (d->by_id ? d->id == p->id
-				     : glob_match(d->prov, p->prov) && glob_match(d->name, p->name))
+				     : python_desc_names(r, d, r->procs.v[i]) && glob_match(d->name, p->name))
 				found(arg, p);
 		}
 	}
 	return 0;
 }
 
+static int python_fd(struct provider_run *r)
+{
+	return r->births ? target_births_fd(r->births) : -1;
+}
+
+static bool python_busy(struct provider_run *r)
+{
+	return r->env->follow && (python_family_alive(r) || python_join_wait(r, 0));
+}
+
 static void python_watch(struct provider_run *r, void (*fn)(void *arg, int pidfd), void *arg)
 {
 	for (size_t i = 0; i < r->procs.n; i++)
-		if (r->procs.v[i]->named)
+		if (r->procs.v[i]->named && r->procs.v[i]->state != PROC_OUT)
 			fn(arg, target_pidfd(r->procs.v[i]->target));
 }
 
@@ -225,5 +255,9 @@ const struct provider provider_python = {
     .detach = python_provider_detach,
     .close = python_provider_close,
     .drops = python_drops,
+    .timeout = python_timeout,
+    .tick = python_tick,
     .watch = python_watch,
+    .busy = python_busy,
+    .fd = python_fd,
 };

@@ -9,6 +9,12 @@
 
 #include "provider/python_impl.h"
 
+/* $target is each of the processes that the user has named. */
+bool python_desc_names(const struct provider_run *r, const struct d_desc *d, const struct python_proc *p)
+{
+	return (d->of_target && p->is_target) || glob_match(d->prov, p->prov);
+}
+
 int python_filter_open(struct provider_run *r, struct provider_group *g, const struct d_clause *c)
 {
 	struct python_event *e = g->data;
@@ -28,7 +34,7 @@ int python_filter_open(struct provider_run *r, struct provider_group *g, const s
 
 		if (d->by_id)
 			err = d->id == g->probes.v[0]->id ? python_plan_any(plan, filter, "", "") : 0;
-		else if (glob_match(d->prov, e->proc->prov) && glob_match(d->name, g->probes.v[0]->name))
+		else if (python_desc_names(r, d, e->proc) && glob_match(d->name, g->probes.v[0]->name))
 			err = python_plan_any(plan, filter, d->mod, d->func);
 		if (err)
 			return diag_fail(r->env->diag, -err, "cannot plan the Python probes: %s", strerror(-err));

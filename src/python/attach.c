@@ -29,13 +29,21 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->page_fd = p->agent_fd = -1;
 	p->agent = opt && opt->agent ? opt->agent : pydtrace_agent_so;
 	p->agent_size = opt && opt->agent ? opt->agent_size : (size_t)(pydtrace_agent_so_end - pydtrace_agent_so);
-	python_page_sizes(p, *page);
 	p->dir_fd = -1;
 	p->no_proc = !python_target_has_proc(p);
 	p->cancel_fd = opt ? opt->cancel_fd : 0;
 	p->mail = opt && opt->mail;
 	if (p->mail)
 		python_mail_plan(*page, target_pid(t));
+	p->follow = opt && opt->follow;
+	p->starting = opt && opt->starting;
+	p->fid_base = opt ? opt->fid_base : 0;
+	p->nfids = ((const struct wire_page *)*page)->max_functions;
+	((struct wire_page *)*page)->follow = p->follow;
+	((struct wire_page *)*page)->fid_base = p->fid_base;
+	if (p->follow && p->mail)
+		python_page_boxes(*page);
+	python_page_sizes(p, *page);
 	p->filtered = !target_status(t, &st) && st.seccomp;
 	p->no_memfd = opt && opt->no_memfd;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
@@ -49,8 +57,10 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 /* Where the agent is mapped, and its sites as offsets into its file. */
 static int sites_find(struct python *p)
 {
-	static const char *const names[WIRE_NEVENTS] = {
-	    [WIRE_ENTRY] = WIRE_SITE_ENTRY, [WIRE_RETURN] = WIRE_SITE_RETURN};
+	static const char *const names[2][WIRE_NEVENTS] = {
+	    {[WIRE_ENTRY] = WIRE_SITE_ENTRY, [WIRE_RETURN] = WIRE_SITE_RETURN},
+	    {[WIRE_ENTRY] = WIRE_TRAP_ENTRY, [WIRE_RETURN] = WIRE_TRAP_RETURN},
+	};
 	struct target_elf *e = NULL;
 	struct stat st;
 	int ret;
@@ -67,7 +77,7 @@ static int sites_find(struct python *p)
 	for (int ev = 0; !ret && ev < WIRE_NEVENTS; ev++) {
 		u64 addr;
 
-		ret = target_elf_symbol(e, names[ev], &addr);
+		ret = target_elf_symbol(e, names[p->follow][ev], &addr);
 		for (size_t i = 0; !ret && i < p->maps.n; i++) {
 			const struct target_map *m = &p->maps.v[i];
 
@@ -183,7 +193,7 @@ static int attach(struct python *p, void *page, size_t page_size, u64 deadline, 
 				 target_pid(p->t), target_comm(p->t));
 	if (ret == -ETIMEDOUT)
 		return python_refuse_busy(p, diag);
-	if (!ret && p->ndead)
+	if (!ret && p->ndead && !p->follow)
 		python_dead_close(p);
 	return ret ? python_refuse_stop(p, ret, diag) : python_loaded(p, diag);
 }
@@ -196,10 +206,11 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	void *page = NULL;
 	size_t page_size;
 	struct python_lock lock = {{-1, -1}};
-	int ret = python_refuse_state(t, diag);
+	bool starting = opt && opt->starting;
+	int ret = starting ? 0 : python_refuse_state(t, diag);
 
 	/* Who hands events over is served by ptrace, too, in every thread. */
-	if (!ret && opt && opt->mail)
+	if (!ret && opt && opt->mail && !starting)
 		ret = target_refuse_traced(t, diag);
 	if (!ret)
 		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
@@ -217,6 +228,8 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 out:
 	python_unlock(&lock);
 	free(page);
+	if (starting && (!p || p->starting))
+		python_starting_end(t);
 	if (ret) {
 		python_close(p);
 		return ret;
@@ -240,13 +253,32 @@ const struct wire_page *python_page(const struct python *p)
 	return p->page;
 }
 
+bool python_has_fid(const struct python *p, u32 fid)
+{
+	return fid > p->fid_base && fid - p->fid_base <= p->nfids;
+}
+
+u32 python_fid_end(const struct python *p)
+{
+	return p->fid_base + p->nfids;
+}
+
+bool python_follows(const struct python *p)
+{
+	return p->follow;
+}
+
 const struct wire_function *python_function(const struct python *p, u32 fid)
 {
+	if (!python_has_fid(p, fid))
+		return NULL;
+	fid -= p->fid_base;
+
 	/* Read once: the target may write it at any time. */
 	u64 off =
 	    __atomic_load_n(&p->page->functions, __ATOMIC_RELAXED) + (u64)(fid - 1) * sizeof(struct wire_function);
 
-	if (!fid || fid > p->page->max_functions || fid > __atomic_load_n(&p->page->nfunctions, __ATOMIC_ACQUIRE) ||
+	if (fid > p->page->max_functions || fid > __atomic_load_n(&p->page->nfunctions, __ATOMIC_ACQUIRE) ||
 	    off % _Alignof(struct wire_function) || off + sizeof(struct wire_function) > p->ctl_off)
 		return NULL;
 	return (const struct wire_function *)((const char *)p->page + off);

@@ -248,9 +248,12 @@ int python_detach(struct python *p, struct diag *diag)
 	ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, diag);
 	if (ret)
 		return ret;
-	python_dead_again(p);
+	if (!p->follow)
+		python_dead_again(p);
 	ret = detach(p, diag);
 	python_unlock(&lock);
+	if (p->follow)
+		python_owner_drop(p); /* what its children have inherited goes inert */
 	if (ret == -EBUSY)
 		tell_left(p, diag);
 	return ret;
@@ -262,7 +265,8 @@ void python_close(struct python *p)
 		return;
 	target_maps_free(&p->maps);
 	python_mail_open(p, false);
-	left_shrink(p);
+	if (!p->follow) /* children may still be using it */
+		left_shrink(p);
 	python_page_unmap(p);
 	if (p->page_fd >= 0)
 		close(p->page_fd);

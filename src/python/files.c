@@ -242,6 +242,8 @@ int python_files_prepare(struct python *p, void *page, size_t page_size, struct 
 		return files_refuse(p, diag);
 	if (p->page_kind == PAGE_FILE) {
 		python_page_room(page, page_size, FILE_FUNCTIONS);
+		if (((struct wire_page *)page)->nboxes)
+			python_page_boxes(page);
 		python_page_sizes(p, page);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {

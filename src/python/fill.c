@@ -65,6 +65,7 @@ void python_page_fill(struct python *p, const void *page, size_t size, int targe
 	memcpy(p->page, page, size);
 	python_owner_hold(p);
 	ctl_fill(p, target_agent_fd);
+	snprintf(p->page->agent, sizeof(p->page->agent), "%.*s", (int)sizeof(p->page->agent) - 1, p->ctl->path);
 	p->ctl->job = STUB_LOAD;
 	p->jobs = 1;
 }

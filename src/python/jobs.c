@@ -12,6 +12,7 @@
 enum {
 	STOP_MS = 500,      /* for a thread to come to a stop */
 	LOOK_AGAIN_MS = 30, /* while the job has not been done */
+	STARTING_US = 300,  /* while the interpreter starts: its first line must not come before the agent */
 	TELL_MS = 1000,     /* a wait that the user is told of */
 	/*
 	 * Looks at a main thread that does not hold the GIL, or is parked elsewhere, before the last means is taken: to queue
@@ -134,9 +135,9 @@ static int shoot_other(struct python *p, unsigned tries)
  */
 int python_shoot_first(struct python *p, const void *page, size_t page_size)
 {
-	int ret = shoot(p, target_pid(p->t), true, 0);
+	int ret = p->starting ? python_starting_shoot(p) : shoot(p, target_pid(p->t), true, 0);
 
-	if (only_this_thread(ret))
+	if (!p->starting && only_this_thread(ret))
 		ret = shoot_other(p, 0);
 	return ret ? ret : python_handshake(p, page, page_size);
 }
@@ -209,16 +210,24 @@ static unsigned first_try(const struct python *p)
 int python_job_finish(struct python *p, u64 deadline)
 {
 	struct stub_ctl *c = p->ctl;
-	u32 not_held = 0, refused = c->refused;
+	u32 not_held = 0, refused = c->refused, not_ready = 0;
 	u64 begin = now_ns();
 
+	if (p->starting) {
+		int ret = python_starting_queue(p, deadline);
+
+		if (ret == -ESRCH)
+			return ret;
+	}
 	for (unsigned tries = first_try(p) + 1;; tries++) {
 		u64 look = now_ns() + LOOK_AGAIN_MS * 1000000ull;
 		bool may_queue;
 		int ret;
 
-		while (!python_ctl_wait(p, p->jobs, now_ns() + 1000000)) {
-			if (now_ns() > look || (c->not_held != not_held && tries <= QUEUE_TRIES))
+		while (!python_ctl_wait(p, p->jobs,
+					now_ns() + (c->not_ready != not_ready ? STARTING_US : 1000) * 1000ull)) {
+			if (c->not_ready != not_ready || now_ns() > look ||
+			    (c->not_held != not_held && tries <= QUEUE_TRIES))
 				break;
 		}
 		if (python_ctl_wait(p, p->jobs, 0)) {
@@ -241,6 +250,7 @@ int python_job_finish(struct python *p, u64 deadline)
 			continue;
 		}
 		not_held = c->not_held;
+		not_ready = c->not_ready;
 		may_queue = c->queued == c->called || c->refused != refused;
 		refused = c->refused;
 		ret = job_push(p, may_queue, tries);

@@ -13,13 +13,14 @@
  * once, are mostly the same. What does not fit is counted and told.
  */
 enum {
-	MAX_FUNCTIONS = 65536,
+	MAX_FUNCTIONS = PYTHON_FIDS,
 	NAMED_FUNCTIONS = 8192,
 	NAME_FUNCTIONS = 1024,
 	TEXT_ROOM = 256,
 	NAMED_TEXT_ROOM = 64,
 	MAX_RANGES = 4096,
 	MAX_TERMS = 16384,
+	MAX_BOXES = 1024,
 };
 
 /* A range or term as it was added; they are sorted by filter when the page is made. */
@@ -189,7 +190,8 @@ static void filter_fill(const struct python_plan *p, u32 f, struct wire_page *w,
 	struct wire_range *ranges = (struct wire_range *)((char *)w + w->ranges);
 	struct wire_term *terms = (struct wire_term *)((char *)w + w->terms);
 
-	*filter = (struct wire_filter){.events = p->events[f], .any_first = w->nranges, .all_first = w->nterms};
+	*filter = (struct wire_filter){
+	    .events = (u16)p->events[f], .kinds = WIRE_ALL_KINDS, .any_first = w->nranges, .all_first = w->nterms};
 	for (size_t i = 0; i < p->nany; i++) {
 		const struct plan_any *any = &p->any[i];
 
@@ -275,6 +277,13 @@ void python_page_room(struct wire_page *w, size_t size, u32 functions)
 	w->size = (u32)ALIGN_UP(end, 4096);
 }
 
+void python_page_boxes(struct wire_page *w)
+{
+	w->boxes = w->size;
+	w->nboxes = MAX_BOXES;
+	w->size += (u32)ALIGN_UP(MAX_BOXES * sizeof(struct wire_mail), 4096);
+}
+
 void *python_plan_page(const struct python_plan *p, size_t *size)
 {
 	struct wire_page head = {.magic = WIRE_MAGIC,
@@ -317,5 +326,7 @@ void python_page_sizes(struct python *p, const struct wire_page *page)
 {
 	p->ctl_off = page->size;
 	p->functions_at = page->functions;
+	p->nboxes = page->nboxes;
+	p->boxes_at = page->boxes;
 	p->map_size = p->ctl_off + STUB_CTL_SIZE;
 }

@@ -44,7 +44,15 @@ void python_plan_withdraw(struct python_plan *p, u32 n);
 
 struct python; /* an attached process */
 
+/*
+ * After an execve of it: hold it where its loader is through, so that python_attach() (with `starting`) in the same thread of ours is
+ * there before its first line of Python. 0 or -errno, without a message: it is not held. python_starting_end(): there is no attach.
+ */
+int python_starting_hold(struct target *t);
+void python_starting_end(struct target *t);
+
 struct python_attach_options {
+	bool starting;     /* it is held by python_starting_hold() */
 	u32 timeout_ms;    /* give up when the interpreter does not come to a safe point; 0: 10 s */
 	const void *agent; /* the agent's ELF image; NULL: the one that is built in */
 	size_t agent_size;
@@ -54,6 +62,12 @@ struct python_attach_options {
 	 * thread waits for python_mail_answer(). The mail is shut at first.
 	 */
 	bool mail;
+	/*
+	 * Children that are forked while the agent is there are traced as well, through its sites; their functions are on the page
+	 * of their parent.
+	 */
+	bool follow;
+	u32 fid_base; /* added to the numbers of functions, so that several processes may share a probe */
 	bool
 	    no_memfd; /* hand things over as files in the target's /tmp, removed at once, instead of memory files */
 };
@@ -63,6 +77,11 @@ struct python_attach_options {
  */
 int python_attach(struct python **out, struct target *t, const struct python_info *info,
 		  const struct python_plan *plan, const struct python_attach_options *opt, struct diag *diag);
+/*
+ * From here on the calling thread holds what any thread attaches: it must live as long as we do. Without this each holds
+ * its own.
+ */
+void python_owner_here(void);
 /* Where a uprobe for `ev` goes: a path that the kernel can open from here, and the offset in that file. */
 int python_site(struct python *p, enum wire_event ev, char *path, size_t size, u64 *off);
 /*
@@ -76,6 +95,8 @@ struct python_mail {
 	u64 fid, filters, file, func;
 	s64 line;
 	u64 function; /* address of the wire_function in the target */
+	u64 call;     /* see wire_site */
+	u32 kind;     /* enum wire_kind */
 };
 void python_mail_open(struct python *p, bool open);
 /* The next event; false: there is none (or it is none that the target may send: then it is answered unseen). */
@@ -88,6 +109,17 @@ void python_mail_answer(struct python *p);
  */
 void python_mail_asleep(struct python *p, bool asleep);
 u32 *python_mail_bell(struct python *p, u32 *seen);
+/*
+ * Children that were forked and are followed (python_attach_options.follow) send their mail by boxes of their parent's page.
+ * python_boxes_waiting(): some have come. Then python_boxes_each() calls fn for each box that is taken, with the process as
+ * its own pid namespace numbers it. A child's handle knows mail and nothing else, and lives no longer than its parent's;
+ * -ESRCH: the process has not this page. The futex at *bell is *seen while none has come.
+ */
+bool python_boxes_waiting(struct python *p);
+void python_boxes_each(struct python *p, void (*fn)(void *arg, u32 box, pid_t pid), void *arg);
+int python_box_open(struct python **out, struct python *p, u32 box, struct target *child);
+void python_box_close(struct python *c);
+u32 *python_boxes_bell(struct python *p, u32 *seen);
 /* Where the agent's own system calls end (wire_mail.own_ip), for target_trace_own(). */
 u64 python_mail_own_ip(const struct python *p);
 /* The page as mapped here; valid until python_close(), also after the target has ended. */
@@ -97,6 +129,12 @@ const struct wire_page *python_page(const struct python *p);
  * zeros of our own, and the agent cannot be reached any more.
  */
 int python_page_check(struct python *p, struct diag *diag);
+/* True if `fid` is one of its numbers; the greatest of them. */
+bool python_has_fid(const struct python *p, u32 fid);
+u32 python_fid_end(const struct python *p);
+bool python_follows(const struct python *p); /* python_attach_options.follow */
+/* More than the numbers of functions that one process has. */
+#define PYTHON_FIDS 65536u
 /* Function `fid` of the page, checked against its bounds; NULL: none such. Text by python_text() ("?" when out of bounds). */
 const struct wire_function *python_function(const struct python *p, u32 fid);
 const char *python_text(const struct python *p, u32 off);
@@ -105,6 +143,11 @@ const char *python_text(const struct python *p, u32 off);
  * other -errno with a message: -EAGAIN when another tracer did not let us, -EIO when its page is lost.
  */
 int python_detach(struct python *p, struct diag *diag);
+/*
+ * Take out of a process what it has inherited of agents, as children do that are forked while their parent is traced. When nobody
+ * holds those any more. 0; or -errno, without a message: it stays, inert.
+ */
+int python_clean(struct target *t, u32 timeout_ms, int cancel_fd);
 /* Free what is here. What is in the target is left there: after python_detach(), or when there is no more to be done. */
 void python_close(struct python *p);
 

@@ -35,6 +35,7 @@ void python_version_text(u32 version, char *out, size_t size);
  */
 void *python_plan_page(const struct python_plan *plan, size_t *size);
 /* Give it room for so many functions, but not for more than it had. */
+void python_page_boxes(struct wire_page *page); /* mail of children that are followed, behind all else */
 void python_page_room(struct wire_page *page, size_t size, u32 functions);
 struct python;
 /* map_size and ctl_off are the page's. */
@@ -85,7 +86,14 @@ struct python {
 	size_t ntakers;
 	bool by_thread; /* the last job was done by a thread that was made for it */
 	u64 site[WIRE_NEVENTS];
-	bool mail, open;     /* events come by mail; somebody serves them */
+	bool follow;
+	u32 fid_base, nfids;   /* numbers of functions that there may be: from fid_base + 1 on */
+	bool starting;         /* held by python_starting_hold() */
+	bool mail, open;       /* events come by mail; somebody serves them */
+	struct wire_mail *box; /* of a child that is followed, on its parent's page; NULL: the page's own mail */
+	u32 nboxes;            /* of the page; and where they are */
+	size_t boxes_at;
+	u32 claims;          /* of wire_page.claims, as last looked at */
 	u32 taken, answered; /* of wire_mail.asked */
 	u32 ndead, dead_at;  /* of the wire_dead in the page, as we wrote it */
 	struct range {
@@ -144,6 +152,7 @@ int python_page_map(struct python *p);
 void python_page_unmap(struct python *p);
 bool python_page_lost(const struct python *p); /* python_page_check() without a message */
 void python_owner_hold(struct python *p);
+void python_owner_drop(struct python *p); /* nobody holds it any more */
 
 /* files.c: where the target has no /proc or may make no memory files, files in its /tmp for as long as the load takes. */
 bool python_target_has_proc(struct python *p);
@@ -197,6 +206,14 @@ int python_job_finish(struct python *p, u64 deadline);
 int python_agent_call(struct python *p, const char *name, u64 deadline); /* the agent's function, as a job */
 /* True if the thread that the stub has started last is there: it uses the page, and a stack of ours. */
 bool python_thread_there(struct target *t, const struct stub_ctl *c);
+
+/*
+ * starting.c: a process that has just made an execve, held by python_starting_hold(). python_starting_shoot() goes on with it to where
+ * the first shot may be, and lets it run, still ours, for the page to be made; python_starting_queue() takes it again and goes on with
+ * it until the open job is queued, and lets it go, whatever comes of it.
+ */
+int python_starting_shoot(struct python *p);
+int python_starting_queue(struct python *p, u64 deadline);
 
 /* attach.c */
 /* Is `err` what a shot comes to where there may be no memory files? Then files take their place from now on. */

@@ -12,7 +12,7 @@
 #define STOP_DRAIN_MS 100               /* Ctrl-Z waits no longer for what is to be printed before */
 #define LONGEST_WAIT  (200 * 1000000ll) /* ns: an exit() that recorded nothing is seen after that */
 
-enum { FD_SIGNAL, FD_RING, FD_PROCESS };
+enum { FD_SIGNAL, FD_RING, FD_PROVIDER, FD_PROCESS };
 
 static void fd_add(struct run *r, int fd)
 {
@@ -27,12 +27,24 @@ static void watch(void *arg, int pidfd)
 	r->alive++;
 }
 
+/* One has something of its own to wait for. */
+static int provider_fd(const struct session *s)
+{
+	int fd = -1;
+
+	for (size_t i = 0; i < s->providers.n && fd < 0; i++)
+		if (s->providers.v[i].ops->fd)
+			fd = s->providers.v[i].ops->fd(s->providers.v[i].run);
+	return fd;
+}
+
 void run_watch_all(struct run *r)
 {
 	struct session *s = r->s;
 
 	fd_add(r, s->signals);
 	fd_add(r, exec_ring_fd(s->exec, s->cg.map_ring));
+	fd_add(r, provider_fd(s));
 	for (size_t i = 0; i < s->grabbed.n; i++)
 		watch(r, target_pidfd(s->grabbed.v[i]));
 	if (s->child)
@@ -48,6 +60,15 @@ void run_take_signals(struct run *r)
 
 	r->interrupted = n > 0;
 	r->abort = n > 1;
+}
+
+/* Is there somebody to wait for, when all have ended who are named? */
+static bool is_busy(const struct session *s)
+{
+	for (size_t i = 0; i < s->providers.n; i++)
+		if (s->providers.v[i].ops->busy && s->providers.v[i].ops->busy(s->providers.v[i].run))
+			return true;
+	return false;
 }
 
 static s64 earlier(s64 a, s64 b)
@@ -162,7 +183,7 @@ static int turn(struct run *r)
 			r->alive--;
 		}
 	}
-	r->stop = r->interrupted || run_exit_called(s) || (r->fds.n > FD_PROCESS && !r->alive);
+	r->stop = r->interrupted || run_exit_called(s) || (r->fds.n > FD_PROCESS && !r->alive && !is_busy(s));
 	return err;
 }
 

@@ -92,21 +92,54 @@ int session_child_follow(struct session *s)
 	return err == -ENOENT ? 0 : err; /* the python provider says so */
 }
 
+static void keep_error(void *arg, enum diag_level level, const char *text)
+{
+	if (level == DIAG_ERROR)
+		strbuf_puts(arg, text);
+}
+
+/* One of several processes that cannot be opened does not keep the others from being traced. */
+static void left_out(struct session *s, const struct strbuf *said)
+{
+	static const char prefix[] = "pydtrace: ";
+
+	if (said->len > sizeof(prefix))
+		diag_report(s->diag, DIAG_WARNING, NOWHERE, "left out: %.*s",
+			    (int)strcspn(said->s + sizeof(prefix) - 1, "\n"), said->s + sizeof(prefix) - 1);
+}
+
+static int process_grab(struct session *s, pid_t pid, bool alone)
+{
+	struct strbuf said = {0};
+	struct diag quiet = {.sink = keep_error, .arg = &said};
+	struct target *t;
+	int err = target_open(&t, pid, alone ? s->diag : &quiet);
+
+	if (!err) {
+		*vec_push(s->arena, &s->grabbed) = t;
+		if (!s->macros.target)
+			s->macros.target = pid;
+	} else if (!alone) {
+		left_out(s, &said);
+		err = 0;
+	}
+	strbuf_free(&said);
+	return err;
+}
+
 int session_processes_open(struct session *s)
 {
 	for (size_t i = 0; i < s->cfg->pids.n; i++) {
-		struct target *t;
 		pid_t pid;
 		int err = session_pid_parse(s->cfg->pids.v[i], &pid, s->diag);
 
 		if (!err)
-			err = target_open(&t, pid, s->diag);
+			err = process_grab(s, pid, s->cfg->pids.n == 1);
 		if (err)
 			return err;
-		*vec_push(s->arena, &s->grabbed) = t;
-		if (!s->macros.target)
-			s->macros.target = pid;
 	}
+	if (s->cfg->pids.n && !s->grabbed.n)
+		return diag_fail(s->diag, ESRCH, "none of the %zu processes can be traced", s->cfg->pids.n);
 	if (s->cfg->command) {
 		int err = child_start(s);
 

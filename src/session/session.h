@@ -43,6 +43,8 @@ enum session_option_kind {
 	X(EXEC, "exec", OPTION_CHOICE, 0, 0, 0,                                                                    \
 	  "kernel vm: who runs the clauses: eBPF, or the tracer (where eBPF may not be used)")                     \
 	X(FLOWINDENT, "flowindent", OPTION_FLAG, 0, 0, 1, "indent by entry and return (-F)")                       \
+	X(FOLLOW, "follow", OPTION_FLAG, 0, 0, 1,                                                                  \
+	  "trace the children of a named Python process as well, and theirs")                                      \
 	X(INCDIR, "incdir", OPTION_CPP, 0, 0, 0, "-I")                                                             \
 	X(QUIET, "quiet", OPTION_FLAG, 0, 0, 1, "print only what the script prints (-q)")                          \
 	X(RAWBYTES, "rawbytes", OPTION_FLAG, 0, 0, 1,                                                              \

@@ -92,7 +92,7 @@ static struct page page_new(void)
 	    .strings_end = PAGE_SIZE,
 	};
 	pg.text = 5000;
-	agent = (struct agent){.page = pg.p};
+	agent = (struct agent){.page = pg.p, .plan = pg.p};
 	return pg;
 }
 
@@ -170,7 +170,7 @@ static bool one_term(enum wire_field field, enum wire_op op, const char *text, i
 	bool result;
 
 	add_term(&pg, field, op, text, number);
-	add_filter(&pg, (struct wire_filter){.events = 1, .all_first = 0, .nall = 1});
+	add_filter(&pg, (struct wire_filter){.events = 1, .kinds = WIRE_ALL_KINDS, .all_first = 0, .nall = 1});
 	assert_true(page_valid(pg.p));
 	result = match_filters(pg.p, &f);
 	free(pg.p);
@@ -277,7 +277,8 @@ static void test_alternatives(void **state)
 				group = false;
 			}
 		}
-		add_filter(&pg, (struct wire_filter){.events = 1, .all_first = 0, .nall = 4});
+		add_filter(&pg,
+			   (struct wire_filter){.events = 1, .kinds = WIRE_ALL_KINDS, .all_first = 0, .nall = 4});
 		assert_true(page_valid(pg.p));
 		assert_int_equal(match_filters(pg.p, &f), want);
 		free(pg.p);
@@ -298,7 +299,7 @@ static void test_pages_damaged(void **state)
 		add_term(&pg, WIRE_MODULE, WIRE_EQ, "pkg", 0);
 		add_term(&pg, WIRE_QUALNAME, WIRE_GLOB, "C.*", 0);
 		add_range(&pg, 0, 2);
-		add_filter(&pg, (struct wire_filter){.events = 3, .nany = 1, .nall = 2});
+		add_filter(&pg, (struct wire_filter){.events = 3, .kinds = WIRE_ALL_KINDS, .nany = 1, .nall = 2});
 		for (int k = rand() % 3; k >= 0; k--) {
 			static const uint32_t starts[] = {5, 5, 1024 / 4, 1536 / 4, 2048 / 4};
 			uint32_t word = starts[rand() % ARRAY_SIZE(starts)] + rand() % 11;
@@ -337,8 +338,7 @@ static struct page records_begin(void)
 	agent.locks = &locks;
 	py.Py_IncRef = py.Py_DecRef = no_reference;
 	py.PyErr_Clear = no_error;
-	agent.at[WIRE_ENTRY] = 5;
-	agent.at[WIRE_RETURN] = 6;
+	memcpy(agent.at, (uint64_t[WIRE_NEVENTS][WIRE_NKINDS]){{5, 1, 4}, {6, 6, 2}}, sizeof(agent.at));
 	record_init();
 	assert_int_equal(table_init(&agent.table, 16), 0);
 	assert_int_equal(table_init(&agent.refs, 16), 0);
@@ -364,8 +364,9 @@ static void test_records(void **state)
 
 	assert_int_equal(pg.p->nfunctions, 2);
 	assert_int_equal(m->fid, 1);
-	assert_int_equal(m->filters[WIRE_ENTRY], 5);
-	assert_int_equal(m->filters[WIRE_RETURN], 6);
+	assert_memory_equal(m->filters, agent.at, sizeof(agent.at)); /* it matches 7, all that there are */
+	assert_memory_equal(n->filters, ((uint64_t[WIRE_NEVENTS][WIRE_NKINDS]){{4, 0, 4}, {4, 4, 0}}),
+			    sizeof(n->filters));
 	assert_int_equal(n->fid, 2);
 	assert_ptr_equal(n->function, &w[1]);
 	assert_string_equal(n->func, "set");
@@ -425,7 +426,7 @@ static void test_records_full(void **state)
 	b = facts_of("f.py", long_name, "pkg", "C.set", 9);
 	m = enter(&b, 4, 0);
 	assert_null(m->function);
-	assert_int_equal(m->filters[WIRE_ENTRY], 4);
+	assert_int_equal(m->filters[WIRE_ENTRY][WIRE_PY_START], 4);
 	assert_int_equal(pg.p->nfunctions, 0);
 	for (int i = 0; i < MAX_FUNCTIONS; i++) {
 		a.firstline = i;
@@ -446,8 +447,11 @@ static void test_records_without_memory(void **state)
 	struct facts f = facts_of("f.py", "get", "pkg", "C.get", 7);
 	static const struct {
 		uint64_t filters;
-		bool entry, returned;
-	} rows[] = {{1, true, false}, {2, false, true}, {4, true, true}, {7, true, true}};
+		bool entry[WIRE_NKINDS], returned[WIRE_NKINDS];
+	} rows[] = {{1, {true, true, false}, {false, false, false}},
+		    {2, {false, false, false}, {true, true, true}},
+		    {4, {true, false, true}, {true, true, false}},
+		    {7, {true, true, true}, {true, true, true}}};
 
 	maps_left = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -455,11 +459,13 @@ static void test_records_without_memory(void **state)
 
 		assert_null(m->ref);
 		assert_null(m->function);
-		assert_int_equal(!!m->filters[WIRE_ENTRY], rows[i].entry);
-		assert_int_equal(!!m->filters[WIRE_RETURN], rows[i].returned);
+		for (int k = 0; k < WIRE_NKINDS; k++) {
+			assert_int_equal(m->filters[WIRE_ENTRY][k], rows[i].entry[k]);
+			assert_int_equal(m->filters[WIRE_RETURN][k], rows[i].returned[k]);
+		}
 		assert_null(table_find(&agent.table, object(i))->code);
 	}
-	assert_ptr_equal(enter(&f, 4, 9), record_function(&f, 7, NULL)); /* nor is a weak reference to be had */
+	assert_ptr_equal(enter(&f, 7, 9), record_function(&f, 7, NULL)); /* nor is a weak reference to be had */
 	maps_left = 1;                                                   /* for the slot, not for the record */
 	assert_null(enter(&f, 7, 1)->function);
 	assert_non_null(agent.matched);
