@@ -194,7 +194,7 @@ static int agent_leave(void)
 	int err;
 
 	if (!agent_leave_begin())
-		return -EAGAIN;
+		return -EBUSY; /* that thread may wait for a stop of the world, so for us: do not wait for it */
 	__atomic_store_n(&agent.inert, true, __ATOMIC_RELEASE);
 	py_error_save(&error);
 	err = agent.mechanism->leave(false);
