@@ -31,6 +31,7 @@ static int python_open(struct provider_run **out, struct provider_env *env)
 	struct provider_run *r = arena_alloc(env->arena, sizeof(*r));
 
 	r->env = env;
+	r->fd = r->ready_fd = -1;
 	*out = r;
 	return 0;
 }
@@ -80,6 +81,17 @@ static bool is_target(const struct provider_env *env, pid_t pid)
 	return false;
 }
 
+static int proc_find(const struct provider_env *env, struct python_proc *p, struct diag *diag)
+{
+	struct strbuf said = {0};
+	struct diag quiet = {.sink = python_keep_error, .arg = &said};
+	int err = python_find(p->target, &p->info, &quiet);
+
+	strbuf_free(&said);
+	p->bare = err == -ENOENT && env->follow && p->named;
+	return !err || p->bare ? 0 : python_find(p->target, &p->info, diag);
+}
+
 /* Look at the process without touching it. */
 static int proc_add(struct provider_run *r, pid_t pid, bool named, struct diag *diag)
 {
@@ -93,17 +105,19 @@ static int proc_add(struct provider_run *r, pid_t pid, bool named, struct diag *
 	p->is_target = is_target(env, pid);
 	p->of = p;
 	if (env->child && env->child_target && pid == target_pid(env->child_target)) {
-		if (!env->child_python)
+		if (!env->child_python && !env->follow)
 			return diag_fail(diag, ENOENT, "process %d (%s) is not a Python process", pid,
 					 target_comm(env->child_target));
 		p->target = env->child_target;
-		p->info = *env->child_python;
+		p->bare = !env->child_python;
+		if (!p->bare)
+			p->info = *env->child_python;
 	} else {
 		err = target_open(&p->target, pid, diag);
 		if (err)
 			return err;
 		p->own_target = true;
-		err = python_find(p->target, &p->info, diag);
+		err = proc_find(env, p, diag);
 		if (err)
 			goto out;
 	}
@@ -226,7 +240,7 @@ static int python_expand(struct provider_run *r, const struct d_desc *d, void (*
 
 static int python_fd(struct provider_run *r)
 {
-	return r->births ? target_births_fd(r->births) : -1;
+	return r->fd;
 }
 
 static bool python_busy(struct provider_run *r)

@@ -138,7 +138,7 @@ static void proc_out(struct provider_run *r, struct python_proc *p, int err)
 	else if (!ended)
 		python_left_out(r, p->named ? DIAG_WARNING : DIAG_NOTE, &p->kept);
 	strbuf_free(&p->kept);
-	p->state = PROC_OUT;
+	python_join_settle(r, p, PROC_OUT);
 	if (p->of != p && !p->python) {
 		target_close(p->target);
 		p->own_target = false;
@@ -154,7 +154,7 @@ static void proc_take(struct provider_run *r, struct python_proc *p, struct exec
 	if (p->err)
 		proc_out(r, p, p->err);
 	else
-		p->state = PROC_ON;
+		python_join_settle(r, p, PROC_ON);
 	if (!p->err && r->running)
 		python_tell(r, "process %d (%s): traced from now on", p->pid, target_comm(p->target));
 }
@@ -174,9 +174,12 @@ static int attach_alone(struct provider_run *r, struct python_proc *p, struct ex
 
 /* Those that do not come to a safe point are not waited for any longer than this, when others have. */
 #define PATIENCE_NS 1000000000ull
+#define LOOK_NS     20000000ll
 
 static bool is_enabled(const struct python_proc *p)
 {
+	if (p->of != p || p->bare)
+		return false;
 	for (int ev = 0; ev < WIRE_NEVENTS; ev++)
 		if (p->event[ev].enabled)
 			return true;
@@ -207,14 +210,13 @@ static int wait_for_most(struct provider_run *r, struct exec *e, bool some)
 	size_t on = some, pending;
 
 	do {
-		pending = python_join_wait(r, deadline);
+		pending = python_join_wait(r, now_ns() + LOOK_NS);
 		on += take_all(r, e, &p);
 		if (p)
 			return diag_fail(r->env->diag, EINTR,
 					 "interrupted while waiting for the Python of process %d (%s)", p->pid,
 					 target_comm(p->target));
-		deadline = now_ns() + PATIENCE_NS / 10;
-	} while (pending && (!on || exec_holds(e)));
+	} while (pending && (now_ns() < deadline || !on || exec_holds(e)));
 	return (int)on;
 }
 
@@ -248,7 +250,7 @@ static int attach_all(struct provider_run *r, struct exec *e)
 {
 	struct python_proc *only = NULL;
 	size_t n = 0, named = 0;
-	int err;
+	int err = 0;
 
 	r->attached = true;
 	for (size_t i = 0; i < r->procs.n; i++) {
@@ -265,7 +267,8 @@ static int attach_all(struct provider_run *r, struct exec *e)
 	python_family_open(r);
 	if (r->env->follow)
 		python_family_look(r, true);
-	err = n == 1 && named ? attach_alone(r, only, e) : attach_many(r, e, named);
+	if (n)
+		err = n == 1 && named ? attach_alone(r, only, e) : attach_many(r, e, named);
 	if (err)
 		return err;
 	/* Again, for those that were forked before the agent was there. */
@@ -281,8 +284,6 @@ int python_group_attach(struct provider_run *r, struct provider_group *g, struct
 	return r->attached ? 0 : attach_all(r, e);
 }
 
-#define LOOK_NS 20000000ll
-
 s64 python_timeout(struct provider_run *r)
 {
 	s64 left = r->next_look ? (s64)(r->next_look - now_ns()) : INT64_MAX;
@@ -290,6 +291,14 @@ s64 python_timeout(struct provider_run *r)
 	if (python_join_wait(r, 0) && left > LOOK_NS)
 		return LOOK_NS;
 	return left == INT64_MAX ? -1 : left > 0 ? left : 0;
+}
+
+static void rung(const struct provider_run *r)
+{
+	u64 n;
+
+	if (r->ready_fd >= 0 && read(r->ready_fd, &n, sizeof(n)) < 0)
+		return; /* nothing was */
 }
 
 /* Who starts meanwhile must not be faster than we are, on a busy machine; where that is not allowed it may be. */
@@ -305,6 +314,7 @@ int python_tick(struct provider_run *r, struct exec *e)
 	if (r->env->follow && !r->hurries)
 		python_hurry();
 	r->hurries = true;
+	rung(r);
 	python_family_look(r, false);
 	take_all(r, e, &interrupted);
 	return 0;
@@ -319,7 +329,7 @@ int python_names(struct provider_run *r, const struct probe *p, u32 fid, const c
 	const struct wire_function *f;
 
 	for (size_t i = 0; i < r->procs.n && !python; i++)
-		if (r->procs.v[i]->of == e->proc && r->procs.v[i]->state == PROC_ON &&
+		if (r->procs.v[i]->of == e->proc && r->procs.v[i]->state == PROC_ON && r->procs.v[i]->python &&
 		    python_has_fid(r->procs.v[i]->python, fid))
 			python = r->procs.v[i]->python;
 	f = python ? python_function(python, fid) : NULL;
@@ -455,8 +465,7 @@ int python_provider_detach(struct provider_run *r)
 void python_provider_close(struct provider_run *r)
 {
 	python_provider_detach(r);
-	target_births_close(r->births);
-	r->births = NULL;
+	python_family_close(r);
 	python_found_free(r);
 	for (size_t i = 0; i < r->procs.n; i++) {
 		struct python_proc *p = r->procs.v[i];

@@ -17,6 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "provider/python_impl.h"
 
@@ -37,6 +40,8 @@ struct python_kin {
 	struct python_proc *proc; /* attached by itself; NULL: not */
 	bool python, inherits;    /* it runs Python; it has an agent that it was forked with */
 	bool execed;              /* it has made an execve since it was seen first */
+	bool counted;
+	bool is_root; /* the named process itself, with the image that it had then */
 	bool gone;
 };
 
@@ -195,7 +200,8 @@ static void kin_look(struct provider_run *r, struct python_kin *k)
 	k->python = python_looks_like(k->pid, &k->inherits);
 	if (!k->python)
 		return;
-	k->root->children++;
+	k->root->children += !k->counted;
+	k->counted = true;
 	if (r->env->follow)
 		follow(r, k);
 }
@@ -209,27 +215,44 @@ static void look_soon(struct provider_run *r)
 		r->next_look = soon;
 }
 
-static void kin_came(struct provider_run *r, struct python_proc *root, pid_t pid)
+static struct python_kin *kin_new(struct provider_run *r, struct python_proc *root, pid_t pid)
 {
 	u64 start, stack;
 	struct python_kin *k;
 
-	if (kin_find(r, pid) || is_root(r, pid) || !stat_read(pid, &start, &stack))
-		return;
+	if (kin_find(r, pid) || !stat_read(pid, &start, &stack))
+		return NULL;
 	k = arena_alloc(r->env->arena, sizeof(*k));
 	*k = (struct python_kin){.next = *bucket(r, pid), .pid = pid, .start = start, .stack = stack, .root = root};
 	k->image_since = r->last_image = now_ns();
 	look_soon(r);
 	*bucket(r, pid) = k;
 	r->nkin++;
-	kin_look(r, k);
+	return k;
+}
+
+static void kin_came(struct provider_run *r, struct python_proc *root, pid_t pid)
+{
+	struct python_kin *k = is_root(r, pid) ? NULL : kin_new(r, root, pid);
+
+	if (k)
+		kin_look(r, k);
+}
+
+/* It may make an execve, too. */
+static void root_came(struct provider_run *r, struct python_proc *p)
+{
+	struct python_kin *k = kin_new(r, p, p->pid);
+
+	if (k)
+		k->python = k->inherits = k->is_root = !p->bare;
 }
 
 static void kin_went(struct provider_run *r, struct python_kin *k)
 {
 	k->gone = true;
 	r->nkin--;
-	if (k->python && r->env->follow)
+	if (k->python && r->env->follow && !k->is_root)
 		python_tell(r, "process %d has ended", k->pid);
 }
 
@@ -243,7 +266,7 @@ static bool is_asked(const struct python_kin *k)
 static void new_image(struct provider_run *r, struct python_kin *k)
 {
 	k->image_since = r->last_image = now_ns();
-	k->python = k->inherits = false;
+	k->python = k->inherits = k->is_root = false;
 	k->execed = true;
 	look_soon(r);
 }
@@ -354,11 +377,38 @@ static void born(void *arg, enum target_birth what, pid_t pid, pid_t parent)
 		kin_came(r, k->root, pid);
 }
 
+static void fd_add(struct provider_run *r, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	if (fd >= 0)
+		epoll_ctl(r->fd, EPOLL_CTL_ADD, fd, &ev); /* else it is seen a little later */
+}
+
 void python_family_open(struct provider_run *r)
 {
+	for (size_t i = 0; i < r->procs.n && r->env->follow; i++)
+		if (r->procs.v[i]->named)
+			root_came(r, r->procs.v[i]);
+	r->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->fd = epoll_create1(EPOLL_CLOEXEC);
+	fd_add(r, r->ready_fd);
 	for (size_t i = 0; i < r->procs.n && !r->births; i++)
 		if (r->procs.v[i]->named && target_births_open(&r->births))
 			return;
+	if (r->births)
+		fd_add(r, target_births_fd(r->births));
+}
+
+void python_family_close(struct provider_run *r)
+{
+	target_births_close(r->births);
+	r->births = NULL;
+	if (r->ready_fd >= 0)
+		close(r->ready_fd);
+	if (r->fd >= 0)
+		close(r->fd);
+	r->ready_fd = r->fd = -1;
 }
 
 /* Where births are told, it is looked only for what was missed, and for those that have ended. */
@@ -406,7 +456,7 @@ void python_family_clean(struct provider_run *r)
 		for (const struct python_kin *k = r->kin[b]; k; k = k->next) {
 			struct python_proc *p;
 
-			if (k->gone || !k->inherits)
+			if (k->gone || !k->inherits || k->is_root)
 				continue;
 			p = arena_alloc(r->env->arena, sizeof(*p));
 			*p = (struct python_proc){.pid = k->pid, .of = k->root, .clean = true, .state = PROC_OUT};
@@ -418,6 +468,8 @@ void python_family_clean(struct provider_run *r)
 				p->state = PROC_OUT;
 		}
 	}
-	python_join_wait(r, now_ns() + CLEAN_NS);
+	for (u64 deadline = now_ns() + CLEAN_NS; python_join_wait(r, deadline) && now_ns() < deadline;)
+		while (python_join_next(r))
+			;
 	python_join_end(r);
 }

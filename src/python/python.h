@@ -37,6 +37,8 @@ int python_plan_any(struct python_plan *p, int filter, const char *mod_glob, con
 /* One more condition, which must hold besides. */
 int python_plan_text(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, const char *s);
 int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, s64 n);
+/* Only these kinds of its events (bit 1 << enum wire_kind), and of those that were asked for before. */
+void python_plan_kinds(struct python_plan *p, int filter, u8 kinds);
 /* Of the last `n` conditions that were added so, which are of one filter, one must hold, not all. */
 void python_plan_alternatives(struct python_plan *p, u32 n);
 /* Take the last `n` of them back. */
@@ -50,6 +52,8 @@ struct python; /* an attached process */
  */
 int python_starting_hold(struct target *t);
 void python_starting_end(struct target *t);
+bool python_is_held(
+    const struct python *p); /* after such an attach: until python_starting_end(), in the same thread */
 
 struct python_attach_options {
 	bool starting;     /* it is held by python_starting_hold() */
@@ -189,9 +193,10 @@ int python_start(struct python_child **out, char *const argv[], struct target **
 /*
  * From the entry point on, over the exec of launchers such as sh and env, to where the interpreter is ready and the first
  * line of the program's Python has not run; held there. -ENOENT without a message: it is no Python; it is held where that
- * was seen, or runs on when that was after a launcher's last exec.
+ * was seen, or runs on when that was after a launcher's last exec. `forks`: so is a
+ * shell with a command line, which may fork to run it.
  */
-int python_follow(struct python_child *c, struct python_info *info, struct diag *diag);
+int python_follow(struct python_child *c, struct python_info *info, bool forks, struct diag *diag);
 /* As python_attach(), in the held child. */
 int python_child_attach(struct python_child *c, struct python **out, const struct python_plan *plan,
 			const struct python_attach_options *opt, struct diag *diag);

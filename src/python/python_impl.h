@@ -13,6 +13,7 @@ struct python_symbols {
 	/* What starts a thread; all or none. */
 	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
 	u64 this_state;             /* PyGILState_GetThisThreadState */
+	u64 current;                /* PyThreadState_GetUnchecked, under the name that it has in this version */
 	u64 restore_thread;         /* PyEval_RestoreThread */
 	u64 acquire_lock;           /* PyThread_acquire_lock_timed */
 	u64 semaphore_wait;         /* _PySemaphore_Wait, from 3.13; 0: not exported */
@@ -178,6 +179,9 @@ bool python_thread_allowed(struct python *p, const struct target_stop *s);
 
 /* mail.c: ask for mail in the page of a plan for process `pid`. */
 void python_mail_plan(struct wire_page *page, pid_t pid);
+
+/* walk.c: each name of the slice that the page has, as far as what is there are names. */
+void python_names_take(struct python *p, const struct python_walk *w);
 
 /* lock.c: who attaches or detaches holds it; the kernel lets it go when this process ends. */
 struct python_lock {
