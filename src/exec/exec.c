@@ -152,6 +152,11 @@ u64 exec_lost(struct exec *e)
 	return e->methods->lost ? e->methods->lost(e) : 0;
 }
 
+void exec_settle(struct exec *e)
+{
+	e->methods->settle(e);
+}
+
 void exec_detach(struct exec *e)
 {
 	if (e->methods->detach)
@@ -225,6 +230,12 @@ int exec_prog_misses(struct exec *e, u32 prog, u64 *misses)
 struct exec_task_layout exec_task_layout(struct exec *e)
 {
 	return e->methods->task_layout();
+}
+
+int exec_pid_ns(struct exec *e, struct asm_pid_ns *out)
+{
+	*out = (struct asm_pid_ns){0};
+	return e->methods->pid_ns ? e->methods->pid_ns(out) : 0;
 }
 
 u32 exec_ncpus(struct exec *e)

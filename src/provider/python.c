@@ -31,6 +31,7 @@ static int python_open(struct provider_run **out, struct provider_env *env)
 	struct provider_run *r = arena_alloc(env->arena, sizeof(*r));
 
 	r->env = env;
+	r->fd = r->ready_fd = -1;
 	*out = r;
 	return 0;
 }
@@ -80,6 +81,17 @@ static bool is_target(const struct provider_env *env, pid_t pid)
 	return false;
 }
 
+static int proc_find(const struct provider_env *env, struct python_proc *p, struct diag *diag)
+{
+	struct strbuf said = {0};
+	struct diag quiet = {.sink = python_keep_error, .arg = &said};
+	int err = python_find(p->target, &p->info, &quiet);
+
+	strbuf_free(&said);
+	p->bare = err == -ENOENT && env->follow && p->named;
+	return !err || p->bare ? 0 : python_find(p->target, &p->info, diag);
+}
+
 /* Look at the process without touching it. */
 static int proc_add(struct provider_run *r, pid_t pid, bool named, struct diag *diag)
 {
@@ -93,17 +105,19 @@ static int proc_add(struct provider_run *r, pid_t pid, bool named, struct diag *
 	p->is_target = is_target(env, pid);
 	p->of = p;
 	if (env->child && env->child_target && pid == target_pid(env->child_target)) {
-		if (!env->child_python)
+		if (!env->child_python && !env->follow)
 			return diag_fail(diag, ENOENT, "process %d (%s) is not a Python process", pid,
 					 target_comm(env->child_target));
 		p->target = env->child_target;
-		p->info = *env->child_python;
+		p->bare = !env->child_python;
+		if (!p->bare)
+			p->info = *env->child_python;
 	} else {
 		err = target_open(&p->target, pid, diag);
 		if (err)
 			return err;
 		p->own_target = true;
-		err = python_find(p->target, &p->info, diag);
+		err = proc_find(env, p, diag);
 		if (err)
 			goto out;
 	}
@@ -224,6 +238,11 @@ static int python_expand(struct provider_run *r, const struct d_desc *d, void (*
 	return 0;
 }
 
+static int python_fd(struct provider_run *r)
+{
+	return r->fd;
+}
+
 static bool python_busy(struct provider_run *r)
 {
 	return r->env->follow && (python_family_alive(r) || python_join_wait(r, 0));
@@ -247,11 +266,17 @@ const struct provider provider_python = {
     .filter_take = python_filter_take,
     .attach = python_group_attach,
     .names = python_names,
+    .functions_find = python_functions_find,
+    .functions_count = python_functions_count,
+    .functions_matched = python_functions_matched,
+    .functions_list = python_functions_list,
     .detach = python_provider_detach,
+    .left = python_provider_left,
     .close = python_provider_close,
     .drops = python_drops,
     .timeout = python_timeout,
     .tick = python_tick,
     .watch = python_watch,
     .busy = python_busy,
+    .fd = python_fd,
 };

@@ -152,6 +152,8 @@ STUB static int pending(void *arg)
 	job_run(c);
 	*err = saved;
 	__atomic_fetch_add(&c->called, 1, __ATOMIC_RELEASE);
+	/* Who holds the thread at its system calls (starting.c) has it stop here, before it goes on. */
+	call6(SYS_getpid, 0, 0, 0, 0, 0, 0);
 	return 0;
 }
 
