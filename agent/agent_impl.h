@@ -82,6 +82,11 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyDict_Next, int, (struct pyobj *, intptr_t *, struct pyobj **, struct pyobj **), PY_ANY)                \
 	X(PyTuple_Size, intptr_t, (struct pyobj *), PY_ANY)                                                        \
 	X(PyTuple_GetItem, struct pyobj *, (struct pyobj *, intptr_t), PY_ANY)                                     \
+	X(PyObject_GC_IsTracked, int, (struct pyobj *), PY_ANY)                                                    \
+	X(PyType_GetFlags, unsigned long, (struct pyobj *), PY_ANY)                                                \
+	X(PyType_IsSubtype, int, (struct pyobj *, struct pyobj *), PY_ANY)                                         \
+	X(PyModule_GetDict, struct pyobj *, (struct pyobj *), PY_ANY)                                              \
+	X(PyUnicode_CompareWithASCIIString, int, (struct pyobj *, const char *), PY_ANY)                           \
 	X(PyUnicode_FromFormat, struct pyobj *, (const char *, ...), PY_ANY)                                       \
 	X(PyObject_CallNoArgs, struct pyobj *, (struct pyobj *), PY_ANY)                                           \
 	X(PyFunction_GetGlobals, struct pyobj *, (struct pyobj *), PY_ANY)                                         \
@@ -119,7 +124,9 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyType_Type, PY_ANY)                                                                                     \
 	X(PyProperty_Type, PY_ANY)                                                                                 \
 	X(PyStaticMethod_Type, PY_ANY)                                                                             \
-	X(PyClassMethod_Type, PY_ANY)
+	X(PyClassMethod_Type, PY_ANY)                                                                              \
+	X(PyCell_Type, PY_ANY)                                                                                     \
+	X(PyMethod_Type, PY_ANY)
 
 struct agent_api {
 #define X(name, result, args, span) result(*name) args;
@@ -207,12 +214,14 @@ struct facts {
 /* Reads the first line; no text yet. Leaves no exception. */
 void facts_init(struct facts *f, struct pyobj *code, struct pyobj *globals);
 void facts_done(struct facts *f);
+/* Give it the object whose text a field is, a new reference that is taken over; NULL: it has none, "". */
+void facts_give(struct facts *f, enum wire_field field, struct pyobj *o);
 /* The text of a field, never NULL: "" where there is none. Valid until facts_done(). */
 const struct fact_text *facts_text(struct facts *f, enum wire_field field);
 
 /* --- match.c: which filters does a code object match ------------------------------------------------ */
 
-/* The filters of the page that it matches, one bit each. */
+/* The filters of the page that it matches, one bit each; the descriptions that it matches are marked in wire_page.hits. */
 uint64_t match_filters(const struct wire_page *page, struct facts *f);
 /* As util's glob_match(), which the agent cannot have: * ? [set] [!set] and \ to quote; "" matches anything. */
 bool match_glob(const char *pat, const char *s);
@@ -221,6 +230,10 @@ bool match_glob(const char *pat, const char *s);
 
 /* The qualified name of a code object of 3.9 and 3.10, which have none: a new string object; NULL: not found. */
 struct pyobj *qualname_find(struct pyobj *code, struct pyobj *globals);
+/* The name of `code`, a constant of `outer`, which is called `prefix`: a new string; takes over the reference to the prefix. */
+struct pyobj *qualname_join(struct pyobj *prefix, struct pyobj *outer, struct pyobj *code);
+/* Does the qualified name of a function end in the name of its code, as nobody has changed it? */
+bool qualname_own(struct pyobj *qualname, struct pyobj *code);
 
 /* --- subscript.c: what 3.11.0 to 3.11.3 hide from a frame evaluator ------------------------------------ */
 
@@ -250,6 +263,7 @@ struct matched {
 	uint32_t fid;
 	int32_t firstline;
 	int32_t start; /* offset of the instruction that the body starts with; -1: not known */
+	bool paired;   /* 3.12: each of its entries is seen, as every kind is wanted */
 	bool ready;    /* its local events are on */
 	union left {
 		struct {
@@ -400,6 +414,14 @@ int frame_init(void);
 /* The call of `code` that the thread runs, as a number (wire.h); 0: it runs none. */
 uint64_t frame_call(const struct pyobj *code);
 
+/* --- running.c: the calls that were entered and not yet left (3.12 and later) ------------------------------ */
+
+int running_init(void); /* 0 or -ENOMEM */
+void running_free(void);
+void running_enter(uint64_t call);
+/* True if it was entered, or if that is not known. */
+bool running_leave(uint64_t call);
+
 /* --- the two ways to get events --------------------------------------------------------------------------- */
 
 struct mechanism {
@@ -414,6 +436,7 @@ struct mechanism {
 	int (*leave)(bool inside);
 };
 extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
+extern const struct mechanism mechanism_none; /* walk.c: wire_walk.only */
 
 /* --- agent.c: the state --------------------------------------------------------------------------------------- */
 
@@ -506,6 +529,12 @@ void agent_mail(const struct matched *m, enum wire_event event, uint32_t kind, i
  * whether the agent is inert after it: then the answer is NULL.
  */
 struct matched *agent_decide(struct pyobj *code, struct pyobj *globals);
+
+/* --- walk.c: the functions that are loaded --------------------------------------------------------------------- */
+
+/* One slice of it, 1 ms at the most, as WIRE_WALK says. Runs no Python, keeps no reference. Leaves no exception. */
+int walk_slice(void);
+void walk_free(void); /* a walk that is not over: the memory that it has */
 
 /* --- bury.c ------------------------------------------------------------------------------------------------- */
 

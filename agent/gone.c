@@ -7,8 +7,10 @@
 void agent_forget(void)
 {
 	record_free();
+	walk_free();
 	table_free(&agent.table);
 	table_free(&agent.refs);
+	running_free();
 }
 
 /*

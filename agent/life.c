@@ -141,7 +141,7 @@ static void collector_go_on(bool was_on)
 }
 
 EXPORT wire_init pydtrace_agent_init;
-EXPORT wire_fini pydtrace_agent_fini;
+EXPORT wire_fini pydtrace_agent_fini, pydtrace_agent_walk;
 
 int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex)
 {
@@ -160,6 +160,8 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 	page->message[0] = '\0';
 	handle = (void *)page->dl_handle;
 	err = version_take(py_version_hex);
+	if (page->walk.only)
+		agent.mechanism = &mechanism_none;
 	if (!err)
 		err = agent_api_resolve(dlsym, handle, agent.version, &missing);
 	if (missing)
@@ -224,5 +226,22 @@ int pydtrace_agent_fini(void)
 	collector_go_on(collects);
 	if (!forked && err != -EAGAIN)
 		__atomic_store_n(&page->state, err ? WIRE_INERT : WIRE_GONE, __ATOMIC_RELEASE);
+	return err;
+}
+
+int pydtrace_agent_walk(void)
+{
+	struct py_error error;
+	bool collects;
+	int err;
+
+	/* Not in a forked child, where there is no page. */
+	if (!agent.page || !*agent.mine || agent.child || agent.inert)
+		return -ESRCH;
+	collects = collector_stop();
+	py_error_save(&error);
+	err = walk_slice();
+	py_error_restore(&error);
+	collector_go_on(collects);
 	return err;
 }

@@ -38,7 +38,6 @@ static struct {
 };
 static struct pyobj *monitoring, *disable;
 static int tool = -1;
-static uint64_t last_entered; /* the call that was entered last; 0: it has been left */
 
 /* Code objects that do not match, by a hash: so each is decided on once, and not at each place that it is resumed at. */
 #define UNMATCHED_BITS 10
@@ -139,6 +138,8 @@ static struct matched *started(struct pyobj *const *args, int which)
 	if (!m || m->ready)
 		return m;
 	m->start = which == START ? (int)py.PyLong_AsLong(args[1]) : body_start(args[0]);
+	m->paired = m->filters[WIRE_ENTRY][WIRE_PY_START] && m->filters[WIRE_ENTRY][WIRE_PY_RESUME] &&
+		    m->filters[WIRE_ENTRY][WIRE_PY_THROW];
 	events = local_events(m);
 	if (events)
 		local_events_set(args[0], events);
@@ -206,6 +207,7 @@ static inline struct pyobj *entered(struct pyobj *const *args, int which)
 {
 	struct pyobj *answer;
 	struct matched *m = wanting(args, which, &answer);
+	uint64_t call;
 
 	if (!m)
 		return answer;
@@ -218,8 +220,10 @@ static inline struct pyobj *entered(struct pyobj *const *args, int which)
 	/* Thrown into before it began: no body runs. */
 	if (which == THROW && (int)py.PyLong_AsLong(args[1]) < m->start)
 		return answer;
-	last_entered = frame_call(args[0]);
-	agent_entry(m, callback[which].kind, last_entered);
+	call = frame_call(args[0]);
+	if (m->paired)
+		running_enter(call);
+	agent_entry(m, callback[which].kind, call);
 	return answer;
 }
 
@@ -246,9 +250,8 @@ static inline void left(struct matched *m, struct pyobj *const *args, int which)
 {
 	uint64_t call = frame_call(args[0]);
 
-	if (last_entered == call)
-		last_entered = 0;
-	agent_return(m, callback[which].kind, (int)py.PyLong_AsLong(args[1]), call);
+	if (!m->paired || running_leave(call))
+		agent_return(m, callback[which].kind, (int)py.PyLong_AsLong(args[1]), call);
 }
 
 static struct pyobj *on_return(struct pyobj *self, struct pyobj *const *args, intptr_t n)
@@ -277,12 +280,10 @@ static struct pyobj *on_yield(struct pyobj *self, struct pyobj *const *args, int
 static struct pyobj *on_unwind(struct pyobj *self, struct pyobj *const *args, intptr_t n)
 {
 	struct matched *m = agent_away() ? NULL : lookup(args[0]);
-	int offset;
 
 	if (likely(!m))
 		return none();
-	offset = (int)py.PyLong_AsLong(args[1]);
-	if (offset > m->start || (offset == m->start && last_entered && last_entered == frame_call(args[0])))
+	if (m->paired || (int)py.PyLong_AsLong(args[1]) > m->start)
 		left(m, args, UNWIND);
 	return none();
 }
@@ -405,7 +406,6 @@ static int monitoring_init(void)
 		agent_message("the thread has reached its recursion limit; try again", NULL);
 		return -EAGAIN;
 	}
-	last_entered = 0;
 	memset(unmatched, 0, sizeof(unmatched));
 	monitoring = py.PySys_GetObject("monitoring");
 	if (!monitoring) {
@@ -417,6 +417,8 @@ static int monitoring_init(void)
 	err = disable ? events_read() : -ENOTSUP;
 	if (!err)
 		err = frame_init();
+	if (!err)
+		err = running_init();
 	if (!err) {
 		if (!agent.parallel) /* else its events would be lost meanwhile if it lives */
 			peers_poke();

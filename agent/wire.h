@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC       0x7079647472616365ull /* "pydtrace" */
-#define WIRE_VERSION     4
+#define WIRE_VERSION     5
 #define WIRE_MAX_FILTERS 64 /* one bit each in a 64-bit word */
 
 /*
@@ -144,6 +144,34 @@ struct wire_dead {
 	uint32_t pad;
 };
 
+/*
+ * A walk over the functions that are loaded, matched or not, called or not. WIRE_WALK is called again and again, as a job each
+ * time, and after each slice the tracer takes the names that are in the room: a struct wire_name for each function, at a
+ * multiple of 8, and behind it, without a NUL, the texts of which it has the lengths.
+ */
+#define WIRE_WALK_TEXT 4096 /* bytes of a text that are put down at the most */
+struct wire_walk {
+	/* written by the tracer before the agent is loaded */
+	uint32_t only; /* 1: no events are switched on, the agent is there for the walk alone */
+	uint32_t room, room_end;
+
+	/* written by the tracer before a slice */
+	uint32_t all; /* 1: functions that no filter matches, too */
+	uint32_t end; /* 1: there is to be no more, the agent gives its memory back */
+
+	/* written by the agent after a slice */
+	uint32_t used; /* bytes of the room */
+	uint32_t
+	    partial; /* 1: not all could be gone through: no memory, or the program changes too much meanwhile */
+	uint32_t pad;
+};
+struct wire_name {
+	uint64_t filters; /* bits of those that it matches */
+	int32_t line;     /* first line */
+	uint16_t module, qualname, file;
+	uint16_t pad[3];
+};
+
 struct wire_page {
 	uint64_t magic;
 	uint32_t version, size; /* size of the file */
@@ -196,6 +224,11 @@ struct wire_page {
 	uint32_t claims;        /* futex: boxes that were taken so far */
 	uint32_t pad3;
 
+	/* Offset of a byte for each wire_range: the agent makes it 1 when a function matches it; 0: there are none. */
+	uint32_t hits;
+	uint32_t pad4;
+	struct wire_walk walk;
+
 	struct wire_mail mail __attribute__((aligned(64)));
 };
 
@@ -227,11 +260,13 @@ typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const c
  * fini: 0: gone (WIRE_GONE), the agent may be unloaded; -EAGAIN: there is more to do, call it again at once; -EBUSY: events
  * are off, but it must stay mapped (WIRE_INERT), ask again later; -ESRCH: it was not active. In a child that was forked while it was active too, where there is no page to say
  * so: only the result tells.
+ * walk: 0: that was all; -EAGAIN: there is more to do, call it again; -ESRCH: it is not active; other -errno: no walk.
  * bury, which a newer agent calls: the same as fini if nobody holds the agent, else -EEXIST.
  * close: unloads what the tracer has marked in wire_page.dead.
  */
 #define WIRE_INIT  "pydtrace_agent_init"
 #define WIRE_FINI  "pydtrace_agent_fini"
+#define WIRE_WALK  "pydtrace_agent_walk"
 #define WIRE_BURY  "pydtrace_agent_bury"
 #define WIRE_CLOSE "pydtrace_agent_close"
 typedef int wire_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex);

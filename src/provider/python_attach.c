@@ -414,6 +414,7 @@ void python_provider_close(struct provider_run *r)
 {
 	python_provider_detach(r);
 	python_family_close(r);
+	python_found_free(r);
 	for (size_t i = 0; i < r->procs.n; i++) {
 		struct python_proc *p = r->procs.v[i];
 

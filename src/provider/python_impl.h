@@ -19,6 +19,26 @@ struct python_event {
 	bool enabled; /* has a clause */
 };
 
+/* A description of a clause, as the filter that was made of it for an event has it. */
+struct python_wish {
+	struct python_event *event;
+	const struct d_clause *clause;
+	const struct d_desc *desc;
+	int filter;
+	u32 nth; /* of the filter's descriptions */
+};
+/* A conjunct of its predicate that compares a name with a constant. */
+struct python_name_wish {
+	struct python_event *event;
+	int filter;
+	enum wire_field field;
+	const char *text;
+};
+/* Functions of a process that match the same filters. */
+struct python_tally {
+	u64 filters, n;
+};
+
 enum python_proc_state {
 	PROC_NEW,
 	PROC_ASKED, /* a thread attaches it (python_join.c), and until it is done nobody else looks at `python` */
@@ -54,8 +74,14 @@ struct python_proc {
 	bool detached;
 	u64 dropped;  /* functions, as last reported */
 	bool gave_up; /* the agent has, and it was reported */
+	/* of its functions, as they were found; `exist` 0: they were not looked for */
+	VEC(struct python_tally) tallies;
+	u64 exist;
+	bool partial;
 	struct python_event event[WIRE_NEVENTS];
 };
+
+struct python_found;
 
 struct provider_run {
 	struct provider_env *env;
@@ -72,6 +98,9 @@ struct provider_run {
 	struct target_births *births; /* NULL: not told */
 	bool births_lost;
 	int ready_fd, fd; /* readable when there is a result; the same, or when births are told. -1: none */
+	VEC(struct python_wish) wishes;
+	VEC(struct python_name_wish) name_wishes;
+	struct python_found *found; /* names of functions; NULL: none */
 };
 
 /* True if the description speaks of the process. */
@@ -112,6 +141,21 @@ void python_drops(struct provider_run *r);
 void python_keep_error(void *arg, enum diag_level level, const char *text);
 void python_left_out(struct provider_run *r, enum diag_level level, struct strbuf *kept);
 
+/* python_functions.c */
+void python_functions_find(struct provider_run *r);
+bool python_functions_count(struct provider_run *r, struct d_clause *const *clauses, size_t n,
+			    struct provider_functions *out);
+int python_functions_matched(struct provider_run *r, const struct d_desc *d);
+/* python_list.c */
+int python_functions_list(struct provider_run *r, struct d_clause *const *clauses, size_t n, provider_list_fn *fn,
+			  void *arg);
+/* python_near.c: names of functions that were found, some of them at least, to be compared with what was asked for. */
+void python_found_add(struct provider_run *r, const char *mod, const char *func);
+const char *python_near(struct provider_run *r, struct d_clause *const *clauses, size_t n);
+void python_found_free(struct provider_run *r);
+
+/* True if the description speaks of this event of its process. */
+bool python_desc_at(const struct provider_run *r, const struct d_desc *d, const struct python_event *e);
 int python_filter_open(struct provider_run *r, struct provider_group *g, const struct d_clause *c);
 bool python_filter_take(struct provider_run *r, struct provider_group *g, int filter, const struct d_node *n);
 

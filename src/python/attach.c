@@ -33,6 +33,8 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->no_proc = !python_target_has_proc(p);
 	p->cancel_fd = opt ? opt->cancel_fd : 0;
 	p->mail = opt && opt->mail;
+	p->only_walk = opt && opt->only_walk;
+	((struct wire_page *)*page)->walk.only = p->only_walk;
 	if (p->mail)
 		python_mail_plan(*page, target_pid(t));
 	p->follow = opt && opt->follow;
@@ -100,7 +102,9 @@ int python_loaded(struct python *p, struct diag *diag)
 		return python_refuse_lost(p, diag);
 	switch (c->stage) {
 	case STUB_OK:
-		ret = p->mail ? 0 : sites_find(p); /* whoever wants no site need not be able to read the file */
+		ret = p->mail || p->only_walk
+			  ? 0
+			  : sites_find(p); /* whoever wants no site need not be able to read the file */
 		return ret ? diag_fail(diag, -ret,
 				       "process %d (%s): the agent's probe sites are not where they should be", pid,
 				       comm)

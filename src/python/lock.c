@@ -195,6 +195,8 @@ static const struct {
     [PYTHON_LOCK_ATTACH] = {5000, "try again"},
     /* Longer than another's attach that comes to nothing. */
     [PYTHON_LOCK_DETACH] = {12000, "the agent stays in it, inert, until the next attach takes it out"},
+    /* Somebody waits for the result. */
+    [PYTHON_LOCK_WALK] = {10, "its functions are not counted"},
 };
 
 static int refuse_held(struct target *t, int fd, const char *then, struct diag *diag)

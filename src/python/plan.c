@@ -18,6 +18,9 @@ enum {
 	NAME_FUNCTIONS = 1024,
 	TEXT_ROOM = 256,
 	NAMED_TEXT_ROOM = 64,
+	/* For the names of a walk: the longest three and some more; or those of a slice, mostly. */
+	WALK_ROOM_LEAST = 16 << 10,
+	WALK_ROOM = 64 << 10,
 	MAX_RANGES = 4096,
 	MAX_TERMS = 16384,
 	MAX_BOXES = 1024,
@@ -274,6 +277,8 @@ void python_page_room(struct wire_page *w, size_t size, u32 functions)
 	w->functions = room(&end, w->max_functions, sizeof(struct wire_function));
 	w->strings = room(&end, w->max_functions, w->max_functions == MAX_FUNCTIONS ? TEXT_ROOM : NAMED_TEXT_ROOM);
 	w->strings_end = (u32)end;
+	w->walk.room = room(&end, 1, w->max_functions < NAMED_FUNCTIONS ? WALK_ROOM_LEAST : WALK_ROOM);
+	w->walk.room_end = (u32)end;
 	w->size = (u32)ALIGN_UP(end, 4096);
 }
 
@@ -300,6 +305,7 @@ void *python_plan_page(const struct python_plan *p, size_t *size)
 	head.ranges = room(&end, p->nany, sizeof(struct wire_range));
 	head.terms = room(&end, p->nall + p->nany_terms, sizeof(struct wire_term));
 	head.dead = room(&end, WIRE_MAX_DEAD, sizeof(struct wire_dead));
+	head.hits = room(&end, p->nany, 1);
 	text = room(&end, p->text.len, 1);
 	*size = end;
 	w = calloc(1, *size);
@@ -326,6 +332,11 @@ void python_page_sizes(struct python *p, const struct wire_page *page)
 {
 	p->ctl_off = page->size;
 	p->functions_at = page->functions;
+	p->nfilters = page->nfilters;
+	p->filters_at = page->filters;
+	p->hits_at = page->hits;
+	p->room_at = page->walk.room;
+	p->room_size = page->walk.room_end - page->walk.room;
 	p->nboxes = page->nboxes;
 	p->boxes_at = page->boxes;
 	p->map_size = p->ctl_off + STUB_CTL_SIZE;

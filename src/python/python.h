@@ -64,6 +64,7 @@ struct python_attach_options {
 	 * thread waits for python_mail_answer(). The mail is shut at first.
 	 */
 	bool mail;
+	bool only_walk; /* trace nothing: for python_walk() alone */
 	/*
 	 * Children that are forked while the agent is there are traced as well, through its sites; their functions are on the page
 	 * of their parent.
@@ -140,6 +141,29 @@ bool python_follows(const struct python *p); /* python_attach_options.follow */
 /* Function `fid` of the page, checked against its bounds; NULL: none such. Text by python_text() ("?" when out of bounds). */
 const struct wire_function *python_function(const struct python *p, u32 fid);
 const char *python_text(const struct python *p, u32 off);
+/* True if some function has matched description `nth` (python_plan_any()) of the filter; also after the process has ended. */
+bool python_hit(const struct python *p, int filter, u32 nth);
+/* A function that is loaded. The texts are whatever the target says; they are ours as long as each() runs. */
+struct python_name {
+	u64 filters; /* that it matches, one bit each */
+	s64 line;
+	const char *module, *qualname, *file;
+};
+struct python_walk {
+	bool all;      /* functions that no filter matches, too */
+	u64 deadline;  /* by now_ns(); looked at for each slice; 0: none */
+	int cancel_fd; /* as in python_attach_options */
+	void (*each)(void *arg, const struct python_name *name);
+	bool (*more)(void *arg); /* After a slice: go on? NULL: until the end. */
+	void *arg;
+	u64 slices; /* so far */
+};
+/*
+ * Go over the functions that the process has loaded, each once, in slices of a millisecond. 0; -ENODATA: not all of them
+ * could be found; -ECANCELED: more() said no; -ETIMEDOUT, -EINTR, -ESRCH; -EAGAIN: others hold the lock. Quietly, but for
+ * what is wrong with the lock, the page, or the process itself. Nobody may be tracing it by ptrace meanwhile.
+ */
+int python_walk(struct python *p, struct python_walk *w, struct diag *diag);
 /*
  * Take the events off and unload. 0; -ESRCH when the process has ended; -EBUSY when the agent had to stay mapped (inert);
  * other -errno with a message: -EAGAIN when another tracer did not let us, -EIO when its page is lost.

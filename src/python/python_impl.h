@@ -57,6 +57,8 @@ struct python {
 	u64 code;                /* of the stub, in the target; 0: not there */
 	u64 target_page;         /* of the shared file, in the target; 0: not mapped */
 	size_t map_size, ctl_off, functions_at;
+	/* Of the page, as the plan made it: what the target says of it later does not count. */
+	u32 nfilters, filters_at, hits_at, room_at, room_size;
 	struct wire_page *page; /* here */
 	struct stub_ctl *ctl;   /* here */
 	struct guard *guard;
@@ -86,6 +88,7 @@ struct python {
 	size_t ntakers;
 	bool by_thread; /* the last job was done by a thread that was made for it */
 	u64 site[WIRE_NEVENTS];
+	bool only_walk;
 	bool follow;
 	u32 fid_base, nfids;   /* numbers of functions that there may be: from fid_base + 1 on */
 	bool starting;         /* held by python_starting_hold() */
@@ -175,7 +178,7 @@ void python_mail_plan(struct wire_page *page, pid_t pid);
 struct python_lock {
 	int fd[2]; /* -1: not needed */
 };
-enum python_lock_for { PYTHON_LOCK_ATTACH, PYTHON_LOCK_DETACH };
+enum python_lock_for { PYTHON_LOCK_ATTACH, PYTHON_LOCK_DETACH, PYTHON_LOCK_WALK };
 /* 0; -ESRCH: the process has ended; other -errno with a message: -EAGAIN: another did not let go of it in time. */
 int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, struct diag *diag);
 void python_unlock(struct python_lock *lock);

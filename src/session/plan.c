@@ -32,7 +32,7 @@ static void found(void *arg, struct probe *p)
 	}
 }
 
-static const char *desc_text(struct session *s, const struct d_desc *d)
+const char *session_desc_text(struct session *s, const struct d_desc *d)
 {
 	if (d->by_id)
 		return arena_printf(s->arena, "%u", d->id);
@@ -59,11 +59,11 @@ static int desc_expand(struct session *s, struct finder *f, const struct d_desc 
 		return 0;
 	if (claimed)
 		diag_report(s->diag, DIAG_ERROR, d->pos, "probe description %s does not match any probes",
-			    desc_text(s, d));
+			    session_desc_text(s, d));
 	else
 		diag_report(s->diag, DIAG_ERROR, d->pos,
 			    "probe description %s does not match any probes: there is no provider '%s'",
-			    desc_text(s, d), d->prov);
+			    session_desc_text(s, d), d->prov);
 	return -ENOENT;
 }
 

@@ -34,7 +34,7 @@ class Mail(ctypes.Structure):
 
 
 class Page(ctypes.Structure):
-    """struct wire_page, word for word; the mail is behind it, at a multiple of 64."""
+    """struct wire_page, word for word, and its struct wire_walk; the mail is behind it, at a multiple of 64."""
     _fields_ = [("magic", ctypes.c_uint64), ("version", ctypes.c_uint32), ("size", ctypes.c_uint32),
                 ("strsize", ctypes.c_uint32), ("nfilters", ctypes.c_uint32), ("filters", ctypes.c_uint32),
                 ("nranges", ctypes.c_uint32), ("ranges", ctypes.c_uint32), ("nterms", ctypes.c_uint32),
@@ -48,11 +48,16 @@ class Page(ctypes.Structure):
                 ("looks", ctypes.c_uint64), ("children", ctypes.c_uint32), ("pad2", ctypes.c_uint32),
                 ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64),
                 ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32), ("agent", ctypes.c_char * 96),
-                ("nboxes", ctypes.c_uint32), ("boxes", ctypes.c_uint32), ("claims", ctypes.c_uint32), ("pad3", ctypes.c_uint32)]
+                ("nboxes", ctypes.c_uint32), ("boxes", ctypes.c_uint32), ("claims", ctypes.c_uint32), ("pad3", ctypes.c_uint32),
+                ("hits", ctypes.c_uint32), ("pad4", ctypes.c_uint32), ("only", ctypes.c_uint32), ("room", ctypes.c_uint32),
+                ("room_end", ctypes.c_uint32), ("all", ctypes.c_uint32), ("end", ctypes.c_uint32), ("used", ctypes.c_uint32),
+                ("partial", ctypes.c_uint32), ("pad5", ctypes.c_uint32)]
 
 
 FUNCTION = struct.Struct("=IIIIiIQQ")
+WALKED = struct.Struct("=QiHHHHHH")  # struct wire_name
 RESERVE = 1024  # for the header; it may grow
+ROOM = 1 << 16  # for the names of a walk
 
 
 def term(field, op, value):
@@ -76,7 +81,8 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
     nranges = sum(len(any_) for _, any_, _, _ in filters)
     at_filters = RESERVE
     at_ranges = at_filters + 20 * len(filters)
-    at_terms = (at_ranges + 8 * nranges + 7) & ~7
+    at_hits = at_ranges + 8 * nranges
+    at_terms = (at_hits + nranges + 7) & ~7
     at_functions = (at_terms + 24 * nterms + 7) & ~7
     at_text = at_functions + FUNCTION.size * max_functions
 
@@ -102,13 +108,15 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
         b = b"".join(what)
         file[at:at + len(b)] = b
     page = Page.from_buffer(file)
-    page.magic, page.version, page.size, page.strsize = MAGIC, 4, size, strsize
+    page.magic, page.version, page.size, page.strsize = MAGIC, 5, size, strsize
     page.nfilters, page.filters = len(filters), at_filters
     page.nranges, page.ranges = nranges, at_ranges
     page.nterms, page.terms = nterms, at_terms
     page.max_functions, page.functions = max_functions, at_functions
     page.strings = at_text + len(text)
-    page.strings_end = size if strings_size is None else page.strings + strings_size
+    page.room, page.room_end = size - ROOM, size
+    page.strings_end = size - ROOM if strings_size is None else page.strings + strings_size
+    page.hits = at_hits
     page.owner = owner
     return file, page
 
@@ -182,6 +190,7 @@ class Agent:
         self.init_.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
         self.address = ctypes.addressof(self.page)
         self.fini_ = self.lib.pydtrace_agent_fini
+        self.walk_ = self.lib.pydtrace_agent_walk
         self.dlsym = ctypes.cast(ctypes.CDLL(None).dlsym, ctypes.c_void_p)
 
     def init(self, version=sys.hexversion):
@@ -198,6 +207,17 @@ class Agent:
 
     def __exit__(self, *exc):
         self.fini()
+
+    def walk_slice(self):
+        """What pydtrace_agent_walk() returns, and the names of the slice."""
+        err, out, at = self.walk_(), [], self.page.room
+        while at < self.page.room + self.page.used:
+            bits, line, m, q, f, *_ = WALKED.unpack_from(self.file, at)
+            at += WALKED.size
+            text = self.file[at:at + m + q + f].decode("utf-8", "surrogateescape")
+            out.append({"filters": bits, "line": line, "module": text[:m], "qualname": text[m:m + q], "file": text[m + q:]})
+            at = (at + m + q + f + 7) & ~7
+        return err, out
 
     # What came of it; ask after fini(), so that asking is not traced.
 

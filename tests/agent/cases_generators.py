@@ -3,6 +3,8 @@
 same call all the time."""
 import asyncio
 import contextlib
+import ctypes
+import signal
 import threading
 
 from agentlib import Agent
@@ -341,6 +343,52 @@ def generator_begun_before():
     same(run_lives(work, "resumed", "thrown", "caught", "closed", "idle", "unbegun"),
          [("resumed", " ".join([GOES_ON] * 4 + ["resume return"])), ("thrown", THROWN_OUT),
           ("caught", "throw yield resume return"), ("closed", THROWN_OUT)])
+
+
+@case
+def signal_as_it_starts():
+    """The handler of a signal raises where the body was to begin or to go on: what is entered is left, and nothing else is."""
+    class Raised(Exception):
+        pass
+
+    def handler(number, frame):
+        raise Raised
+    kill = getattr(ctypes.PyDLL(None), "raise")  # runs no handler: the next instruction of Python's that looks for one does
+
+    def plain(_):
+        return 1
+
+    def gen():
+        yield 1
+        yield 2
+
+    def catching():
+        for _ in range(3):
+            try:
+                yield 1
+            except Raised:
+                pass
+
+    def caught(step):
+        with contextlib.suppress(Raised, StopIteration):
+            list(map(step, map(kill, [signal.SIGUSR1])))
+
+    def work():
+        for _ in range(10):
+            caught(plain)
+            plain(0)
+            for make in gen, catching:
+                g = make()
+                next(g)
+                caught(g.send)
+                list(g)
+                list(make())
+    old = signal.signal(signal.SIGUSR1, handler)
+    got = run_lives(work, "plain", "gen", "catching")
+    signal.signal(signal.SIGUSR1, old)
+    for name, life in ("plain", "start return"), ("gen", "start yield resume yield resume return"), (
+            "catching", "start yield resume yield resume yield resume return"):
+        same(got.count((name, life)) >= 10, True, got)
 
 
 @case

@@ -252,6 +252,21 @@ def subinterpreter():
 
 
 @case
+def objects_traced():
+    """Py_TRACE_REFS makes each object two words longer. No Debian package is built with it; sys.getobjects tells such a build."""
+    sys.getobjects = len
+    a = Agent([names("f")])
+    try:
+        a.init()
+    except Refused as e:
+        same(e.args, (-errno.ENOTSUP, "this is a build of Python with Py_TRACE_REFS, which is not supported"))
+    else:
+        raise AssertionError("not refused")
+    del sys.getobjects
+    same(a.page.state, FAILED)
+
+
+@case
 def audit_hook():
     """A program that watches itself by an audit hook is not disturbed; one that forbids is obeyed."""
     events = []

@@ -81,10 +81,12 @@ static char *plan_of(const char *text, enum wire_event ev)
 	struct probe probe = {.id = 42, .name = ev == WIRE_ENTRY ? "function-entry" : "function-return"};
 	struct probe *probes[] = {&probe};
 	struct provider_group group = {.data = &event, .probes = {probes, 1, 1}};
-	struct provider_env env = {.diag = &diag};
+	struct provider_env env = {.diag = &diag, .arena = a};
 	struct provider_run run = {.env = &env};
 	struct d_node **conj;
 	u32 n, left = 0;
+
+	event.group = &group;
 
 	strbuf_free(&plan);
 	assert_int_equal(d_parse(&prog, &src, &cfg, &diag), 0);
