@@ -291,6 +291,7 @@ const struct provider provider_python = {
     .functions_matched = python_functions_matched,
     .functions_list = python_functions_list,
     .detach = python_provider_detach,
+    .left = python_provider_left,
     .close = python_provider_close,
     .drops = python_drops,
     .timeout = python_timeout,

@@ -162,8 +162,10 @@ static void proc_take(struct provider_run *r, struct python_proc *p, struct exec
 /* The only one: what goes wrong with it is an error. */
 static int attach_alone(struct provider_run *r, struct python_proc *p, struct exec *e)
 {
-	int err = python_proc_load(r, p, exec_serves(e), r->env->cancel_fd, r->env->diag);
+	int err;
 
+	p->state = PROC_ASKED;
+	err = python_proc_load(r, p, exec_serves(e), r->env->cancel_fd, r->env->diag);
 	if (!err)
 		err = proc_on(r, p, e, r->env->diag);
 	p->state = err ? PROC_OUT : PROC_ON;
@@ -354,8 +356,7 @@ static void proc_drops(struct provider_run *r, struct python_proc *p)
 /* What process `p` has lost since this was last called. */
 static void proc_losses(struct provider_run *r, struct python_proc *p)
 {
-	const struct wire_page *page =
-	    p->state >= PROC_ON && p->python && !p->detached ? python_page(p->python) : NULL;
+	const struct wire_page *page = p->state >= PROC_ON && p->python ? python_page(p->python) : NULL;
 
 	if (!page)
 		return;
@@ -375,23 +376,79 @@ void python_drops(struct provider_run *r)
 		proc_losses(r, r->procs.v[i]);
 }
 
-static int proc_detach(struct provider_run *r, struct python_proc *p)
-{
-	int ret = 0;
+/* --- out ---------------------------------------------------------------------------------------------------- */
 
-	proc_losses(r, p); /* the last chance: the agent goes now */
-	if (p->python && !p->detached) {
-		ret = python_detach(p->python, r->env->diag);
-		proc_drops(r, p); /* until the events were off */
-	}
-	p->detached = true;
-	return ret;
+/*
+ * One that does not come to a safe point keeps none of the others waiting: each gets a short try, and those that are not done get
+ * another one, until the time is over for all.
+ */
+#define TRY_MS   400
+#define TELL_MS  1000
+#define LEAVE_MS 12000 /* longer than another tracer's attach that comes to nothing */
+
+/* What is not done yet. */
+static bool is_in(const struct python_proc *p)
+{
+	return p->python && !p->detached;
+}
+
+/* Who waits is told which process it is for, why, and how to end it. */
+static void tell_long(struct provider_run *r, struct python_proc *p)
+{
+	if (p->told_leave)
+		return;
+	p->told_leave = true;
+	__atomic_store_n(&r->env->told_leave, 1, __ATOMIC_SEQ_CST);
+	diag_report(r->env->diag, DIAG_NOTE, NOWHERE,
+		    "process %d (%s): waiting to take the agent out: %s; Ctrl-C leaves it there, inert", p->pid,
+		    target_comm(p->target), python_waits_for(p->python));
 }
 
 /* An agent that had to stay, inert, is no error (-EBUSY), nor is a process that has ended. */
+static int proc_detach(struct provider_run *r, struct python_proc *p, bool last)
+{
+	int ret = python_detach(p->python, TRY_MS, last, r->env->diag);
+
+	if (ret == -EAGAIN && !last)
+		return 0;
+	__atomic_store_n(&p->detached, true, __ATOMIC_SEQ_CST);
+	return ret == -ESRCH || ret == -EBUSY ? 0 : ret;
+}
+
+static int detach_all(struct provider_run *r)
+{
+	u64 begin = now_ns();
+	size_t n = r->procs.n;
+	int err = 0;
+
+	for (bool last = false; n; last = now_ns() - begin > LEAVE_MS * 1000000ull) {
+		n = 0;
+		for (size_t i = 0; i < r->procs.n; i++) {
+			struct python_proc *p = r->procs.v[i];
+			int ret = is_in(p) ? proc_detach(r, p, last) : 0;
+
+			err = ret ? ret : err;
+			n += is_in(p);
+			if (is_in(p) && now_ns() - begin > TELL_MS * 1000000ull)
+				tell_long(r, p);
+		}
+	}
+	return err;
+}
+
+void python_provider_left(struct provider_run *r, void (*fn)(void *arg, pid_t pid, const char *comm), void *arg)
+{
+	for (size_t i = 0; i < r->procs.n; i++) {
+		const struct python_proc *p = r->procs.v[i];
+
+		if ((p->state == PROC_ASKED || p->python) && !__atomic_load_n(&p->detached, __ATOMIC_SEQ_CST))
+			fn(arg, p->pid, target_comm(p->target));
+	}
+}
+
 int python_provider_detach(struct provider_run *r)
 {
-	int err = 0;
+	int err;
 
 	if (r->ending)
 		return 0;
@@ -399,12 +456,7 @@ int python_provider_detach(struct provider_run *r)
 	python_join_end(r);
 	if (r->running)
 		python_family_look(r, true);
-	for (size_t i = 0; i < r->procs.n; i++) {
-		int ret = proc_detach(r, r->procs.v[i]);
-
-		if (ret && ret != -ESRCH && ret != -EBUSY)
-			err = ret;
-	}
+	err = detach_all(r);
 	if (r->running)
 		python_family_clean(r);
 	return err;

@@ -73,8 +73,9 @@ struct python_proc {
 	struct python_plan *plan;
 	struct python *python; /* attached; NULL: not (yet) */
 	bool detached;
-	u64 dropped;  /* functions, as last reported */
-	bool gave_up; /* the agent has, and it was reported */
+	bool told_leave; /* that it takes long to leave it */
+	u64 dropped;     /* functions, as last reported */
+	bool gave_up;    /* the agent has, and it was reported */
 	/* of its functions, as they were found; `exist` 0: they were not looked for */
 	VEC(struct python_tally) tallies;
 	u64 exist;
@@ -135,6 +136,7 @@ extern const struct cg_group_ops python_site_ops;
 int python_group_attach(struct provider_run *r, struct provider_group *g, struct exec *e);
 int python_names(struct provider_run *r, const struct probe *p, u32 fid, const char **mod, const char **func);
 int python_provider_detach(struct provider_run *r);
+void python_provider_left(struct provider_run *r, void (*fn)(void *arg, pid_t pid, const char *comm), void *arg);
 void python_provider_close(struct provider_run *r);
 s64 python_timeout(struct provider_run *r);
 int python_tick(struct provider_run *r, struct exec *e);

@@ -220,7 +220,7 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
 	if (ret)
 		goto out;
-	ret = python_lock(&lock, t, PYTHON_LOCK_ATTACH, diag);
+	ret = python_lock(&lock, t, PYTHON_LOCK_ATTACH, PYTHON_LOCK_ATTACH_MS, diag);
 	if (ret == -ESRCH)
 		python_refuse_stop(p, ret, diag);
 	if (ret)

@@ -316,7 +316,8 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 			base = base ? base + 1 : "";
 			if (!target_elf_symbol(e, "gnu_get_libc_version", &addr))
 				glibc = true;
-			if (!strncmp(base, "ld-musl", 7) || !strncmp(base, "libc.musl", 9))
+			/* musl has one image, of any name, and this where glibc has _r_debug (src/internal/dynlink.h). */
+			if (!target_elf_symbol(e, "_dl_debug_addr", &addr))
 				libc = "musl";
 			if (!strncmp(base, "libc.so", 7) || !strncmp(base, "libc-", 5) ||
 			    !strncmp(base, "libdl", 5) || !strncmp(base, "libpthread", 10) ||

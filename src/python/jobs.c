@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "python/python_impl.h"
@@ -14,6 +15,7 @@ enum {
 	LOOK_AGAIN_MS = 30, /* while the job has not been done */
 	STARTING_US = 300,  /* while the interpreter starts: its first line must not come before the agent */
 	TELL_MS = 1000,     /* a wait that the user is told of */
+	SETTLE_MS = 20,     /* for the thread that did the last job */
 	/*
 	 * Looks at a main thread that does not hold the GIL, or is parked elsewhere, before the last means is taken: to queue
 	 * on it anyway, or to start a thread.
@@ -162,8 +164,10 @@ static int job_push(struct python *p, bool may_queue, unsigned tries)
 /* Nobody may begin the open job any more; taken in the meantime, it will be done. */
 static int job_withdraw(struct python *p)
 {
-	if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE)
+	if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE) {
+		p->jobs--; /* it will not be counted as done */
 		return -ETIMEDOUT;
+	}
 	return python_ctl_wait(p, p->jobs, now_ns() + 2000000000ull) ? 0 : -ETIMEDOUT;
 }
 
@@ -265,10 +269,25 @@ int python_agent_call(struct python *p, const char *name, u64 deadline)
 	return python_job_do(p, STUB_CALL, deadline);
 }
 
+/*
+ * Until the thread that has done the last job is back where it was, in moments: it gives the GIL up, and whoever looks at it
+ * then would take it for one that waits for the GIL, and queue on it what it may not come to for long.
+ */
+static void settle(const struct python *p)
+{
+	const struct timespec pause = {0, 50000};
+	u64 until = now_ns() + SETTLE_MS * 1000000ull;
+
+	while ((__atomic_load_n(&p->ctl->left, __ATOMIC_ACQUIRE) < p->shots || python_thread_there(p->t, p->ctl)) &&
+	       now_ns() < until)
+		nanosleep(&pause, NULL);
+}
+
 int python_job_do(struct python *p, enum stub_job job, u64 deadline)
 {
 	int ret;
 
+	settle(p);
 	p->jobs++;
 	__atomic_store_n(&p->ctl->job, (u32)job, __ATOMIC_RELEASE);
 	ret = job_push(p, p->ctl->queued == p->ctl->called, first_try(p));

@@ -37,6 +37,8 @@ int python_plan_any(struct python_plan *p, int filter, const char *mod_glob, con
 /* One more condition, which must hold besides. */
 int python_plan_text(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, const char *s);
 int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, s64 n);
+/* Only these kinds of its events (bit 1 << enum wire_kind), and of those that were asked for before. */
+void python_plan_kinds(struct python_plan *p, int filter, u8 kinds);
 /* Of the last `n` conditions that were added so, which are of one filter, one must hold, not all. */
 void python_plan_alternatives(struct python_plan *p, u32 n);
 /* Take the last `n` of them back. */
@@ -165,10 +167,14 @@ struct python_walk {
  */
 int python_walk(struct python *p, struct python_walk *w, struct diag *diag);
 /*
- * Take the events off and unload. 0; -ESRCH when the process has ended; -EBUSY when the agent had to stay mapped (inert);
- * other -errno with a message: -EAGAIN when another tracer did not let us, -EIO when its page is lost.
+ * Take the events off and unload. 0; -ESRCH when the process has ended; -EAGAIN when it could not be done within `wait_ms`: nothing
+ * has been said, and it may be called again. With `last` it is not: what then stays in the process is inert, and is said
+ * (-EBUSY, also when it had to stay before that). Other -errno with a message: -EAGAIN when another tracer did not let us, -EIO
+ * when its page is lost.
  */
-int python_detach(struct python *p, struct diag *diag);
+int python_detach(struct python *p, u32 wait_ms, bool last, struct diag *diag);
+/* Why python_detach() has to be called again: the middle of a message. */
+const char *python_waits_for(const struct python *p);
 /*
  * Take out of a process what it has inherited of agents, as children do that are forked while their parent is traced. When nobody
  * holds those any more. 0; or -errno, without a message: it stays, inert.

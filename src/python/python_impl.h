@@ -80,6 +80,8 @@ struct python {
 	struct diag *tell;      /* who is told, once, that a job takes long; NULL: nobody */
 	bool told_lost;
 	bool leave_page; /* a pending call may still come: the page and the stub must stay */
+	bool given_up;   /* the agent was left to itself: python_detach() */
+	bool locked_out; /* the last python_detach() has waited for another tracer */
 	u32 jobs;        /* given out */
 	u32 shots;       /* that will count themselves in stub_ctl.left */
 	bool filtered;   /* system calls are filtered: the C library's must not be called for more than it is */
@@ -103,6 +105,9 @@ struct python {
 		u64 start, end;
 	} dead_code[WIRE_MAX_DEAD];
 };
+
+/* Why the GIL may not be had. */
+#define PYTHON_NO_SAFE_POINT "a long call into C that holds the GIL, or idle outside of Python?"
 
 /* What a stopped thread is doing, as far as it matters for what may run on it. */
 enum thread_doing {
@@ -174,13 +179,22 @@ bool python_thread_allowed(struct python *p, const struct target_stop *s);
 /* mail.c: ask for mail in the page of a plan for process `pid`. */
 void python_mail_plan(struct wire_page *page, pid_t pid);
 
+/* walk.c: each name of the slice that the page has, as far as what is there are names. */
+void python_names_take(struct python *p, const struct python_walk *w);
+
 /* lock.c: who attaches or detaches holds it; the kernel lets it go when this process ends. */
 struct python_lock {
 	int fd[2]; /* -1: not needed */
 };
 enum python_lock_for { PYTHON_LOCK_ATTACH, PYTHON_LOCK_DETACH, PYTHON_LOCK_WALK };
-/* 0; -ESRCH: the process has ended; other -errno with a message: -EAGAIN: another did not let go of it in time. */
-int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, struct diag *diag);
+#define PYTHON_LOCK_ATTACH_MS 5000
+#define PYTHON_LOCK_WALK_MS   10 /* somebody waits for the result */
+/*
+ * 0; -ESRCH: the process has ended; other -errno with a message: -EAGAIN: another did not let go of it in time. `diag` NULL: that
+ * one, which may be asked for again, without a message.
+ */
+int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, u32 wait_ms,
+		struct diag *diag);
 void python_unlock(struct python_lock *lock);
 
 /* others.c: other tracers of the same process. */

@@ -79,7 +79,6 @@ int session_run(struct session_config *cfg, struct diag *diag)
 	    .exec_lack = bpf_caps_lack,
 	    .prog = {.arena = cfg->arena},
 	    .signals = -1,
-	    .null = -1,
 	};
 	int err = run(&s);
 

@@ -56,7 +56,8 @@ def interpreters():
     out = "".join(subprocess.run([ROOT / "tools" / tool, "--list"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                  text=True).stdout for tool in ("interpreters", "built-pythons"))
     found = [Interpreter(*line.split("\t")) for line in out.splitlines()]
-    return [i for i in found if i.root == "/" or os.geteuid() == 0]
+    # The cases load the agent by ctypes, which the Python that is built against musl has not.
+    return [i for i in found if i.kind != "musl" and (i.root == "/" or os.geteuid() == 0)]
 
 
 ABOUT_EVENTS = ("cases_calls", "cases_generators", "cases_life", "cases_weak")

@@ -132,7 +132,7 @@ def test_parent_inside(target, enter):
     assert rows(out) == expected(2, 1, truth["threads"])
 
 
-def test_target_in_a_deeper_namespace(target, pydtrace):
+def test_target_in_a_deeper_namespace(target, pydtrace, executor):
     it = target(INSIDE)
     tracer = pydtrace("-q", "-p", it.pid, "-n", COUNT).wait_said("on\n")
     truth = it.work()
@@ -181,6 +181,46 @@ def test_proc_of_the_deeper_namespace(target, enter):
 def own_kernel(request, executor):
     if executor != "kernel":
         pytest.skip("without eBPF nothing is seen of a process that has no pid here")
+
+
+# Its children are each the first of a pid namespace of their own, and are told apart by what the parent calls them.
+MAKER = """
+import ctypes, json, os, sys
+libc = ctypes.CDLL(None)
+def probed(n):
+    return n + 1
+print(json.dumps({"function": "probed"}), flush=True)
+for line in sys.stdin:
+    assert libc.unshare(0x20000000) == 0  # CLONE_NEWPID
+    pid = os.fork()
+    if not pid:
+        for n in range(50):
+            probed(n)
+        os._exit(os.getpid() != 1)
+    _, status = os.waitpid(pid, 0)
+    print(json.dumps({"pid": pid, "status": status}), flush=True)
+    break
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["of ours", "of a namespace below"])
+def test_followed_into_a_new_namespace(start, pydtrace, executor, inside):
+    """-x follow: the child, which calls itself 1, has the number that it has here; its parent is in our namespace, or in another."""
+    prefix = INSIDE if inside else []
+    must_run(prefix or ["env"])
+    it = start([*prefix, PYTHON, "-I", "-c", MAKER], cwd="/")
+    if inside:
+        (it.pid,) = children(it.pid)
+    tracer = pydtrace("-q", "-x", "follow", "-p", it.pid, "-n", """
+        BEGIN { printf("on\\n"); }
+        python$target:::function-entry /copyinstr(arg1) == "probed"/ { @[pid, tid, ppid] = count(); }""").wait_said("on\n")
+    truth = it.work()
+    tracer.stop()
+    assert (tracer.status, tracer.err, truth["status"]) == (0, "", 0)
+    ((pid, tid, ppid), calls), = rows(tracer.out.replace("on\n", "")).items()
+    assert (pid, ppid, calls) == (tid, str(it.pid), 50)
+    assert int(pid) == truth["pid"] if not inside else int(pid) > it.pid
 
 
 def test_outside_and_beside(target, enter, own_kernel):
