@@ -37,6 +37,8 @@ int python_plan_any(struct python_plan *p, int filter, const char *mod_glob, con
 /* One more condition, which must hold besides. */
 int python_plan_text(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, const char *s);
 int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, s64 n);
+/* Only these kinds of its events (bit 1 << enum wire_kind), and of those that were asked for before. */
+void python_plan_kinds(struct python_plan *p, int filter, u8 kinds);
 /* Of the last `n` conditions that were added so, which are of one filter, one must hold, not all. */
 void python_plan_alternatives(struct python_plan *p, u32 n);
 /* Take the last `n` of them back. */

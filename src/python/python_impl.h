@@ -13,6 +13,7 @@ struct python_symbols {
 	/* What starts a thread; all or none. */
 	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
 	u64 this_state;             /* PyGILState_GetThisThreadState */
+	u64 current;                /* PyThreadState_GetUnchecked, under the name that it has in this version */
 	u64 restore_thread;         /* PyEval_RestoreThread */
 	u64 acquire_lock;           /* PyThread_acquire_lock_timed */
 	u64 semaphore_wait;         /* _PySemaphore_Wait, from 3.13; 0: not exported */

@@ -157,6 +157,16 @@ STUB static int pending(void *arg)
 	return 0;
 }
 
+/*
+ * False if this thread surely does not hold the GIL. PyGILState_Check() says 1 always once there was a second interpreter in the
+ * process. Then the current thread state tells more: up to 3.11 it is that of whichever thread holds the GIL, and NULL while
+ * none does; from 3.12 on it is this thread's own, and NULL while it holds none.
+ */
+STUB static bool may_hold_gil(struct stub_ctl *c)
+{
+	return c->gil_check() && c->current();
+}
+
 STUB static void queue(struct stub_ctl *c)
 {
 	__atomic_fetch_add(&c->queued, 1, __ATOMIC_RELAXED);
@@ -172,7 +182,7 @@ STUB static void queue(struct stub_ctl *c)
  */
 STUB static void queue_if_held(struct stub_ctl *c)
 {
-	if (c->gil_check())
+	if (may_hold_gil(c))
 		queue(c);
 	else
 		__atomic_fetch_add(&c->not_held, 1, __ATOMIC_RELEASE);
@@ -184,7 +194,7 @@ STUB static void borrow(struct stub_ctl *c, bool released)
 
 	if (!c->this_state()) /* no thread of Python's: it must not wait for the GIL */
 		return;
-	if (!released && c->gil_check()) {
+	if (!released && may_hold_gil(c)) {
 		queue(c);
 		return;
 	}
@@ -231,7 +241,7 @@ STUB static void thread_start(struct stub_ctl *c)
 	uint64_t attr[16]; /* pthread_attr_t: 56 bytes */
 	unsigned long thread;
 
-	if (c->gil_check() || !thread_stack(c))
+	if (may_hold_gil(c) || !thread_stack(c))
 		return;
 	if (c->attr_init(attr) || c->attr_setstack(attr, (void *)c->stack, STUB_THREAD_STACK) ||
 	    c->attr_setdetach(attr, PTHREAD_CREATE_DETACHED))

@@ -67,6 +67,7 @@ struct stub_ctl {
 	int (*gil_ensure)(void);
 	void (*gil_release)(int);
 	void *(*this_state)(void); /* PyGILState_GetThisThreadState() */
+	void *(*current)(void);    /* PyThreadState_GetUnchecked(), as it is called from 3.13 on */
 	int (*attr_init)(void *);
 	int (*attr_setstack)(void *, void *, size_t);
 	int (*attr_setdetach)(void *, int);

@@ -32,6 +32,19 @@ def test_kinds(interpreter, start, pydtrace):
     assert {function: said[function] for function in truth} == truth
 
 
+@pytest.mark.parametrize("kind, names, at", [
+    ("entry", "/arg3 == PY_START/", [0]), ("entry", "/arg3 == PY_RESUME/", [1]), ("entry", "/arg3 != PY_START/", [1, 2]),
+    ("return", "/arg3 == PY_RETURN || PY_UNWIND == args[3]/", [3, 5]), ("return", "/arg3 == PY_YIELD/", [4])])
+def test_wanted(interpreter, start, pydtrace, kind, names, at):
+    """Only some kinds, by the names that D has for them."""
+    truth, tracer = trace(start(interpreter.argv("runs.py")), pydtrace, f"""
+        {FUNCTIONS}{kind} {names} {{ @[probefunc] = count(); }}
+        END {{ printf("\\n"); printa("%s %@d\\n", @); }}""")
+    said = {function: int(n) for function, n in re.findall(r"^(\S+) (\d+)$", tracer.out, re.M)}
+    assert {function: said.get(function, 0) for function in truth} == {
+        function: sum(counts[i] for i in at) for function, counts in truth.items()}, tracer.out
+
+
 def test_calls(interpreter, start, pydtrace):
     """arg4 is the same from a call's start to its end, in whatever order others run meanwhile, and no other live call's."""
     truth, tracer = trace(start(interpreter.argv("runs.py")), pydtrace, f"""

@@ -395,7 +395,7 @@ static struct pyobj *object(uintptr_t i)
 static struct matched *enter(struct facts *f, uint64_t filters, uintptr_t i)
 {
 	f->code = object(i);
-	return record_function(f, filters, object(i + 1000000));
+	return record_function(f, filters, object(i + 1000000), NULL);
 }
 
 static struct page records_begin(void)
@@ -534,8 +534,9 @@ static void test_records_without_memory(void **state)
 		}
 		assert_null(table_find(&agent.table, object(i))->code);
 	}
-	assert_ptr_equal(enter(&f, 7, 9), record_function(&f, 7, NULL)); /* nor is a weak reference to be had */
-	maps_left = 1;                                                   /* for the slot, not for the record */
+	assert_ptr_equal(enter(&f, 7, 9),
+			 record_function(&f, 7, NULL, NULL)); /* nor is a weak reference to be had */
+	maps_left = 1;                                        /* for the slot, not for the record */
 	assert_null(enter(&f, 7, 1)->function);
 	assert_non_null(agent.matched);
 	maps_left = -1;
