@@ -108,9 +108,11 @@ int interps_each(int (*fn)(void *interp))
 int interp_fill(struct pyobj *module)
 {
 	int result = interp_next(module);
+	struct calls *calls = active_enter(py.PyThreadState_Get());
 
 	if (!result && !agent_away())
 		agent.mechanism->begun(py.PyInterpreterState_Get());
+	active_leave(calls);
 	return result;
 }
 

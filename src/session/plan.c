@@ -17,7 +17,7 @@ static void found(void *arg, struct probe *p)
 	struct finder *f = arg;
 	struct session_match *m = NULL;
 
-	f->matches++;
+	f->matches += !p->later;
 	for (size_t i = 0; i < f->clause->matches.n && !m; i++)
 		if (f->clause->matches.v[i].group == p->group)
 			m = &f->clause->matches.v[i];

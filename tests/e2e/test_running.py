@@ -122,3 +122,16 @@ def test_switched_on(executor, start, pydtrace, script, everywhere, own):
     target.end()
     assert tracer.status == 0, tracer.err
     assert (sorted(truth["all"]), sorted(truth["own"])) == (everywhere, own)
+
+
+def test_example(interpreter, start, pydtrace):
+    """The README's script: each coroutine once, from its start to its end, which takes 0.12 s or more."""
+    target = start(interpreter.argv("sleepers.py"))
+    tracer = pydtrace("-s", harness.TOP / "examples/async/coroutine.d", target.pid, "slow").wait_matched()
+    target.work()
+    tracer.stop()
+    target.end()
+    assert tracer.status == 0, tracer.err
+    whole = tracer.out[tracer.out.index("start to end, ms"):].split("\n\n")[0]
+    counts = {int(value): int(n) for value, n in re.findall(r"^ +(\d+) \|[@ ]* (\d+) +$", whole, re.M)}
+    assert sum(counts.values()) == 5 and min(value for value, n in counts.items() if n) >= 64, tracer.out
