@@ -265,10 +265,23 @@ int python_agent_call(struct python *p, const char *name, u64 deadline)
 	return python_job_do(p, STUB_CALL, deadline);
 }
 
+/*
+ * Let the threads go back that have done the last job: one that is looked at before seems to run Python, so a call would be queued
+ * on it, and then it goes back to sleep.
+ */
+static void stubs_await(const struct python *p)
+{
+	u64 until = now_ns() + LOOK_AGAIN_MS * 1000000ull;
+
+	while (__atomic_load_n(&p->ctl->left, __ATOMIC_ACQUIRE) < p->shots && now_ns() < until)
+		usleep(100);
+}
+
 int python_job_do(struct python *p, enum stub_job job, u64 deadline)
 {
 	int ret;
 
+	stubs_await(p);
 	p->jobs++;
 	__atomic_store_n(&p->ctl->job, (u32)job, __ATOMIC_RELEASE);
 	ret = job_push(p, p->ctl->queued == p->ctl->called, first_try(p));
