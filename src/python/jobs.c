@@ -267,13 +267,14 @@ int python_agent_call(struct python *p, const char *name, u64 deadline)
 
 /*
  * Let the threads go back that have done the last job: one that is looked at before seems to run Python, so a call would be queued
- * on it, and then it goes back to sleep.
+ * on it, and then it goes back to sleep. One that waits for the GIL is not waited for.
  */
 static void stubs_await(const struct python *p)
 {
-	u64 until = now_ns() + LOOK_AGAIN_MS * 1000000ull;
+	u64 until = now_ns() + STOP_MS * 1000000ull;
 
-	while (__atomic_load_n(&p->ctl->left, __ATOMIC_ACQUIRE) < p->shots && now_ns() < until)
+	while (__atomic_load_n(&p->ctl->left, __ATOMIC_ACQUIRE) < p->shots && now_ns() < until &&
+	       !__atomic_load_n(&p->ctl->waiting, __ATOMIC_ACQUIRE))
 		usleep(100);
 }
 
