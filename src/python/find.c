@@ -255,6 +255,9 @@ static const struct wanted of_python[] = {
     WANT("PyEval_RestoreThread", restore_thread),
     WANT("PyThread_acquire_lock_timed", acquire_lock),
     WANT("_PySemaphore_Wait", semaphore_wait, true),
+    WANT("_PyParkingLot_Park", park, true),
+    WANT("Py_MakePendingCalls", pending_calls, true),
+    WANT("PyBool_FromLong", bool_from_long, true),
 };
 /* In libc from glibc 2.34, in libdl and libpthread before. */
 static const struct wanted of_libc[] = {

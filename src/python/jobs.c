@@ -279,7 +279,7 @@ static void settle(const struct python *p)
 	u64 until = now_ns() + SETTLE_MS * 1000000ull;
 
 	while ((__atomic_load_n(&p->ctl->left, __ATOMIC_ACQUIRE) < p->shots || python_thread_there(p->t, p->ctl)) &&
-	       now_ns() < until)
+	       !__atomic_load_n(&p->ctl->waiting, __ATOMIC_ACQUIRE) && now_ns() < until)
 		nanosleep(&pause, NULL);
 }
 

@@ -12,13 +12,14 @@ struct python_symbols {
 	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
 	/* What starts a thread; all or none. */
 	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
-	u64 this_state;             /* PyGILState_GetThisThreadState */
-	u64 current;                /* PyThreadState_GetUnchecked, under the name that it has in this version */
-	u64 restore_thread;         /* PyEval_RestoreThread */
-	u64 acquire_lock;           /* PyThread_acquire_lock_timed */
-	u64 semaphore_wait;         /* _PySemaphore_Wait, from 3.13; 0: not exported */
-	u64 image_start, image_end; /* all mappings of the interpreter's file, for "is this the GIL" */
-	u64 r_debug;                /* the loader's */
+	u64 this_state;     /* PyGILState_GetThisThreadState */
+	u64 current;        /* PyThreadState_GetUnchecked, under the name that it has in this version */
+	u64 restore_thread; /* PyEval_RestoreThread */
+	u64 acquire_lock;   /* PyThread_acquire_lock_timed */
+	u64 semaphore_wait; /* _PySemaphore_Wait, from 3.13; 0: not exported */
+	u64 park, pending_calls, bool_from_long; /* _PyParkingLot_Park, Py_MakePendingCalls, PyBool_FromLong */
+	u64 image_start, image_end;              /* all mappings of the interpreter's file, for "is this the GIL" */
+	u64 r_debug;                             /* the loader's */
 };
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag);
