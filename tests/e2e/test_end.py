@@ -19,7 +19,7 @@ python$target::counted_*:function-entry { @[probefunc] = count(); n++; }
 END { printf("calls: %d\\n", n); }
 """
 NO_SAFE_POINT = "its Python has not come to a safe point (a long call into C that holds the GIL, or idle outside of Python?)"
-MATCHED = r"pydtrace: description '[^']*' matched \d+ probes\n"
+MATCHED = r"pydtrace: description '[^']*' matched \d+ probes?[^\n]*\n"
 # Between two signals, so that they are two: less are one wish (signals.c).
 TWO = 0.35
 
