@@ -204,7 +204,8 @@ static int agent_leave(void)
 
 		bool begin = !interps_leave(), die = !weak_leave(NULL); /* may call us still */
 
-		if (begin || die || interps_left() || active_any())
+		/* In this order: a thread that has just put one more there was active before. */
+		if (active_any() || interps_left() || begin || die)
 			err = -EBUSY;
 	}
 	py_error_restore(&error);

@@ -464,6 +464,7 @@ static int interp_enter(struct interp *in)
 	}
 	if (err)
 		goto out;
+	memset(unmatched, 0, sizeof(unmatched)); /* what has begun there was not seen */
 	in->inside = true;
 	err = callbacks_register(in);
 	if (!err)
@@ -481,7 +482,6 @@ static int monitoring_init(void)
 	struct interp *in = interp_add(py.PyInterpreterState_Get());
 	int err = in ? 0 : -ENOMEM;
 
-	memset(unmatched, 0, sizeof(unmatched));
 	if (!err)
 		err = frame_init();
 	if (!err)

@@ -17,7 +17,8 @@ struct probe {
 	const char *prov, *mod, *func, *name;
 	u32 id; /* the D `id`; the session numbers them */
 	struct provider_group *group;
-	u32 index; /* in the group */
+	u32 index;  /* in the group */
+	bool later; /* of what may come: it counts for none that matches */
 	u32 nargs;
 	const char *const *arg_types; /* nargs D type names: what args[n] is; NULL: all int64_t */
 };

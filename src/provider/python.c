@@ -67,6 +67,7 @@ static void proc_add_events(struct provider_run *r, struct python_proc *p)
 				   .mod = "",
 				   .func = "",
 				   .name = event_names[ev],
+				   .later = p->later,
 				   .nargs = ARRAY_SIZE(event_arg_types),
 				   .arg_types = event_arg_types,
 			       });
@@ -184,6 +185,25 @@ bad:
 	return -EINVAL;
 }
 
+/* For Python processes that start while we trace: once. */
+static int add_later(struct provider_run *r)
+{
+	struct provider_env *env = r->env;
+	struct python_proc *p;
+
+	for (size_t i = 0; i < r->procs.n; i++)
+		if (r->procs.v[i]->later)
+			return 0;
+	p = arena_alloc(env->arena, sizeof(*p));
+	*p = (struct python_proc){.prov = "python*", .of = p, .bare = true, .later = true};
+	p->plan = python_plan_new(env->strsize);
+	if (!p->plan)
+		return diag_fail(env->diag, ENOMEM, "out of memory");
+	proc_add_events(r, p);
+	*vec_push(env->arena, &r->procs) = p;
+	return 0;
+}
+
 /* "python*": every Python process that the pattern matches; what cannot be traced is left out, with a note when it is Python. */
 static int add_matching(struct provider_run *r, const struct d_desc *d)
 {
@@ -211,7 +231,7 @@ static int add_matching(struct provider_run *r, const struct d_desc *d)
 		strbuf_free(&kept);
 	}
 	closedir(dir);
-	return 0;
+	return !strcmp(d->prov, "python*") && !r->env->listing ? add_later(r) : 0;
 }
 
 static int python_expand(struct provider_run *r, const struct d_desc *d, void (*found)(void *arg, struct probe *p),

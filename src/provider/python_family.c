@@ -23,13 +23,14 @@
 
 #include "provider/python_impl.h"
 
-#define LOOK_EACH  20000000ull /* ns */
-#define TOLD_EACH  200000000ull
-#define LOOK_SHARE 20            /* of the time that it takes */
-#define TELL_AFTER 1000000000ull /* so that several are counted */
-#define CLEAN_NS   2000000000ull /* for all together */
-#define IMAGE_EACH 1000000ull
-#define NEW_IMAGE  1000000000ull /* its libraries are mapped by then */
+#define LOOK_EACH       20000000ull /* ns */
+#define TOLD_EACH       200000000ull
+#define EVERYWHERE_EACH 1000000000ull
+#define LOOK_SHARE      20            /* of the time that it takes */
+#define TELL_AFTER      1000000000ull /* so that several are counted */
+#define CLEAN_NS        2000000000ull /* for all together */
+#define IMAGE_EACH      1000000ull
+#define NEW_IMAGE       1000000000ull /* its libraries are mapped by then */
 
 struct python_kin {
 	struct python_kin *next;
@@ -160,7 +161,7 @@ static void follow(struct provider_run *r, struct python_kin *k)
 
 	if (r->ending || (k->proc && k->proc->pid == k->pid && k->proc->state != PROC_OUT))
 		return;
-	if (k->inherits) {
+	if (k->inherits && !k->root->later) {
 		comm_of(k->pid, comm);
 		python_tell(r, "process %d (%s): forked by one that is traced", k->pid, comm);
 	} else {
@@ -202,7 +203,7 @@ static void kin_look(struct provider_run *r, struct python_kin *k)
 		return;
 	k->root->children += !k->counted;
 	k->counted = true;
-	if (r->env->follow)
+	if (r->env->follow || k->root->later)
 		follow(r, k);
 }
 
@@ -323,6 +324,33 @@ static void children_of(struct provider_run *r, struct python_proc *root, pid_t 
 		closedir(dir);
 }
 
+/* Those that start later share its probes; NULL: nobody asks for them. */
+static struct python_proc *later_of(const struct provider_run *r)
+{
+	for (size_t i = 0; i < r->procs.n; i++)
+		if (r->procs.v[i]->later)
+			return r->procs.v[i];
+	return NULL;
+}
+
+/* Where births are not told: every process that there is, from time to time. */
+static void look_everywhere(struct provider_run *r, struct python_proc *later)
+{
+	struct dirent *ent;
+	DIR *dir;
+	s64 pid;
+
+	if (now_ns() < r->next_everywhere)
+		return;
+	r->next_everywhere = now_ns() + EVERYWHERE_EACH;
+	dir = opendir("/proc");
+	while (dir && (ent = readdir(dir)))
+		if (!parse_s64(ent->d_name, &pid) && pid != getpid())
+			kin_came(r, later, (pid_t)pid);
+	if (dir)
+		closedir(dir);
+}
+
 /* Those that are found on the way are looked at in the same walk. */
 static void look(struct provider_run *r)
 {
@@ -333,16 +361,18 @@ static void look(struct provider_run *r)
 		for (struct python_kin *k = r->kin[b]; k; k = k->next) {
 			if (!k->gone)
 				kin_again(r, k);
-			if (!k->gone)
+			if (!k->gone && !k->root->later)
 				children_of(r, k->root, k->pid);
 		}
 	}
+	if (later_of(r) && !r->births)
+		look_everywhere(r, later_of(r));
 }
 
 /* How many of it runs Python, now or before, and that they are not traced; once. */
 static void tell_children(struct provider_run *r, struct python_proc *p, bool at_once)
 {
-	if (!p->children || p->told_children || r->env->follow)
+	if (!p->named || !p->children || p->told_children || r->env->follow)
 		return;
 	if (!p->children_since)
 		p->children_since = now_ns();
@@ -362,14 +392,20 @@ static void born(void *arg, enum target_birth what, pid_t pid, pid_t parent)
 
 	if (what == TARGET_LOST)
 		r->births_lost = true;
+	if (what == TARGET_LOST || pid <= 0) /* of another pid namespace */
+		return;
 	if (what == TARGET_EXEC && (k = kin_find(r, pid)) && !is_asked(k)) {
 		new_image(r, k);
-		if (r->env->follow && !r->ending)
+		if (r->env->follow && !k->root->later && !r->ending)
 			ask(r, k); /* at once: what it runs is seen when its loader is through */
 	}
+	if (what == TARGET_EXEC && !kin_find(r, pid) && later_of(r) && pid != getpid())
+		kin_came(r, later_of(r), pid);
 	if (what != TARGET_FORK)
 		return;
 	k = kin_find(r, parent);
+	if (!k && later_of(r) && is_root(r, parent))
+		kin_came(r, later_of(r), pid);
 	for (size_t i = 0; i < r->procs.n && !k; i++)
 		if (r->procs.v[i]->named && r->procs.v[i]->pid == parent)
 			kin_came(r, r->procs.v[i], pid);
@@ -394,7 +430,7 @@ void python_family_open(struct provider_run *r)
 	r->fd = epoll_create1(EPOLL_CLOEXEC);
 	fd_add(r, r->ready_fd);
 	for (size_t i = 0; i < r->procs.n && !r->births; i++)
-		if (r->procs.v[i]->named && target_births_open(&r->births))
+		if ((r->procs.v[i]->named || r->procs.v[i]->later) && target_births_open(&r->births))
 			return;
 	if (r->births)
 		fd_add(r, target_births_fd(r->births));
@@ -427,7 +463,7 @@ void python_family_look(struct provider_run *r, bool tell)
 	if (r->births)
 		target_births_take(r->births, born, r);
 	for (size_t i = 0; i < r->procs.n; i++)
-		named |= r->procs.v[i]->named;
+		named |= r->procs.v[i]->named || r->procs.v[i]->later;
 	if (!named || (!tell && begin < r->next_look))
 		return;
 	look(r);

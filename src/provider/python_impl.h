@@ -50,6 +50,7 @@ enum python_proc_state {
 struct python_proc {
 	pid_t pid;
 	const char *prov; /* "python1234" */
+	bool later;       /* "python*": no process, but those that start later share its probes */
 	bool bare;        /* it is no Python; what descends from it may be (-x follow) */
 	bool starting;    /* it was seen to make its execve */
 	bool clean;       /* only what it has inherited of ours is to be taken out of it */
@@ -98,6 +99,7 @@ struct provider_run {
 	u64 last_image;               /* when a process was seen with a new image */
 	struct target_births *births; /* NULL: not told */
 	bool births_lost;
+	u64 next_everywhere;
 	int ready_fd, fd; /* readable when there is a result; the same, or when births are told. -1: none */
 	VEC(struct python_wish) wishes;
 	VEC(struct python_name_wish) name_wishes;

@@ -31,13 +31,6 @@ static bool is_alone(const struct python *p)
 	return !target_status(p->t, &st) && st.nthreads == 1;
 }
 
-static enum thread_doing doing_now(struct python *p, const struct target_stop *s)
-{
-	enum thread_doing doing = python_doing(p, s);
-
-	return doing == DOING_ELSEWHERE && is_alone(p) ? DOING_WAIT : doing;
-}
-
 /* Can a thread be started in the target at all, as far as it is not for the one that would start it to say? */
 static bool can_start_thread(const struct python *p)
 {
@@ -50,9 +43,13 @@ static bool can_start_thread(const struct python *p)
 static bool shot_for(struct python *p, const struct target_stop *s, bool may_queue, unsigned tries,
 		     enum stub_how *how)
 {
-	enum thread_doing doing = doing_now(p, s);
+	enum thread_doing doing = python_doing(p, s);
 	bool last_means = tries > QUEUE_TRIES;
 
+	if (doing == DOING_ELSEWHERE && is_alone(p)) {
+		*how = python_outside(p, s) ? STUB_ALONE : STUB_BORROW;
+		return true;
+	}
 	if (doing == DOING_WAIT || doing == DOING_RELEASED) {
 		*how = doing == DOING_WAIT ? STUB_BORROW : STUB_RELEASED;
 		return true;
@@ -279,7 +276,7 @@ static void settle(const struct python *p)
 	u64 until = now_ns() + SETTLE_MS * 1000000ull;
 
 	while ((__atomic_load_n(&p->ctl->left, __ATOMIC_ACQUIRE) < p->shots || python_thread_there(p->t, p->ctl)) &&
-	       now_ns() < until)
+	       !__atomic_load_n(&p->ctl->waiting, __ATOMIC_ACQUIRE) && now_ns() < until)
 		nanosleep(&pause, NULL);
 }
 

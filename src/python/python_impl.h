@@ -12,13 +12,15 @@ struct python_symbols {
 	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
 	/* What starts a thread; all or none. */
 	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
-	u64 this_state;             /* PyGILState_GetThisThreadState */
-	u64 current;                /* PyThreadState_GetUnchecked, under the name that it has in this version */
-	u64 restore_thread;         /* PyEval_RestoreThread */
-	u64 acquire_lock;           /* PyThread_acquire_lock_timed */
-	u64 semaphore_wait;         /* _PySemaphore_Wait, from 3.13; 0: not exported */
-	u64 image_start, image_end; /* all mappings of the interpreter's file, for "is this the GIL" */
-	u64 r_debug;                /* the loader's */
+	u64 this_state;                          /* PyGILState_GetThisThreadState */
+	u64 current;                             /* PyThreadState_GetUnchecked, before 3.13 with another name */
+	u64 interp_get, interp_main;             /* PyInterpreterState_Get, PyInterpreterState_Main */
+	u64 restore_thread;                      /* PyEval_RestoreThread */
+	u64 acquire_lock;                        /* PyThread_acquire_lock_timed */
+	u64 semaphore_wait;                      /* _PySemaphore_Wait, from 3.13; 0: not exported */
+	u64 park, pending_calls, bool_from_long; /* _PyParkingLot_Park, Py_MakePendingCalls, PyBool_FromLong */
+	u64 image_start, image_end;              /* all mappings of the interpreter's file, for "is this the GIL" */
+	u64 r_debug;                             /* the loader's */
 };
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag);
@@ -135,6 +137,15 @@ int python_wait_outside(struct python *p, u64 start, u64 end, u64 deadline);
 /* parked.c: of a thread that is parked in system call `nr`: DOING_WAIT, DOING_RELEASED, DOING_ELSEWHERE, or DOING_PYTHON: leave it alone. */
 enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr);
 enum thread_doing python_doing(struct python *p, const struct target_stop *s); /* by registers and stack */
+/* Whose code an address is in. */
+enum python_code { CODE_LIBC, CODE_LOADER, CODE_INTERPRETER, CODE_OTHER };
+enum python_code python_code_at(const struct python *p, u64 pc);
+/* Does the function that was called before `ret` nothing but make this system call? */
+bool python_call_plain(struct python *p, u64 ret, s64 nr);
+/* The system call that a stopped thread is in, or is about to make: its registers are then as if it were in it. */
+s64 python_call_of(struct python *p, struct user_regs_struct *r);
+/* outside.c: of the only thread of a process, DOING_ELSEWHERE: true if a job may be done on it whether it holds the GIL or not. */
+bool python_outside(struct python *p, const struct target_stop *s);
 bool python_call_waits(s64 nr);     /* one of those that a thread may be parked in */
 bool python_call_restarts(s64 rax); /* rax of a call that the kernel would make again */
 

@@ -206,6 +206,20 @@ STUB static void borrow(struct stub_ctl *c, bool released)
 }
 
 /*
+ * Nobody else can have the GIL. Who has a thread state has it: from 3.12 on there is one for each thread, before that one for
+ * all of them. A job is for the main interpreter.
+ */
+STUB static void alone(struct stub_ctl *c)
+{
+	if (!c->current())
+		borrow(c, true);
+	else if (c->interp_get() == c->interp_main())
+		job_run(c);
+	else
+		queue(c);
+}
+
+/*
  * A thread that holds no lock at all may wait for the GIL as long as it takes. Its stack is ours, so that the C library
  * does not keep it for later threads, and stays out of children. All signals are blocked in it, as they are here.
  */
@@ -399,6 +413,8 @@ STUB static void work(struct stub_frame *f)
 		queue(c);
 	else if (f->how == STUB_BORROW || f->how == STUB_RELEASED)
 		borrow(c, f->how == STUB_RELEASED);
+	else if (f->how == STUB_ALONE)
+		alone(c);
 	else if (f->how == STUB_IF_HELD)
 		queue_if_held(c);
 	else if (f->how == STUB_THREAD)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 
 enum {
 	LOOK_MS = 5,
-	UNREAD_MS = 200, /* nothing more can be written for so long: a pager that does not read */
+	UNREAD_MS = 500, /* nothing more can be written for so long: a pager that does not read */
 	NAMED = 4        /* processes that are named */
 };
 
@@ -25,12 +26,15 @@ void session_results(struct session *s, enum session_results r)
 	__atomic_store_n(&s->results, (u32)r, __ATOMIC_SEQ_CST);
 }
 
-/* Can more be written? */
-static bool is_read(const struct session *s)
+/* Can more be written, or has somebody read of what stands in the pipe since the last look, which saw `*bytes` there? */
+static bool is_read(const struct session *s, int *bytes)
 {
 	struct pollfd fd = {.fd = fileno(s->out), .events = POLLOUT};
+	int before = *bytes;
 
-	return poll(&fd, 1, 0) > 0;
+	if (ioctl(fd.fd, FIONREAD, bytes))
+		*bytes = 0;
+	return poll(&fd, 1, 0) > 0 || *bytes != before;
 }
 
 /* False: they are not all out. */
@@ -38,11 +42,12 @@ static bool results_await(struct session *s)
 {
 	const struct timespec look = {0, LOOK_MS * 1000000};
 	u64 read = now_ns();
+	int bytes = -1;
 
 	while (__atomic_load_n(&s->results, __ATOMIC_SEQ_CST) == RESULTS_COME) {
 		u64 now = now_ns();
 
-		if (is_read(s))
+		if (is_read(s, &bytes))
 			read = now;
 		else if (now - read > UNREAD_MS * 1000000ull)
 			return false;

@@ -104,3 +104,34 @@ def test_time_of_a_coroutine(interpreter, start, pydtrace):
     said = {name: tracer.number(name) for name in ("entries", "n", "right")}
     assert said == {"entries": 5 * (1 + 3), "n": 5, "right": 5}, tracer.out
     assert tracer.number("ran") < tracer.number("total") / 2, tracer.out
+
+
+@pytest.mark.parametrize("script, everywhere, own", [
+    ("entry /arg3 == PY_START/", ["start"], []),
+    ("entry /copyinstr(arg1) == \"target\" && arg3 == PY_START/", ["start"], []),
+    ("entry", ["resume", "start", "throw"], []),
+    ("return /arg3 == PY_YIELD/", ["resume", "start", "throw"], ["yield"]),
+    ("return /arg3 == PY_RETURN || arg3 == PY_YIELD/", ["resume", "start", "throw"], ["return", "yield"]),
+])
+def test_switched_on(executor, start, pydtrace, script, everywhere, own):
+    """What a predicate excludes by arg3 is not switched on."""
+    target = start(next(i for i in harness.interpreters() if i.minor >= (3, 12)).argv("events_on.py"))
+    tracer = pydtrace("-x", f"exec={executor}", "-n", f"python$1:::function-{script} {{ n++; }}", target.pid).wait_matched()
+    truth = target.work()
+    tracer.stop()
+    target.end()
+    assert tracer.status == 0, tracer.err
+    assert (sorted(truth["all"]), sorted(truth["own"])) == (everywhere, own)
+
+
+def test_example(interpreter, start, pydtrace):
+    """The README's script: each coroutine once, from its start to its end, which takes 0.12 s or more."""
+    target = start(interpreter.argv("sleepers.py"))
+    tracer = pydtrace("-s", harness.TOP / "examples/async/coroutine.d", target.pid, "slow").wait_matched()
+    target.work()
+    tracer.stop()
+    target.end()
+    assert tracer.status == 0, tracer.err
+    whole = tracer.out[tracer.out.index("start to end, ms"):].split("\n\n")[0]
+    counts = {int(value): int(n) for value, n in re.findall(r"^ +(\d+) \|[@ ]* (\d+) +$", whole, re.M)}
+    assert sum(counts.values()) == 5 and min(value for value, n in counts.items() if n) >= 64, tracer.out
