@@ -56,6 +56,7 @@ uint64_t hash_text(const char *s, size_t n);
  */
 #define PY_ANY 0x0309, 0xffff
 #define PY_310 0x030a, 0xffff
+#define PY_39  0x0309, 0x0309
 #define PY_313 0x030d, 0xffff
 #define PY_OLD 0x0309, 0x030b /* the frame evaluator's versions */
 #define PY_NEW 0x030c, 0xffff /* sys.monitoring's */
@@ -104,15 +105,27 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyInterpreterState_Main, void *, (void), PY_ANY)                                                         \
 	X(PyInterpreterState_ThreadHead, void *, (void *), PY_ANY)                                                 \
 	X(PyThreadState_Next, void *, (void *), PY_ANY)                                                            \
+	X(PyInterpreterState_Head, void *, (void), PY_ANY)                                                         \
+	X(PyInterpreterState_Next, void *, (void *), PY_ANY)                                                       \
+	X(PyCapsule_New, struct pyobj *, (void *, const char *, void (*)(struct pyobj *)), PY_ANY)                 \
+	X(PyCapsule_GetPointer, void *, (struct pyobj *, const char *), PY_ANY)                                    \
+	X(PyThread_acquire_lock, int, (void *, int), PY_ANY)                                                       \
+	X(PyThread_release_lock, void, (void *), PY_ANY)                                                           \
+	X(PyMutex_Unlock, void, (void *), PY_313)                                                                  \
+	X(PyInit__imp, void *, (void), PY_310)                                                                     \
+	X(PyInit__weakref, void *, (void), PY_39)                                                                  \
+	X(PyObject_GC_Track, void, (void *), PY_ANY)                                                               \
+	X(PyObject_GC_UnTrack, void, (void *), PY_ANY)                                                             \
 	X(PyGC_Disable, int, (void), PY_310)                                                                       \
 	X(PyGC_Enable, int, (void), PY_310)                                                                        \
 	X(Py_GetRecursionLimit, int, (void), PY_ANY)                                                               \
 	X(PyEval_GetGlobals, struct pyobj *, (void), PY_NEW)                                                       \
-	X(_PyInterpreterState_GetEvalFrameFunc, agent_eval *, (void *), PY_OLD)                                    \
+	X(_PyInterpreterState_GetEvalFrameFunc, agent_eval *, (void *), PY_ANY)                                    \
 	X(_PyInterpreterState_SetEvalFrameFunc, void, (void *, agent_eval *), PY_OLD)                              \
-	X(_PyEval_EvalFrameDefault, struct pyobj *, (void *, struct pyframe *, int), PY_OLD)
+	X(_PyEval_EvalFrameDefault, struct pyobj *, (void *, struct pyframe *, int), PY_ANY)
 
 #define AGENT_DATA(X)                                                                                              \
+	X(_PyRuntime, PY_ANY)                                                                                      \
 	X(_Py_NoneStruct, PY_ANY)                                                                                  \
 	X(PyFunction_Type, PY_ANY)                                                                                 \
 	X(PyCode_Type, PY_ANY)                                                                                     \
@@ -252,9 +265,11 @@ void subscript_called(struct pyframe *frame, const struct matched *m);
  * A matched code object: what the agent itself keeps of it, as long as it lives (weak.c). Its code object may be looked at
  * while somebody else keeps that alive: it runs, or it is the argument of a callback.
  */
+struct interp;
 struct matched {
 	struct pyobj *code;          /* borrowed */
 	struct pyobj *ref;           /* weak reference to it; NULL: one of `lost` */
+	struct interp *interp;       /* whose it is; NULL up to 3.11 */
 	struct matched *next, *prev; /* of those in use; free ones have `next` only */
 	struct chunk *chunk;         /* of memory that it is in */
 	uint64_t filters[WIRE_NEVENTS][WIRE_NKINDS];
@@ -349,9 +364,9 @@ struct method_def { /* PyMethodDef */
 /* Give up a function object of ours. False: somebody else has got hold of it and may call it for ever. */
 bool callback_drop(struct pyobj **function);
 
-int weak_init(void); /* 0 or -ENOMEM */
+int weak_init(struct interp *in); /* 0 or -ENOMEM. Up to 3.11 NULL, also in the next */
 /* When there are no weak references of ours any more. False: code of ours may still be called. */
-bool weak_leave(void);
+bool weak_leave(struct interp *in);
 /* A weak reference to `code`, to be entered in agent.refs; NULL: no memory. May collect garbage, so run anything. */
 struct pyobj *weak_new(struct pyobj *code);
 /* The object behind a weak reference, a new reference; NULL: it is dead. */
@@ -359,10 +374,10 @@ struct pyobj *weak_get(struct pyobj *ref);
 
 /* --- room.c: may we call, or is the thread at its limit of recursion? -------------------------------------------- */
 
-int room_init(void);   /* 0 or -ENOMEM */
-bool room_leave(void); /* as callback_drop() */
+int room_init(struct interp *in);   /* 0 or -ENOMEM */
+bool room_leave(struct interp *in); /* as callback_drop() */
 /* Will the interpreter make the calls that coming or leaving needs? True where there is nothing to end. Leaves no exception. */
-bool room_for_calls(void);
+bool room_for_calls(struct interp *in);
 
 /* --- active.c: calls of ours that are on some stack ------------------------------------------------------ */
 
@@ -395,13 +410,15 @@ void active_forget(void);
  * Enter a matched code object, within a change. The weak reference to it is taken over if the result has it. Never NULL: one of
  * which nothing can be kept for want of memory is one of `lost`, which are all the same. All texts have been fetched.
  */
-struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref);
+struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref, struct interp *in);
 /* Take one out, within a change: its weak reference, which is the caller's then, to be given up after the change. */
 struct pyobj *record_take(struct matched *m);
 bool record_knows(const struct pyobj *ref); /* Is it a weak reference of ours, not taken out yet? */
 /* Those of a weak reference, and of the first of all: the weak reference; NULL: there is none. */
 struct pyobj *record_take_ref(const struct pyobj *ref);
-struct pyobj *record_take_first(bool *had_local_events);
+struct pyobj *record_take_first(const struct interp *in, bool *had_local_events);
+bool record_any(
+    const struct interp *in); /* Is there any of that interpreter's? Up to 3.11 it is NULL for all of them. */
 void record_init(void);
 void record_free(void); /* forgets all; gives the memory back */
 /* The line that `m` is left from by the instruction at `offset` bytes. */
@@ -418,6 +435,8 @@ uint64_t frame_call(const struct pyobj *code);
 
 int running_init(void); /* 0 or -ENOMEM */
 void running_free(void);
+void running_adopt(
+    void); /* in a forked child, before it is known to be one of those that are followed: nobody holds a lock */
 void running_enter(uint64_t call);
 /* True if it was entered, or if that is not known. */
 bool running_leave(uint64_t call);
@@ -434,9 +453,49 @@ struct mechanism {
 	 * never 0. Does not touch the page. The agent is inert by then.
 	 */
 	int (*leave)(bool inside);
+	/* An interpreter has been made, and the calling thread runs it. */
+	void (*begun)(void *interp);
 };
 extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
 extern const struct mechanism mechanism_none; /* walk.c: wire_walk.only */
+
+/* --- interps.c: the interpreters of the process ---------------------------------------------------------------- */
+
+/* Call `fn` for each of them until it returns other than 0; that, or 0. */
+int interps_each(int (*fn)(void *interp));
+/* From here on mechanism.begun() is called for those that are made. 0, or -ENOTSUP with a message. */
+int interps_init(void);
+/* No more. False: code of ours may still be called for one. */
+bool interps_leave(void);
+
+/* --- inside.c: what is there of us in each interpreter, from 3.12 on -------------------------------------------- */
+
+#define INTERP_NCALLBACKS 6
+struct interp {
+	void *state;      /* its PyInterpreterState; NULL: this place is free */
+	agent_eval *eval; /* its evaluator, while ours is there; NULL: the interpreter itself */
+	bool inside;      /* it has our events */
+	bool turning;     /* a thread of it is in interp_come() or interp_go() */
+	bool held;        /* the program has got hold of a function of ours */
+	bool seen;        /* it is in the list of interpreters */
+	int tool;         /* of sys.monitoring; -1: none */
+	int levels;       /* room.c */
+	void *deciding;   /* thread state that is inside a decision */
+	/* Its own objects. */
+	struct pyobj *monitoring, *death, *room, *function[INTERP_NCALLBACKS];
+};
+struct interp *interp_of(const void *state); /* NULL: none */
+struct interp *interp_here(void);            /* of the interpreter that the thread runs */
+struct interp *interp_add(void *state);      /* NULL: there is no place */
+void interp_free(struct interp *in);
+void turn_put(struct interp *in); /* when it runs next it comes in, or goes out if the agent is inert */
+int turns_put(void);              /* all but the one that the thread runs */
+bool interps_left(void);          /* is there any that has anything of ours? */
+bool interps_inside(void);        /* any that has our events? */
+/* monitoring.c, in the interpreter: in, out, and after its end. */
+void interp_come(struct interp *in);
+void interp_go(struct interp *in);
+void interp_drop(struct interp *in);
 
 /* --- agent.c: the state --------------------------------------------------------------------------------------- */
 
@@ -450,7 +509,8 @@ struct agent {
 	uint32_t *mine;      /* 1; a forked child reads 0 (MADV_WIPEONFORK) */
 	struct locks *locks; /* behind it */
 	uint32_t changes;    /* odd while something is being changed */
-	bool parallel;       /* no GIL: threads run at the same time */
+	bool free_threaded;  /* no GIL */
+	bool parallel;       /* threads run at the same time: no GIL, or an interpreter may have its own */
 	bool leaving;        /* some thread is at it; parallel */
 	bool follow, child;  /* children are traced, too; this is one, and knows it */
 	uint32_t version;    /* major << 8 | minor */

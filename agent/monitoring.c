@@ -21,8 +21,7 @@ static struct {
 	uint32_t kind;
 	const char *name;
 	struct method_def def;
-	long bit;               /* from sys.monitoring.events: they moved in 3.14 */
-	struct pyobj *function; /* ours until leave() has it back */
+	long bit; /* from sys.monitoring.events: they moved in 3.14 */
 } callback[NCALLBACKS] = {
 #define ROW(ev, k, event_name, method, fn)                                                                         \
 	{                                                                                                          \
@@ -36,8 +35,8 @@ static struct {
     [UNWIND] = ROW(WIRE_RETURN, WIRE_PY_UNWIND, "PY_UNWIND", "pydtrace_unwind", on_unwind),
 #undef ROW
 };
-static struct pyobj *monitoring, *disable;
-static int tool = -1;
+_Static_assert(NCALLBACKS == INTERP_NCALLBACKS, "an interpreter has one function for each");
+static struct pyobj *disable; /* the same object in all interpreters, as None is */
 
 /* Code objects that do not match, by a hash: so each is decided on once, and not at each place that it is resumed at. */
 #define UNMATCHED_BITS 10
@@ -81,9 +80,9 @@ static int local_events(const struct matched *m)
 	return events;
 }
 
-static void local_events_set(struct pyobj *code, int events)
+static void local_events_set(struct interp *in, struct pyobj *code, int events)
 {
-	done(py.PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool, code, events));
+	done(py.PyObject_CallMethod(in->monitoring, "set_local_events", "iOi", in->tool, code, events));
 }
 
 /* Offset of the instruction that the body starts with, the first RESUME; -1: not known. */
@@ -131,24 +130,25 @@ static struct matched *decided(struct pyobj *code, int which)
 static struct matched *started(struct pyobj *const *args, int which)
 {
 	struct matched *m = lookup(args[0]);
+	struct interp *in = interp_here();
 	int events;
 
 	if (!m)
 		m = decided(args[0], which);
-	if (!m || m->ready)
+	if (!m || m->ready || !in)
 		return m;
 	m->start = which == START ? (int)py.PyLong_AsLong(args[1]) : body_start(args[0]);
 	m->paired = m->filters[WIRE_ENTRY][WIRE_PY_START] && m->filters[WIRE_ENTRY][WIRE_PY_RESUME] &&
 		    m->filters[WIRE_ENTRY][WIRE_PY_THROW];
 	events = local_events(m);
 	if (events)
-		local_events_set(args[0], events);
+		local_events_set(in, args[0], events);
 	if (likely(!agent.inert)) {
 		__atomic_store_n(&m->ready, true, __ATOMIC_RELEASE);
 		return m;
 	}
 	/* Taken off meanwhile, perhaps before it had these. */
-	local_events_set(args[0], 0);
+	local_events_set(in, args[0], 0);
 	return NULL;
 }
 
@@ -179,6 +179,14 @@ static struct pyobj *first_seen(struct pyobj *const *args, int which, struct mat
 	return answer;
 }
 
+/* Is it the thread's own decision that runs the function? */
+static bool decision_is_ours(void)
+{
+	const struct interp *in = interp_here();
+
+	return in && in->deciding && in->deciding == py.PyThreadState_Get();
+}
+
 /* Before an event of kind `which`: the function, if it wants it; else NULL, and in *answer what the callback answers. */
 static inline struct matched *wanting(struct pyobj *const *args, int which, struct pyobj **answer)
 {
@@ -189,7 +197,7 @@ static inline struct matched *wanting(struct pyobj *const *args, int which, stru
 		return NULL;
 	m = lookup(args[0]);
 	if (unlikely(!m || !m->ready)) {
-		if (agent.deciding && agent.deciding == py.PyThreadState_Get())
+		if (decision_is_ours())
 			return NULL; /* a function that is run by a decision, which see */
 		*answer = first_seen(args, which, &m);
 		if (!m)
@@ -289,7 +297,7 @@ static struct pyobj *on_unwind(struct pyobj *self, struct pyobj *const *args, in
 }
 
 /* Is the id one of a pydtrace's? Ours may not be: the program may free any tool's. */
-static bool tool_ours(int id)
+static bool tool_ours(struct pyobj *monitoring, int id)
 {
 	struct pyobj *who = py.PyObject_CallMethod(monitoring, "get_tool", "i", id);
 	const char *s = who ? py.PyUnicode_AsUTF8AndSize(who, NULL) : NULL;
@@ -305,18 +313,18 @@ static bool tool_ours(int id)
  * A pydtrace that was killed, and whose callbacks have not been called since, keeps its id: call each one's callback
  * without an argument, which makes it see that its tracer has died. There is no other way to a callback than to take it out.
  */
-static void peers_poke(void)
+static void peers_poke(struct pyobj *monitoring)
 {
 	for (int id = 0; id < 6; id++) {
 		struct pyobj *start;
 
-		if (!tool_ours(id))
+		if (!tool_ours(monitoring, id))
 			continue;
 		start = py.PyObject_CallMethod(monitoring, "register_callback", "iiO", id, (int)callback[START].bit,
 					       py._Py_NoneStruct);
 		if (start && start != py._Py_NoneStruct) {
 			done(py.PyObject_CallNoArgs(start));
-			if (tool_ours(id))
+			if (tool_ours(monitoring, id))
 				done(py.PyObject_CallMethod(monitoring, "register_callback", "iiO", id,
 							    (int)callback[START].bit, start));
 		}
@@ -325,18 +333,18 @@ static void peers_poke(void)
 }
 
 /* A tool id that nobody has. 4 and 3 have no meaning in PEP 669, 5, 2, 1 and 0 are other kinds of tool's. */
-static int tool_take(void)
+static int tool_take(struct interp *in)
 {
 	static const int order[] = {4, 3, 5, 2, 1, 0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		struct pyobj *who = py.PyObject_CallMethod(monitoring, "get_tool", "i", order[i]);
+		struct pyobj *who = py.PyObject_CallMethod(in->monitoring, "get_tool", "i", order[i]);
 		bool is_free = who == py._Py_NoneStruct;
 
 		done(who);
 		if (is_free &&
-		    !done(py.PyObject_CallMethod(monitoring, "use_tool_id", "is", order[i], tool_name))) {
-			tool = agent.page->tool_id = order[i];
+		    !done(py.PyObject_CallMethod(in->monitoring, "use_tool_id", "is", order[i], tool_name))) {
+			in->tool = agent.page->tool_id = order[i];
 			return 0;
 		}
 	}
@@ -344,7 +352,7 @@ static int tool_take(void)
 	return -EBUSY;
 }
 
-static int events_read(void)
+static int events_read(struct pyobj *monitoring)
 {
 	struct pyobj *events = py.PyObject_GetAttrString(monitoring, "events");
 	int err = events ? 0 : -ENOTSUP;
@@ -364,21 +372,51 @@ static int events_read(void)
 	return err;
 }
 
-static int callbacks_register(void)
+/*
+ * The interpreter has ended, or the program has freed our id: what called us for starts is freed. All of ours there goes with it,
+ * because its memory may be its own. This is called in the interpreter, while it is able to free objects still.
+ */
+static void on_end(struct pyobj *capsule)
+{
+	struct interp *in = py.PyCapsule_GetPointer(capsule, tool_name);
+
+	if (in && in->inside && *agent.mine)
+		interp_drop(in);
+	py.PyErr_Clear();
+}
+
+static struct pyobj *function_new(struct interp *in, int i)
+{
+	struct pyobj *end = i == START ? py.PyCapsule_New(in, tool_name, on_end) : NULL, *f = NULL;
+
+	if (i != START || end)
+		f = py.PyCFunction_NewEx(&callback[i].def, end, NULL);
+	py.Py_DecRef(end);
+	if (f)
+		object_share(f);
+	return f;
+}
+
+/* The one for starts is the interpreter's alone, so that its end tells that of the interpreter. */
+static int callbacks_register(struct interp *in)
 {
 	for (int i = 0; i < NCALLBACKS; i++) {
-		callback[i].function = py.PyCFunction_NewEx(&callback[i].def, NULL, NULL);
-		if (!callback[i].function)
-			return -ENOMEM;
-		object_share(callback[i].function);
-		if (done(py.PyObject_CallMethod(monitoring, "register_callback", "iiO", tool, (int)callback[i].bit,
-						callback[i].function)))
-			return -EIO;
+		struct pyobj *f = in->function[i] = function_new(in, i);
+		int err = f ? done(py.PyObject_CallMethod(in->monitoring, "register_callback", "iiO", in->tool,
+							  (int)callback[i].bit, f))
+			    : -ENOMEM;
+
+		if (i == START) {
+			in->function[i] = NULL;
+			py.Py_DecRef(f);
+		}
+		if (err)
+			return err;
 	}
 	return 0;
 }
 
-static int events_on(void)
+static int events_on(struct interp *in)
 {
 	int events = (int)callback[START].bit;
 
@@ -388,120 +426,224 @@ static int events_on(void)
 	if (agent.at[WIRE_RETURN][WIRE_PY_UNWIND] && agent.version < ALL_LOCAL)
 		events |= (int)callback[UNWIND].bit;
 	/* Another tool's DISABLEs stick to the places in the code, also for who gets its id. */
-	if (done(py.PyObject_CallMethod(monitoring, "restart_events", NULL)))
+	if (done(py.PyObject_CallMethod(in->monitoring, "restart_events", NULL)))
 		return -EIO;
-	return done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, events));
+	return done(py.PyObject_CallMethod(in->monitoring, "set_events", "ii", in->tool, events));
 }
 
-static int monitoring_leave(bool inside);
+static int interp_leave(struct interp *in, bool inside);
 
-static int monitoring_init(void)
+/* Come into the interpreter that this thread runs. 0; -EAGAIN: not now; -errno with a message. */
+static int interp_enter(struct interp *in)
 {
-	int err = room_init();
+	int err = room_init(in);
 
+	if (!err)
+		err = weak_init(in);
 	if (err)
-		return err;
-	if (!room_for_calls()) {
-		room_leave();
+		goto out;
+	if (!room_for_calls(in)) {
 		agent_message("the thread has reached its recursion limit; try again", NULL);
-		return -EAGAIN;
+		err = -EAGAIN;
+		goto out;
 	}
-	memset(unmatched, 0, sizeof(unmatched));
-	monitoring = py.PySys_GetObject("monitoring");
-	if (!monitoring) {
+	in->monitoring = py.PySys_GetObject("monitoring");
+	if (!in->monitoring) {
 		agent_message("this interpreter has no sys.monitoring", NULL);
-		return -ENOTSUP;
+		err = -ENOTSUP;
+		goto out;
 	}
-	py.Py_IncRef(monitoring);
-	disable = py.PyObject_GetAttrString(monitoring, "DISABLE");
-	err = disable ? events_read() : -ENOTSUP;
-	if (!err)
-		err = frame_init();
-	if (!err)
-		err = running_init();
+	py.Py_IncRef(in->monitoring);
+	if (!disable)
+		disable = py.PyObject_GetAttrString(in->monitoring, "DISABLE");
+	err = disable ? events_read(in->monitoring) : -ENOTSUP;
 	if (!err) {
-		if (!agent.parallel) /* else its events would be lost meanwhile if it lives */
-			peers_poke();
-		err = tool_take();
+		if (!agent.free_threaded) /* else its events would be lost meanwhile if it lives */
+			peers_poke(in->monitoring);
+		err = tool_take(in);
 	}
 	if (err)
 		goto out;
-	err = callbacks_register();
+	memset(unmatched, 0, sizeof(unmatched)); /* what has begun there was not seen */
+	in->inside = true;
+	err = callbacks_register(in);
 	if (!err)
-		err = events_on();
+		err = events_on(in);
 	if (err)
 		agent_message("sys.monitoring refused: an audit hook of the program may forbid it", NULL);
 out:
 	if (err)
-		monitoring_leave(false);
+		interp_leave(in, false);
+	return err;
+}
+
+static int monitoring_init(void)
+{
+	struct interp *in = interp_add(py.PyInterpreterState_Get());
+	int err = in ? 0 : -ENOMEM;
+
+	if (!err)
+		err = frame_init();
+	if (!err)
+		err = running_init();
+	if (!err)
+		err = interp_enter(in);
+	if (!err)
+		err = turns_put();
+	if (err && in)
+		interp_leave(in, false);
 	return err;
 }
 
 /* No local events any more. What is called here may run anything, and code objects may die of it. */
-static void local_events_off(bool at_once)
+static void local_events_off(struct interp *in, bool at_once)
 {
 	bool had_local_events;
 	struct pyobj *ref;
 
-	for (int i = 0; (at_once || i < AT_ONCE) && (ref = record_take_first(&had_local_events)); i++) {
+	for (int i = 0; (at_once || i < AT_ONCE) && (ref = record_take_first(in, &had_local_events)); i++) {
 		struct pyobj *code = had_local_events ? weak_get(ref) : NULL;
 
 		if (code)
-			local_events_set(code, 0);
+			local_events_set(in, code, 0);
 		py.Py_DecRef(code);
 		py.Py_DecRef(ref);
 	}
+}
+
+/* False: somebody else has the function, or it is no longer ours to be taken. */
+static bool callback_take(struct interp *in, int i)
+{
+	struct pyobj *f = py.PyObject_CallMethod(in->monitoring, "register_callback", "iiO", in->tool,
+						 (int)callback[i].bit, py._Py_NoneStruct);
+	bool only = !f || f == py._Py_NoneStruct || i != START || object_ours(f);
+
+	py.PyErr_Clear();
+	py.Py_DecRef(f);
+	return only;
 }
 
 /*
  * 0, or -EAGAIN: there is more to do, or another thread is in a decision. Where there is no GIL set_events() stops the world, so
  * that after it no other thread is in an event of ours: it makes no call there at which it could stop, but in a decision.
  */
-static int events_off(bool at_once)
+static int events_off(struct interp *in, bool at_once)
 {
-	done(py.PyObject_CallMethod(monitoring, "set_events", "ii", tool, 0));
-	if (agent.parallel && active_others())
+	done(py.PyObject_CallMethod(in->monitoring, "set_events", "ii", in->tool, 0));
+	if (agent.free_threaded && active_others())
 		return -EAGAIN;
-	local_events_off(at_once);
-	if (agent.matched)
+	local_events_off(in, at_once);
+	if (record_any(in))
 		return -EAGAIN;
+	in->inside = false; /* it does not end now */
 	for (int i = 0; i < NCALLBACKS; i++)
-		done(py.PyObject_CallMethod(monitoring, "register_callback", "iiO", tool, (int)callback[i].bit,
-					    py._Py_NoneStruct));
-	done(py.PyObject_CallMethod(monitoring, "free_tool_id", "i", tool));
+		in->held |= !callback_take(in, i);
+	done(py.PyObject_CallMethod(in->monitoring, "free_tool_id", "i", in->tool));
 	return 0;
 }
 
 /* The program has freed our id, and perhaps given it to another tool: as events_off(), but nothing is ours to be taken off. */
-static int others_await(void)
+static int others_await(struct interp *in)
 {
-	if (!agent.parallel)
+	if (!agent.free_threaded)
 		return 0;
-	done(py.PyObject_CallMethod(monitoring, "restart_events", NULL)); /* stops the world */
+	done(py.PyObject_CallMethod(in->monitoring, "restart_events", NULL)); /* stops the world */
 	return active_others() ? -EAGAIN : 0;
 }
 
-static int monitoring_leave(bool inside)
+/* Out of the interpreter that this thread runs, as mechanism.leave(). */
+static int interp_leave(struct interp *in, bool inside)
 {
-	bool clean = true;
+	bool clean;
 
-	if (tool >= 0) {
-		if (!room_for_calls())
+	if (in->tool >= 0) {
+		if (!room_for_calls(in))
 			return -EAGAIN;
-		if (tool_ours(tool) ? events_off(inside) : others_await())
+		if (tool_ours(in->monitoring, in->tool) ? events_off(in, inside) : others_await(in))
 			return -EAGAIN;
-		tool = -1;
+		in->tool = -1;
+		in->inside = false;
 	}
 	if (inside)
 		return -EBUSY;
+	clean = !in->held;
 	for (int i = 0; i < NCALLBACKS; i++)
-		clean &= callback_drop(&callback[i].function);
-	clean &= room_leave();
-	py.Py_DecRef(monitoring);
-	py.Py_DecRef(disable);
-	monitoring = disable = NULL;
+		clean &= callback_drop(&in->function[i]);
+	clean &= room_leave(in);
+	clean &= weak_leave(in);
+	py.Py_DecRef(in->monitoring);
+	in->monitoring = NULL;
 	py.PyErr_Clear();
 	return clean ? 0 : -EBUSY;
 }
 
-const struct mechanism mechanism_monitoring = {312, monitoring_init, monitoring_leave};
+/* Out of this one now, out of the others when they run; when all are out there is nothing of ours left. */
+static int monitoring_leave(bool inside)
+{
+	struct interp *in = interp_here();
+	int err = in ? interp_leave(in, inside) : 0;
+
+	if (err == -EAGAIN)
+		return err;
+	if (in && !err)
+		interp_free(in);
+	turns_put();
+	if (inside || interps_left())
+		return -EBUSY;
+	py.Py_DecRef(disable);
+	disable = NULL;
+	return err;
+}
+
+static void monitoring_begun(void *state)
+{
+	struct interp *in = interp_add(state);
+
+	if (in) {
+		turn_put(in);
+		return;
+	}
+	agent_message("there are more interpreters in the process than pydtrace can trace", NULL);
+	agent_give_up(E2BIG);
+}
+
+void interp_come(struct interp *in)
+{
+	int err = interp_enter(in);
+
+	if (err == -EAGAIN)
+		turn_put(in);
+	else if (err)
+		agent_give_up(-err);
+}
+
+void interp_go(struct interp *in)
+{
+	int err;
+
+	do {
+		err = interp_leave(in, false);
+	} while (err == -EAGAIN && room_for_calls(in));
+	if (err == -EAGAIN)
+		turn_put(in);
+	else if (!err)
+		interp_free(in);
+}
+
+void interp_drop(struct interp *in)
+{
+	bool had_local_events;
+	struct pyobj *ref;
+
+	in->inside = false;
+	while ((ref = record_take_first(in, &had_local_events)))
+		py.Py_DecRef(ref);
+	for (int i = 0; i < NCALLBACKS; i++)
+		callback_drop(&in->function[i]);
+	room_leave(in);
+	weak_leave(in);
+	py.Py_DecRef(in->monitoring);
+	interp_free(in);
+}
+
+const struct mechanism mechanism_monitoring = {312, monitoring_init, monitoring_leave, monitoring_begun};

@@ -77,14 +77,35 @@ static bool wanted(const struct matched *m, enum wire_event event)
 	return any;
 }
 
-struct pyobj *record_take_first(bool *had_local_events)
+static struct matched *first_of(const struct interp *in)
+{
+	struct matched *m = agent.matched;
+
+	while (m && m->interp != in)
+		m = m->next;
+	return m;
+}
+
+bool record_any(const struct interp *in)
+{
+	bool any;
+
+	lock_take(&agent.locks->state);
+	any = first_of(in);
+	lock_leave(&agent.locks->state);
+	return any;
+}
+
+struct pyobj *record_take_first(const struct interp *in, bool *had_local_events)
 {
 	struct pyobj *taken = NULL;
+	struct matched *m;
 
 	agent_change_begin();
-	if (agent.matched) {
-		*had_local_events = wanted(agent.matched, WIRE_RETURN);
-		taken = record_take(agent.matched);
+	m = first_of(in);
+	if (m) {
+		*had_local_events = wanted(m, WIRE_RETURN);
+		taken = record_take(m);
 	}
 	agent_change_end();
 	return taken;
@@ -95,9 +116,11 @@ void record_free(void)
 	bool had_local_events;
 	struct pyobj *ref;
 
-	while ((ref = record_take_first(&had_local_events)))
+	while ((ref = record_take_first(NULL, &had_local_events)))
 		py.Py_DecRef(ref);
 	agent_change_begin();
+	while (agent.matched) /* of interpreters that have ended */
+		record_take(agent.matched);
 	slot_trim();
 	agent_unmap(buckets, (bucket_mask + (size_t)1) * sizeof(*buckets));
 	buckets = NULL;
@@ -271,7 +294,7 @@ static bool matched_put(struct matched *m)
 	return !table_put(&agent.refs, &(struct decided){.code = m->ref, .matched = m});
 }
 
-struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref)
+struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref, struct interp *in)
 {
 	struct matched *m = ref ? slot_new() : NULL;
 	uint32_t events = 0, fid;
@@ -283,6 +306,7 @@ struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj 
 		return &lost[events];
 	m->code = f->code;
 	m->ref = ref;
+	m->interp = in;
 	m->file = m->func = "";
 	m->firstline = f->firstline;
 	m->start = m->lines[0].offset = m->lines[1].offset = -1;

@@ -81,6 +81,15 @@ void running_free(void)
 	}
 }
 
+void running_adopt(void)
+{
+	for (int i = 0; i < NSETS; i++) {
+		if (sets[i].lock)
+			sets[i].calls = NULL; /* half changed, perhaps */
+		sets[i].lock = 0;
+	}
+}
+
 static void grow(struct set *s)
 {
 	struct set old = *s;

@@ -69,7 +69,7 @@ agent_syscall_end:
  * The frame evaluator (evalframe.c), with a mark before it by which another instance of the agent knows it for one of
  * its kind and finds agent_poke().
  */
-	.balign 32
+	.balign 64 /* so the function never begins a page, and what is before it can be read */
 	.skip 16
 	.quad AGENT_PEER_MARK
 	.quad agent_poke - .
@@ -81,5 +81,29 @@ pydtrace_evalframe:
 	jmp evalframe_call
 	.cfi_endproc
 	.size pydtrace_evalframe, . - pydtrace_evalframe
+
+/* What a new interpreter calls (interps.c), with a mark before it and the distance to the word that says what was there before. */
+	.balign 64 /* so the function never begins a page, and what is before it can be read */
+	.skip 16
+	.quad AGENT_FILL_MARK
+	.quad interp_next - .
+	.globl pydtrace_fill
+	.hidden pydtrace_fill
+	.type pydtrace_fill, @function
+pydtrace_fill:
+	.cfi_startproc
+	jmp interp_fill
+	.cfi_endproc
+	.size pydtrace_fill, . - pydtrace_fill
+
+	.balign 16
+	.globl pydtrace_turn
+	.hidden pydtrace_turn
+	.type pydtrace_turn, @function
+pydtrace_turn:
+	.cfi_startproc
+	jmp interp_turn
+	.cfi_endproc
+	.size pydtrace_turn, . - pydtrace_turn
 
 	.section .note.GNU-stack, "", @progbits

@@ -152,6 +152,11 @@ u64 exec_lost(struct exec *e)
 	return e->methods->lost ? e->methods->lost(e) : 0;
 }
 
+void exec_settle(struct exec *e)
+{
+	e->methods->settle(e);
+}
+
 void exec_detach(struct exec *e)
 {
 	if (e->methods->detach)

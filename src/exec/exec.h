@@ -111,6 +111,11 @@ void exec_resume(struct exec *e, struct diag *diag);
 /* Events that could not be brought to a program, of all kinds, since the start (threads that another traces ...). */
 u64 exec_lost(struct exec *e);
 
+/*
+ * After what programs look at before they do anything has been changed (cg_state.activity): until every run has ended that may
+ * still have seen the old value. What they have made by then is all that they make.
+ */
+void exec_settle(struct exec *e);
 /* Take all links off (detach in the order of attaching); programs that run finish first. Idempotent. */
 void exec_detach(struct exec *e);
 /*

@@ -18,6 +18,7 @@ struct exec_methods {
 	int (*attach_uprobe)(struct exec *e, u32 prog, const char *path, u64 off, pid_t pid, bool is_return,
 			     struct diag *diag);
 	int (*attach_clock)(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag);
+	void (*settle)(struct exec *e);
 	void (*detach)(struct exec *e);
 	bool (*lingers)(struct exec *e);
 	void (*close)(struct exec *e);

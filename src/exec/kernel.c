@@ -183,6 +183,11 @@ static int kernel_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct
 	return err;
 }
 
+static void kernel_settle(struct exec *e)
+{
+	bpf_wait_programs();
+}
+
 static void kernel_detach(struct exec *e)
 {
 	struct kernel_exec *k = kernel_of(e);
@@ -247,6 +252,7 @@ static const struct exec_methods kernel_methods = {
     .attach_uprobe = kernel_attach_uprobe,
     .attach_site = kernel_attach_site,
     .attach_clock = kernel_attach_clock,
+    .settle = kernel_settle,
     .detach = kernel_detach,
     .close = kernel_close,
     .map_memory = kernel_map_memory,

@@ -17,7 +17,8 @@ struct probe {
 	const char *prov, *mod, *func, *name;
 	u32 id; /* the D `id`; the session numbers them */
 	struct provider_group *group;
-	u32 index; /* in the group */
+	u32 index;  /* in the group */
+	bool later; /* of what may come: it counts for none that matches */
 	u32 nargs;
 	const char *const *arg_types; /* nargs D type names: what args[n] is; NULL: all int64_t */
 };
@@ -50,6 +51,7 @@ struct provider_env {
 	int cancel_fd; /* polls readable when the user wants no more */
 	bool verbose;  /* -v: who comes and goes */
 	bool listing;  /* -l: name all that exists, functions too */
+	u32 told_leave; /* 1, by a provider: it has said that a signal ends the wait for a process that is being left */
 	/* Add a group / a probe to a group (probes may be added to groups while expanding only). */
 	struct provider_group *(*add_group)(struct provider_env *env, const struct provider_group *g);
 	struct probe *(*add_probe)(struct provider_env *env, struct provider_group *g, const struct probe *p);
@@ -112,6 +114,11 @@ struct provider {
 			      provider_list_fn *fn, void *arg);
 	/* Undo attach (links of the exec are already off). Idempotent. 0, or -errno with a message: something was left behind. */
 	int (*detach)(struct provider_run *r);
+	/*
+	 * Name the processes in which something of ours is now, each by `fn`. In any thread, at any time: what it says may be
+	 * over by then. NULL: there are none.
+	 */
+	void (*left)(struct provider_run *r, void (*fn)(void *arg, pid_t pid, const char *comm), void *arg);
 	void (*close)(struct provider_run *r);
 	/* What was lost at the provider's side since the last call, reported on diag ("N functions not traced: ..."). */
 	void (*drops)(struct provider_run *r);

@@ -138,7 +138,7 @@ static void proc_out(struct provider_run *r, struct python_proc *p, int err)
 	else if (!ended)
 		python_left_out(r, p->named ? DIAG_WARNING : DIAG_NOTE, &p->kept);
 	strbuf_free(&p->kept);
-	p->state = PROC_OUT;
+	python_join_settle(r, p, PROC_OUT);
 	if (p->of != p && !p->python) {
 		target_close(p->target);
 		p->own_target = false;
@@ -154,7 +154,7 @@ static void proc_take(struct provider_run *r, struct python_proc *p, struct exec
 	if (p->err)
 		proc_out(r, p, p->err);
 	else
-		p->state = PROC_ON;
+		python_join_settle(r, p, PROC_ON);
 	if (!p->err && r->running)
 		python_tell(r, "process %d (%s): traced from now on", p->pid, target_comm(p->target));
 }
@@ -162,8 +162,10 @@ static void proc_take(struct provider_run *r, struct python_proc *p, struct exec
 /* The only one: what goes wrong with it is an error. */
 static int attach_alone(struct provider_run *r, struct python_proc *p, struct exec *e)
 {
-	int err = python_proc_load(r, p, exec_serves(e), r->env->cancel_fd, r->env->diag);
+	int err;
 
+	p->state = PROC_ASKED;
+	err = python_proc_load(r, p, exec_serves(e), r->env->cancel_fd, r->env->diag);
 	if (!err)
 		err = proc_on(r, p, e, r->env->diag);
 	p->state = err ? PROC_OUT : PROC_ON;
@@ -172,9 +174,12 @@ static int attach_alone(struct provider_run *r, struct python_proc *p, struct ex
 
 /* Those that do not come to a safe point are not waited for any longer than this, when others have. */
 #define PATIENCE_NS 1000000000ull
+#define LOOK_NS     20000000ll
 
 static bool is_enabled(const struct python_proc *p)
 {
+	if (p->of != p || p->bare)
+		return false;
 	for (int ev = 0; ev < WIRE_NEVENTS; ev++)
 		if (p->event[ev].enabled)
 			return true;
@@ -205,14 +210,13 @@ static int wait_for_most(struct provider_run *r, struct exec *e, bool some)
 	size_t on = some, pending;
 
 	do {
-		pending = python_join_wait(r, deadline);
+		pending = python_join_wait(r, now_ns() + LOOK_NS);
 		on += take_all(r, e, &p);
 		if (p)
 			return diag_fail(r->env->diag, EINTR,
 					 "interrupted while waiting for the Python of process %d (%s)", p->pid,
 					 target_comm(p->target));
-		deadline = now_ns() + PATIENCE_NS / 10;
-	} while (pending && (!on || exec_holds(e)));
+	} while (pending && (now_ns() < deadline || !on || exec_holds(e)));
 	return (int)on;
 }
 
@@ -246,7 +250,7 @@ static int attach_all(struct provider_run *r, struct exec *e)
 {
 	struct python_proc *only = NULL;
 	size_t n = 0, named = 0;
-	int err;
+	int err = 0;
 
 	r->attached = true;
 	for (size_t i = 0; i < r->procs.n; i++) {
@@ -263,7 +267,8 @@ static int attach_all(struct provider_run *r, struct exec *e)
 	python_family_open(r);
 	if (r->env->follow)
 		python_family_look(r, true);
-	err = n == 1 && named ? attach_alone(r, only, e) : attach_many(r, e, named);
+	if (n)
+		err = n == 1 && named ? attach_alone(r, only, e) : attach_many(r, e, named);
 	if (err)
 		return err;
 	/* Again, for those that were forked before the agent was there. */
@@ -279,8 +284,6 @@ int python_group_attach(struct provider_run *r, struct provider_group *g, struct
 	return r->attached ? 0 : attach_all(r, e);
 }
 
-#define LOOK_NS 20000000ll
-
 s64 python_timeout(struct provider_run *r)
 {
 	s64 left = r->next_look ? (s64)(r->next_look - now_ns()) : INT64_MAX;
@@ -288,6 +291,14 @@ s64 python_timeout(struct provider_run *r)
 	if (python_join_wait(r, 0) && left > LOOK_NS)
 		return LOOK_NS;
 	return left == INT64_MAX ? -1 : left > 0 ? left : 0;
+}
+
+static void rung(const struct provider_run *r)
+{
+	u64 n;
+
+	if (r->ready_fd >= 0 && read(r->ready_fd, &n, sizeof(n)) < 0)
+		return; /* nothing was */
 }
 
 /* Who starts meanwhile must not be faster than we are, on a busy machine; where that is not allowed it may be. */
@@ -303,6 +314,7 @@ int python_tick(struct provider_run *r, struct exec *e)
 	if (r->env->follow && !r->hurries)
 		python_hurry();
 	r->hurries = true;
+	rung(r);
 	python_family_look(r, false);
 	take_all(r, e, &interrupted);
 	return 0;
@@ -317,7 +329,7 @@ int python_names(struct provider_run *r, const struct probe *p, u32 fid, const c
 	const struct wire_function *f;
 
 	for (size_t i = 0; i < r->procs.n && !python; i++)
-		if (r->procs.v[i]->of == e->proc && r->procs.v[i]->state == PROC_ON &&
+		if (r->procs.v[i]->of == e->proc && r->procs.v[i]->state == PROC_ON && r->procs.v[i]->python &&
 		    python_has_fid(r->procs.v[i]->python, fid))
 			python = r->procs.v[i]->python;
 	f = python ? python_function(python, fid) : NULL;
@@ -344,8 +356,7 @@ static void proc_drops(struct provider_run *r, struct python_proc *p)
 /* What process `p` has lost since this was last called. */
 static void proc_losses(struct provider_run *r, struct python_proc *p)
 {
-	const struct wire_page *page =
-	    p->state >= PROC_ON && p->python && !p->detached ? python_page(p->python) : NULL;
+	const struct wire_page *page = p->state >= PROC_ON && p->python ? python_page(p->python) : NULL;
 
 	if (!page)
 		return;
@@ -365,23 +376,79 @@ void python_drops(struct provider_run *r)
 		proc_losses(r, r->procs.v[i]);
 }
 
-static int proc_detach(struct provider_run *r, struct python_proc *p)
-{
-	int ret = 0;
+/* --- out ---------------------------------------------------------------------------------------------------- */
 
-	proc_losses(r, p); /* the last chance: the agent goes now */
-	if (p->python && !p->detached) {
-		ret = python_detach(p->python, r->env->diag);
-		proc_drops(r, p); /* until the events were off */
-	}
-	p->detached = true;
-	return ret;
+/*
+ * One that does not come to a safe point keeps none of the others waiting: each gets a short try, and those that are not done get
+ * another one, until the time is over for all.
+ */
+#define TRY_MS   400
+#define TELL_MS  1000
+#define LEAVE_MS 12000 /* longer than another tracer's attach that comes to nothing */
+
+/* What is not done yet. */
+static bool is_in(const struct python_proc *p)
+{
+	return p->python && !p->detached;
+}
+
+/* Who waits is told which process it is for, why, and how to end it. */
+static void tell_long(struct provider_run *r, struct python_proc *p)
+{
+	if (p->told_leave)
+		return;
+	p->told_leave = true;
+	__atomic_store_n(&r->env->told_leave, 1, __ATOMIC_SEQ_CST);
+	diag_report(r->env->diag, DIAG_NOTE, NOWHERE,
+		    "process %d (%s): waiting to take the agent out: %s; Ctrl-C leaves it there, inert", p->pid,
+		    target_comm(p->target), python_waits_for(p->python));
 }
 
 /* An agent that had to stay, inert, is no error (-EBUSY), nor is a process that has ended. */
+static int proc_detach(struct provider_run *r, struct python_proc *p, bool last)
+{
+	int ret = python_detach(p->python, TRY_MS, last, r->env->diag);
+
+	if (ret == -EAGAIN && !last)
+		return 0;
+	__atomic_store_n(&p->detached, true, __ATOMIC_SEQ_CST);
+	return ret == -ESRCH || ret == -EBUSY ? 0 : ret;
+}
+
+static int detach_all(struct provider_run *r)
+{
+	u64 begin = now_ns();
+	size_t n = r->procs.n;
+	int err = 0;
+
+	for (bool last = false; n; last = now_ns() - begin > LEAVE_MS * 1000000ull) {
+		n = 0;
+		for (size_t i = 0; i < r->procs.n; i++) {
+			struct python_proc *p = r->procs.v[i];
+			int ret = is_in(p) ? proc_detach(r, p, last) : 0;
+
+			err = ret ? ret : err;
+			n += is_in(p);
+			if (is_in(p) && now_ns() - begin > TELL_MS * 1000000ull)
+				tell_long(r, p);
+		}
+	}
+	return err;
+}
+
+void python_provider_left(struct provider_run *r, void (*fn)(void *arg, pid_t pid, const char *comm), void *arg)
+{
+	for (size_t i = 0; i < r->procs.n; i++) {
+		const struct python_proc *p = r->procs.v[i];
+
+		if ((p->state == PROC_ASKED || p->python) && !__atomic_load_n(&p->detached, __ATOMIC_SEQ_CST))
+			fn(arg, p->pid, target_comm(p->target));
+	}
+}
+
 int python_provider_detach(struct provider_run *r)
 {
-	int err = 0;
+	int err;
 
 	if (r->ending)
 		return 0;
@@ -389,12 +456,7 @@ int python_provider_detach(struct provider_run *r)
 	python_join_end(r);
 	if (r->running)
 		python_family_look(r, true);
-	for (size_t i = 0; i < r->procs.n; i++) {
-		int ret = proc_detach(r, r->procs.v[i]);
-
-		if (ret && ret != -ESRCH && ret != -EBUSY)
-			err = ret;
-	}
+	err = detach_all(r);
 	if (r->running)
 		python_family_clean(r);
 	return err;
@@ -403,8 +465,7 @@ int python_provider_detach(struct provider_run *r)
 void python_provider_close(struct provider_run *r)
 {
 	python_provider_detach(r);
-	target_births_close(r->births);
-	r->births = NULL;
+	python_family_close(r);
 	python_found_free(r);
 	for (size_t i = 0; i < r->procs.n; i++) {
 		struct python_proc *p = r->procs.v[i];

@@ -17,16 +17,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "provider/python_impl.h"
 
-#define LOOK_EACH  20000000ull /* ns */
-#define TOLD_EACH  200000000ull
-#define LOOK_SHARE 20            /* of the time that it takes */
-#define TELL_AFTER 1000000000ull /* so that several are counted */
-#define CLEAN_NS   2000000000ull /* for all together */
-#define IMAGE_EACH 1000000ull
-#define NEW_IMAGE  1000000000ull /* its libraries are mapped by then */
+#define LOOK_EACH       20000000ull /* ns */
+#define TOLD_EACH       200000000ull
+#define EVERYWHERE_EACH 1000000000ull
+#define LOOK_SHARE      20            /* of the time that it takes */
+#define TELL_AFTER      1000000000ull /* so that several are counted */
+#define CLEAN_NS        2000000000ull /* for all together */
+#define IMAGE_EACH      1000000ull
+#define NEW_IMAGE       1000000000ull /* its libraries are mapped by then */
 
 struct python_kin {
 	struct python_kin *next;
@@ -37,6 +41,8 @@ struct python_kin {
 	struct python_proc *proc; /* attached by itself; NULL: not */
 	bool python, inherits;    /* it runs Python; it has an agent that it was forked with */
 	bool execed;              /* it has made an execve since it was seen first */
+	bool counted;
+	bool is_root; /* the named process itself, with the image that it had then */
 	bool gone;
 };
 
@@ -155,7 +161,7 @@ static void follow(struct provider_run *r, struct python_kin *k)
 
 	if (r->ending || (k->proc && k->proc->pid == k->pid && k->proc->state != PROC_OUT))
 		return;
-	if (k->inherits) {
+	if (k->inherits && !k->root->later) {
 		comm_of(k->pid, comm);
 		python_tell(r, "process %d (%s): forked by one that is traced", k->pid, comm);
 	} else {
@@ -195,8 +201,9 @@ static void kin_look(struct provider_run *r, struct python_kin *k)
 	k->python = python_looks_like(k->pid, &k->inherits);
 	if (!k->python)
 		return;
-	k->root->children++;
-	if (r->env->follow)
+	k->root->children += !k->counted;
+	k->counted = true;
+	if (r->env->follow || k->root->later)
 		follow(r, k);
 }
 
@@ -209,27 +216,44 @@ static void look_soon(struct provider_run *r)
 		r->next_look = soon;
 }
 
-static void kin_came(struct provider_run *r, struct python_proc *root, pid_t pid)
+static struct python_kin *kin_new(struct provider_run *r, struct python_proc *root, pid_t pid)
 {
 	u64 start, stack;
 	struct python_kin *k;
 
-	if (kin_find(r, pid) || is_root(r, pid) || !stat_read(pid, &start, &stack))
-		return;
+	if (kin_find(r, pid) || !stat_read(pid, &start, &stack))
+		return NULL;
 	k = arena_alloc(r->env->arena, sizeof(*k));
 	*k = (struct python_kin){.next = *bucket(r, pid), .pid = pid, .start = start, .stack = stack, .root = root};
 	k->image_since = r->last_image = now_ns();
 	look_soon(r);
 	*bucket(r, pid) = k;
 	r->nkin++;
-	kin_look(r, k);
+	return k;
+}
+
+static void kin_came(struct provider_run *r, struct python_proc *root, pid_t pid)
+{
+	struct python_kin *k = is_root(r, pid) ? NULL : kin_new(r, root, pid);
+
+	if (k)
+		kin_look(r, k);
+}
+
+/* It may make an execve, too. */
+static void root_came(struct provider_run *r, struct python_proc *p)
+{
+	struct python_kin *k = kin_new(r, p, p->pid);
+
+	if (k)
+		k->python = k->inherits = k->is_root = !p->bare;
 }
 
 static void kin_went(struct provider_run *r, struct python_kin *k)
 {
 	k->gone = true;
 	r->nkin--;
-	if (k->python && r->env->follow)
+	if (k->python && r->env->follow && !k->is_root)
 		python_tell(r, "process %d has ended", k->pid);
 }
 
@@ -243,7 +267,7 @@ static bool is_asked(const struct python_kin *k)
 static void new_image(struct provider_run *r, struct python_kin *k)
 {
 	k->image_since = r->last_image = now_ns();
-	k->python = k->inherits = false;
+	k->python = k->inherits = k->is_root = false;
 	k->execed = true;
 	look_soon(r);
 }
@@ -300,6 +324,33 @@ static void children_of(struct provider_run *r, struct python_proc *root, pid_t 
 		closedir(dir);
 }
 
+/* Those that start later share its probes; NULL: nobody asks for them. */
+static struct python_proc *later_of(const struct provider_run *r)
+{
+	for (size_t i = 0; i < r->procs.n; i++)
+		if (r->procs.v[i]->later)
+			return r->procs.v[i];
+	return NULL;
+}
+
+/* Where births are not told: every process that there is, from time to time. */
+static void look_everywhere(struct provider_run *r, struct python_proc *later)
+{
+	struct dirent *ent;
+	DIR *dir;
+	s64 pid;
+
+	if (now_ns() < r->next_everywhere)
+		return;
+	r->next_everywhere = now_ns() + EVERYWHERE_EACH;
+	dir = opendir("/proc");
+	while (dir && (ent = readdir(dir)))
+		if (!parse_s64(ent->d_name, &pid) && pid != getpid())
+			kin_came(r, later, (pid_t)pid);
+	if (dir)
+		closedir(dir);
+}
+
 /* Those that are found on the way are looked at in the same walk. */
 static void look(struct provider_run *r)
 {
@@ -310,16 +361,18 @@ static void look(struct provider_run *r)
 		for (struct python_kin *k = r->kin[b]; k; k = k->next) {
 			if (!k->gone)
 				kin_again(r, k);
-			if (!k->gone)
+			if (!k->gone && !k->root->later)
 				children_of(r, k->root, k->pid);
 		}
 	}
+	if (later_of(r) && !r->births)
+		look_everywhere(r, later_of(r));
 }
 
 /* How many of it runs Python, now or before, and that they are not traced; once. */
 static void tell_children(struct provider_run *r, struct python_proc *p, bool at_once)
 {
-	if (!p->children || p->told_children || r->env->follow)
+	if (!p->named || !p->children || p->told_children || r->env->follow)
 		return;
 	if (!p->children_since)
 		p->children_since = now_ns();
@@ -339,14 +392,20 @@ static void born(void *arg, enum target_birth what, pid_t pid, pid_t parent)
 
 	if (what == TARGET_LOST)
 		r->births_lost = true;
+	if (what == TARGET_LOST || pid <= 0) /* of another pid namespace */
+		return;
 	if (what == TARGET_EXEC && (k = kin_find(r, pid)) && !is_asked(k)) {
 		new_image(r, k);
-		if (r->env->follow && !r->ending)
+		if (r->env->follow && !k->root->later && !r->ending)
 			ask(r, k); /* at once: what it runs is seen when its loader is through */
 	}
+	if (what == TARGET_EXEC && !kin_find(r, pid) && later_of(r) && pid != getpid())
+		kin_came(r, later_of(r), pid);
 	if (what != TARGET_FORK)
 		return;
 	k = kin_find(r, parent);
+	if (!k && later_of(r) && is_root(r, parent))
+		kin_came(r, later_of(r), pid);
 	for (size_t i = 0; i < r->procs.n && !k; i++)
 		if (r->procs.v[i]->named && r->procs.v[i]->pid == parent)
 			kin_came(r, r->procs.v[i], pid);
@@ -354,11 +413,38 @@ static void born(void *arg, enum target_birth what, pid_t pid, pid_t parent)
 		kin_came(r, k->root, pid);
 }
 
+static void fd_add(struct provider_run *r, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	if (fd >= 0)
+		epoll_ctl(r->fd, EPOLL_CTL_ADD, fd, &ev); /* else it is seen a little later */
+}
+
 void python_family_open(struct provider_run *r)
 {
+	for (size_t i = 0; i < r->procs.n && r->env->follow; i++)
+		if (r->procs.v[i]->named)
+			root_came(r, r->procs.v[i]);
+	r->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->fd = epoll_create1(EPOLL_CLOEXEC);
+	fd_add(r, r->ready_fd);
 	for (size_t i = 0; i < r->procs.n && !r->births; i++)
-		if (r->procs.v[i]->named && target_births_open(&r->births))
+		if ((r->procs.v[i]->named || r->procs.v[i]->later) && target_births_open(&r->births))
 			return;
+	if (r->births)
+		fd_add(r, target_births_fd(r->births));
+}
+
+void python_family_close(struct provider_run *r)
+{
+	target_births_close(r->births);
+	r->births = NULL;
+	if (r->ready_fd >= 0)
+		close(r->ready_fd);
+	if (r->fd >= 0)
+		close(r->fd);
+	r->ready_fd = r->fd = -1;
 }
 
 /* Where births are told, it is looked only for what was missed, and for those that have ended. */
@@ -377,7 +463,7 @@ void python_family_look(struct provider_run *r, bool tell)
 	if (r->births)
 		target_births_take(r->births, born, r);
 	for (size_t i = 0; i < r->procs.n; i++)
-		named |= r->procs.v[i]->named;
+		named |= r->procs.v[i]->named || r->procs.v[i]->later;
 	if (!named || (!tell && begin < r->next_look))
 		return;
 	look(r);
@@ -406,7 +492,7 @@ void python_family_clean(struct provider_run *r)
 		for (const struct python_kin *k = r->kin[b]; k; k = k->next) {
 			struct python_proc *p;
 
-			if (k->gone || !k->inherits)
+			if (k->gone || !k->inherits || k->is_root)
 				continue;
 			p = arena_alloc(r->env->arena, sizeof(*p));
 			*p = (struct python_proc){.pid = k->pid, .of = k->root, .clean = true, .state = PROC_OUT};
@@ -418,6 +504,8 @@ void python_family_clean(struct provider_run *r)
 				p->state = PROC_OUT;
 		}
 	}
-	python_join_wait(r, now_ns() + CLEAN_NS);
+	for (u64 deadline = now_ns() + CLEAN_NS; python_join_wait(r, deadline) && now_ns() < deadline;)
+		while (python_join_next(r))
+			;
 	python_join_end(r);
 }

@@ -3,7 +3,7 @@
  * What of a clause is decided once for each Python function, by the agent, and not at each call: the module and function
  * fields of its descriptions, and each conjunct of its predicate that compares the file, the name, the first line, the
  * module or the qualified name with a constant, or is made of such comparisons by ||. The agent traces a function only when
- * some filter matches it.
+ * some filter matches it. A conjunct that depends on arg3 alone decides which events of it are switched on.
  */
 #include <string.h>
 
@@ -153,12 +153,37 @@ static bool take_either(struct provider_run *r, struct python_event *e, int filt
 	return true;
 }
 
+/* arg3: in which way a function is entered or left. */
+static bool kind_known(void *arg, const struct d_node *n, s64 *value)
+{
+	*value = *(const int *)arg;
+	return arg_number(n) == 3;
+}
+
+/* Does nothing but arg3 decide? Then the events of which it is not true need not be there at all. */
+static bool take_kinds(struct python_event *e, int filter, const struct d_node *n)
+{
+	u8 kinds = 0;
+	s64 holds;
+
+	for (int k = 0; k < WIRE_NKINDS; k++) {
+		if (!d_evaluate(n, kind_known, &k, &holds))
+			return false;
+		kinds |= (u8)(!!holds << k);
+	}
+	python_plan_kinds(e->proc->plan, filter, kinds);
+	return true;
+}
+
 bool python_filter_take(struct provider_run *r, struct provider_group *g, int filter, const struct d_node *n)
 {
 	struct python_event *e = g->data;
 	u32 taken = 0;
-	bool all = take_either(r, e, filter, n, &taken);
+	bool all;
 
+	if (take_kinds(e, filter, n))
+		return true;
+	all = take_either(r, e, filter, n, &taken);
 	if (all)
 		python_plan_alternatives(e->proc->plan, taken);
 	else

@@ -50,6 +50,8 @@ enum python_proc_state {
 struct python_proc {
 	pid_t pid;
 	const char *prov; /* "python1234" */
+	bool later;       /* "python*": no process, but those that start later share its probes */
+	bool bare;        /* it is no Python; what descends from it may be (-x follow) */
 	bool starting;    /* it was seen to make its execve */
 	bool clean;       /* only what it has inherited of ours is to be taken out of it */
 	bool named;       /* by its number, not by a pattern: its end ends the run, and it must be traced */
@@ -71,8 +73,9 @@ struct python_proc {
 	struct python_plan *plan;
 	struct python *python; /* attached; NULL: not (yet) */
 	bool detached;
-	u64 dropped;  /* functions, as last reported */
-	bool gave_up; /* the agent has, and it was reported */
+	bool told_leave; /* that it takes long to leave it */
+	u64 dropped;     /* functions, as last reported */
+	bool gave_up;    /* the agent has, and it was reported */
 	/* of its functions, as they were found; `exist` 0: they were not looked for */
 	VEC(struct python_tally) tallies;
 	u64 exist;
@@ -96,6 +99,8 @@ struct provider_run {
 	u64 last_image;               /* when a process was seen with a new image */
 	struct target_births *births; /* NULL: not told */
 	bool births_lost;
+	u64 next_everywhere;
+	int ready_fd, fd; /* readable when there is a result; the same, or when births are told. -1: none */
 	VEC(struct python_wish) wishes;
 	VEC(struct python_name_wish) name_wishes;
 	struct python_found *found; /* names of functions; NULL: none */
@@ -106,13 +111,15 @@ bool python_desc_names(const struct provider_run *r, const struct d_desc *d, con
 
 /* python_join.c; after python_owner_here(). 0 or -errno. */
 int python_join_ask(struct provider_run *r, struct python_proc *p, bool mail);
-/* Until all that were asked for are done, or until then. How many are not. */
+/* Until there is a result, or all that were asked for are done, or until then. How many are not. */
 size_t python_join_wait(struct provider_run *r, u64 deadline);
 struct python_proc *python_join_next(struct provider_run *r); /* one that is done; NULL: there is none now */
-void python_join_end(struct provider_run *r);                 /* gives up what is not done */
+void python_join_settle(struct provider_run *r, struct python_proc *p, enum python_proc_state state);
+void python_join_end(struct provider_run *r); /* gives up what is not done */
 /* python_family.c: look for descendants, if it is time to; `tell`: now, and say what there is to be said of them. */
 void python_family_look(struct provider_run *r, bool tell);
-void python_family_open(struct provider_run *r);          /* be told of births, where that can be had */
+void python_family_open(struct provider_run *r); /* be told of births, where that can be had */
+void python_family_close(struct provider_run *r);
 size_t python_family_alive(const struct provider_run *r); /* that run Python */
 void python_family_clean(struct provider_run *r);         /* at the end, when nobody is held any more */
 /* Has it a libpython or a python executable mapped? And (may be NULL) an agent? By their names; costs little. */
@@ -129,6 +136,7 @@ extern const struct cg_group_ops python_site_ops;
 int python_group_attach(struct provider_run *r, struct provider_group *g, struct exec *e);
 int python_names(struct provider_run *r, const struct probe *p, u32 fid, const char **mod, const char **func);
 int python_provider_detach(struct provider_run *r);
+void python_provider_left(struct provider_run *r, void (*fn)(void *arg, pid_t pid, const char *comm), void *arg);
 void python_provider_close(struct provider_run *r);
 s64 python_timeout(struct provider_run *r);
 int python_tick(struct provider_run *r, struct exec *e);

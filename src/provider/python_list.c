@@ -5,6 +5,8 @@
 
 #include "provider/python_impl.h"
 
+enum { LEAVE_MS = 10000 }; /* for the agent to be taken out again */
+
 struct lister {
 	struct provider_run *r;
 	struct python_proc *p;
@@ -101,7 +103,7 @@ static int list_process(struct lister *l, const struct python_plan *plan, struct
 	err = python_walk(python, &walk, diag);
 	if (diag->errors == errors)
 		err = walk_refused(l, err, diag);
-	left = python_detach(python, diag);
+	left = python_detach(python, LEAVE_MS, true, diag);
 	python_close(python);
 	return err ? err : left == -ESRCH || left == -EBUSY ? 0 : left;
 }

@@ -111,7 +111,7 @@ static unsigned field_near(const char *pattern, const char *name)
 {
 	unsigned n = field_distance(pattern, name);
 
-	return n <= 1 + letters(pattern) / 4 ? n : FAR;
+	return n <= (letters(pattern) + 1) / 3 ? n : FAR;
 }
 
 /* The same for a function. One that is not away at all is not what was meant: something else keeps it from matching. */

@@ -225,7 +225,7 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
 	if (ret)
 		goto out;
-	ret = python_lock(&lock, t, PYTHON_LOCK_ATTACH, diag);
+	ret = python_lock(&lock, t, PYTHON_LOCK_ATTACH, PYTHON_LOCK_ATTACH_MS, diag);
 	if (ret == -ESRCH)
 		python_refuse_stop(p, ret, diag);
 	if (ret)
@@ -237,7 +237,7 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 out:
 	python_unlock(&lock);
 	free(page);
-	if (starting && (!p || p->starting))
+	if (starting && ret && (!p || p->starting))
 		python_starting_end(t);
 	if (ret) {
 		python_close(p);
@@ -270,6 +270,11 @@ bool python_has_fid(const struct python *p, u32 fid)
 u32 python_fid_end(const struct python *p)
 {
 	return p->fid_base + p->nfids;
+}
+
+bool python_is_held(const struct python *p)
+{
+	return p->starting;
 }
 
 bool python_follows(const struct python *p)

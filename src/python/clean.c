@@ -24,7 +24,7 @@ int python_clean(struct target *t, u32 timeout_ms, int cancel_fd)
 	if (!ret)
 		ret = python_attach(&p, t, &info, plan, &opt, &quiet);
 	if (!ret)
-		ret = python_detach(p, &quiet);
+		ret = python_detach(p, timeout_ms, true, &quiet);
 	python_close(p);
 	python_plan_free(plan);
 	return ret;

@@ -12,7 +12,7 @@
 
 enum {
 	STOP_MS = 500,
-	DETACH_MS = 10000,
+	UNLOAD_MS = 2000,
 	QUEUE_MS = 500,
 	FINI_RETRIES = 14,
 	UNDO_RETRIES = 4,
@@ -126,7 +126,7 @@ static int stub_erase(struct python *p, u64 deadline)
  * Nobody will look into the page again: the pending calls of ours that were queued have been run, and every borrowed
  * thread is past its last look (it may hang in PyGILState_Release() for a while after its job is done).
  */
-static bool page_unused(struct python *p, u64 deadline)
+static int page_wait(struct python *p, u64 deadline)
 {
 	u64 queue = now_ns() + QUEUE_MS * 1000000ull;
 	const struct stub_ctl *c = p->ctl;
@@ -137,14 +137,17 @@ static bool page_unused(struct python *p, u64 deadline)
 			    !python_thread_there(p->t, c);
 
 		if (left && __atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued)
-			return true;
+			return 0;
 		/* A thread comes back when it gets the GIL; a pending call perhaps never, if main is in a call without end. */
-		if (now_ns() > deadline || (left && now_ns() > queue) || python_page_lost(p))
-			return false;
+		if ((left && now_ns() > queue) || python_page_lost(p))
+			return -EBUSY;
+		if (now_ns() > deadline)
+			return -ETIMEDOUT;
 	}
 }
 
-static int unload(struct python *p, u64 deadline)
+/* With `last` what cannot be taken out yet is given up; else it may be called again. */
+static int unload(struct python *p, u64 deadline, bool last)
 {
 	u64 start, end;
 	int ret = 0;
@@ -161,7 +164,10 @@ static int unload(struct python *p, u64 deadline)
 		if (ret)
 			return ret;
 	}
-	p->leave_page = !page_unused(p, deadline);
+	ret = page_wait(p, deadline);
+	if (ret == -ETIMEDOUT && !last)
+		return ret;
+	p->leave_page = ret;
 	ret = unmap_page(p, deadline);
 	if (p->leave_page)
 		return -EBUSY;
@@ -220,14 +226,15 @@ static void tell_left(struct python *p, struct diag *diag)
 
 /*
  * The memory of what stays: all but what an inert agent, or a queued call, still looks at. Where an inert agent writes after
- * this it writes into fresh memory.
+ * this it writes into fresh memory. One that was given up is not inert before its next event, and may stand in the middle of
+ * one now; to it a function that is gone from the page is a new one.
  */
 static void left_shrink(struct python *p)
 {
 	size_t from = p->leave_page ? 0 : ALIGN_UP(p->functions_at, 4096);
 	bool inert = p->page && __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE) == WIRE_INERT;
 
-	if (p->target_page && p->page_fd >= 0 && from < p->ctl_off && (p->leave_page || inert))
+	if (p->target_page && p->page_fd >= 0 && from < p->ctl_off && (p->leave_page || inert || p->given_up))
 		fallocate(p->page_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
 			  (off_t)(p->ctl_off - from));
 }
@@ -243,7 +250,7 @@ static void undo(struct python *p, u64 deadline)
 	if ((state == WIRE_ACTIVE || state == WIRE_INERT || state == WIRE_LEAVING) &&
 	    fini(p, UNDO_RETRIES, deadline))
 		return;
-	unload(p, deadline);
+	unload(p, deadline, true);
 }
 
 /* After an attach that failed: whatever of it is in the target. */
@@ -253,23 +260,45 @@ void python_undo(struct python *p, u64 deadline, struct diag *diag)
 	tell_left(p, diag);
 }
 
-static int detach(struct python *p, struct diag *diag)
+/* One try. -ETIMEDOUT: its Python has not come to it. The agent is unloaded already where that has happened to its page alone. */
+static int detach(struct python *p, u64 deadline, bool last, struct diag *diag)
 {
-	u64 deadline = now_ns() + (u64)DETACH_MS * 1000000;
-	int ret = python_page_lost(p) ? -EIO : fini(p, FINI_RETRIES, deadline);
+	int ret = python_page_lost(p) ? -EIO : p->ctl->handle ? fini(p, FINI_RETRIES, deadline) : 0;
 
-	if (ret == -ETIMEDOUT)
-		return python_refuse_busy(p, diag);
 	if (ret)
-		return ret == -ESRCH || ret == -EBUSY ? ret : python_refuse_stop(p, ret, diag);
-	ret = unload(p, deadline);
+		return ret == -ETIMEDOUT || ret == -ESRCH || ret == -EBUSY ? ret : python_refuse_stop(p, ret, diag);
+	ret = unload(p, now_ns() + UNLOAD_MS * 1000000ull, last);
 	if (p->target_page && python_page_lost(p))
 		return python_refuse_lost(p, diag);
-	return ret == -ESRCH || ret == 0 ? ret : -EBUSY;
+	return ret == -ESRCH || ret == 0 || (ret == -ETIMEDOUT && !last) ? ret : -EBUSY;
 }
 
-int python_detach(struct python *p, struct diag *diag)
+/*
+ * Its Python does not come to a safe point: no more is tried. From here on the agent sees that it has no tracer, and goes inert at
+ * the next event; what is queued does nothing but look at the control block.
+ */
+static int give_up(struct python *p, struct diag *diag)
 {
+	if (p->ctl->stage == STUB_FINALIZING || p->ctl->not_ready)
+		return python_refuse_busy(p, diag);
+	python_owner_drop(p);
+	p->given_up = true;
+	diag_report(diag, DIAG_NOTE, NOWHERE,
+		    "process %d (%s): its Python did not come to a safe point in time (" PYTHON_NO_SAFE_POINT
+		    "); the agent stays in it, inert, until the next pydtrace takes it out",
+		    target_pid(p->t), target_comm(p->t));
+	return -EBUSY;
+}
+
+const char *python_waits_for(const struct python *p)
+{
+	return p->locked_out ? "another tracer holds its lock"
+			     : "its Python has not come to a safe point (" PYTHON_NO_SAFE_POINT ")";
+}
+
+int python_detach(struct python *p, u32 wait_ms, bool last, struct diag *diag)
+{
+	u64 deadline = now_ns() + wait_ms * 1000000ull;
 	struct python_lock lock;
 	int ret;
 
@@ -278,13 +307,18 @@ int python_detach(struct python *p, struct diag *diag)
 	python_mail_open(p, false); /* first: a thread that waits for an answer has the GIL */
 	if (python_page_lost(p))    /* an error also when the process has died of it */
 		return python_refuse_lost(p, diag);
-	ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, diag);
+	ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, wait_ms, last ? diag : NULL);
+	if (ret && ret != -ESRCH && ret != -EAGAIN && !last)
+		ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, 0, diag); /* to have it said */
+	p->locked_out = ret == -EAGAIN;
 	if (ret)
 		return ret;
 	if (!p->follow)
 		python_dead_again(p);
-	ret = detach(p, diag);
+	ret = detach(p, deadline, last, diag);
 	python_unlock(&lock);
+	if (ret == -ETIMEDOUT)
+		return last ? give_up(p, diag) : -EAGAIN;
 	if (p->follow)
 		python_owner_drop(p); /* what its children have inherited goes inert */
 	if (ret == -EBUSY)

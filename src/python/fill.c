@@ -45,6 +45,9 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 	c->gil_ensure = (void *)s->gil_ensure;
 	c->gil_release = (void *)s->gil_release;
 	c->this_state = (void *)s->this_state;
+	c->current = (void *)s->current;
+	c->interp_get = (void *)s->interp_get;
+	c->interp_main = (void *)s->interp_main;
 	c->attr_init = (void *)s->attr_init;
 	c->attr_setstack = (void *)s->attr_setstack;
 	c->attr_setdetach = (void *)s->attr_setdetach;

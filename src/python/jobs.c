@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "python/python_impl.h"
@@ -14,6 +15,7 @@ enum {
 	LOOK_AGAIN_MS = 30, /* while the job has not been done */
 	STARTING_US = 300,  /* while the interpreter starts: its first line must not come before the agent */
 	TELL_MS = 1000,     /* a wait that the user is told of */
+	SETTLE_MS = 20,     /* for the thread that did the last job */
 	/*
 	 * Looks at a main thread that does not hold the GIL, or is parked elsewhere, before the last means is taken: to queue
 	 * on it anyway, or to start a thread.
@@ -29,13 +31,6 @@ static bool is_alone(const struct python *p)
 	return !target_status(p->t, &st) && st.nthreads == 1;
 }
 
-static enum thread_doing doing_now(struct python *p, const struct target_stop *s)
-{
-	enum thread_doing doing = python_doing(p, s);
-
-	return doing == DOING_ELSEWHERE && is_alone(p) ? DOING_WAIT : doing;
-}
-
 /* Can a thread be started in the target at all, as far as it is not for the one that would start it to say? */
 static bool can_start_thread(const struct python *p)
 {
@@ -48,9 +43,13 @@ static bool can_start_thread(const struct python *p)
 static bool shot_for(struct python *p, const struct target_stop *s, bool may_queue, unsigned tries,
 		     enum stub_how *how)
 {
-	enum thread_doing doing = doing_now(p, s);
+	enum thread_doing doing = python_doing(p, s);
 	bool last_means = tries > QUEUE_TRIES;
 
+	if (doing == DOING_ELSEWHERE && is_alone(p)) {
+		*how = python_outside(p, s) ? STUB_ALONE : STUB_BORROW;
+		return true;
+	}
 	if (doing == DOING_WAIT || doing == DOING_RELEASED) {
 		*how = doing == DOING_WAIT ? STUB_BORROW : STUB_RELEASED;
 		return true;
@@ -162,8 +161,10 @@ static int job_push(struct python *p, bool may_queue, unsigned tries)
 /* Nobody may begin the open job any more; taken in the meantime, it will be done. */
 static int job_withdraw(struct python *p)
 {
-	if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE)
+	if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE) {
+		p->jobs--; /* it will not be counted as done */
 		return -ETIMEDOUT;
+	}
 	return python_ctl_wait(p, p->jobs, now_ns() + 2000000000ull) ? 0 : -ETIMEDOUT;
 }
 
@@ -266,10 +267,25 @@ int python_agent_call(struct python *p, const char *name, u64 deadline)
 	return python_job_do(p, STUB_CALL, deadline);
 }
 
+/*
+ * Until the thread that has done the last job is back where it was, in moments: it gives the GIL up, and whoever looks at it
+ * then would take it for one that waits for the GIL, and queue on it what it may not come to for long.
+ */
+static void settle(const struct python *p)
+{
+	const struct timespec pause = {0, 50000};
+	u64 until = now_ns() + SETTLE_MS * 1000000ull;
+
+	while ((__atomic_load_n(&p->ctl->left, __ATOMIC_ACQUIRE) < p->shots || python_thread_there(p->t, p->ctl)) &&
+	       !__atomic_load_n(&p->ctl->waiting, __ATOMIC_ACQUIRE) && now_ns() < until)
+		nanosleep(&pause, NULL);
+}
+
 int python_job_do(struct python *p, enum stub_job job, u64 deadline)
 {
 	int ret;
 
+	settle(p);
 	p->jobs++;
 	__atomic_store_n(&p->ctl->job, (u32)job, __ATOMIC_RELEASE);
 	ret = job_push(p, p->ctl->queued == p->ctl->called, first_try(p));

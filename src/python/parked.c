@@ -116,8 +116,6 @@ bool python_call_waits(s64 nr)
 
 /* --- whose code a frame is ------------------------------------------------------------------------------------------ */
 
-enum code { CODE_LIBC, CODE_LOADER, CODE_INTERPRETER, CODE_OTHER };
-
 static bool name_is(const char *path, const char *const *names, size_t n)
 {
 	const char *base = strrchr(path, '/');
@@ -129,7 +127,7 @@ static bool name_is(const char *path, const char *const *names, size_t n)
 }
 
 /* Up to glibc 2.33 the functions of threads are in a library of their own. */
-static enum code code_at(const struct python *p, u64 pc)
+enum python_code python_code_at(const struct python *p, u64 pc)
 {
 	static const char *const libc[] = {"libc.so", "libc-", "libpthread", "ld-musl"}, *const loader[] = {"ld-"};
 	const struct target_map *m = target_map_at(&p->maps, pc);
@@ -191,7 +189,7 @@ static struct target_elf *library_of(struct python *p, u64 addr)
 	const struct target_map *m = target_map_at(&p->maps, addr), *first = m;
 	struct target_elf *e = NULL;
 
-	if (!m || code_at(p, addr) != CODE_LIBC)
+	if (!m || python_code_at(p, addr) != CODE_LIBC)
 		return NULL;
 	for (; first > p->maps.v && first->off; first--)
 		if (first[-1].ino != m->ino || first[-1].dev != m->dev)
@@ -222,6 +220,11 @@ static const struct call *call_before(struct python *p, u64 ret, s64 nr)
 	return found;
 }
 
+bool python_call_plain(struct python *p, u64 ret, s64 nr)
+{
+	return call_before(p, ret, nr);
+}
+
 /* Calls `each` for all functions that the code in [start, end) calls in the interpreter, until it says true. */
 static bool calls_any(struct python *p, u64 start, u64 end, bool (*each)(struct python *p, u64 function))
 {
@@ -234,7 +237,7 @@ static bool calls_any(struct python *p, u64 start, u64 end, bool (*each)(struct 
 		n = 0;
 	for (size_t i = 6; i <= n && !found; i++) {
 		called_from(p, code + i - 6, start + i, function);
-		if (function[0] && code_at(p, function[0]) == CODE_INTERPRETER)
+		if (function[0] && python_code_at(p, function[0]) == CODE_INTERPRETER)
 			found = each(p, through_plt(p, function[0]));
 		found = found || (function[1] && each(p, function[1]));
 	}
@@ -252,7 +255,7 @@ static bool is_taker(struct python *p, u64 function)
 
 static bool add_taker(struct python *p, u64 function)
 {
-	if (code_at(p, function) == CODE_INTERPRETER && !is_taker(p, function) &&
+	if (python_code_at(p, function) == CODE_INTERPRETER && !is_taker(p, function) &&
 	    p->ntakers < ARRAY_SIZE(p->takers))
 		p->takers[p->ntakers++] = function;
 	return false;
@@ -285,12 +288,51 @@ static bool takes_gil(struct python *p, u64 start, u64 end)
 static bool to_caller(struct python *p, struct target_unwind *u)
 {
 	for (int n = 0; n < MAX_LIBC; n++) {
-		if (code_at(p, u->pc) != CODE_LIBC)
-			return n > 0 && code_at(p, u->pc) == CODE_INTERPRETER;
+		if (python_code_at(p, u->pc) != CODE_LIBC)
+			return n > 0 && python_code_at(p, u->pc) == CODE_INTERPRETER;
 		if (target_unwind_next(u) != 1 || u->signal)
 			return false;
 	}
 	return false;
+}
+
+static bool is_pending_calls(struct python *p, u64 function)
+{
+	return function == p->sym.pending_calls;
+}
+
+static bool is_bool_from_long(struct python *p, u64 function)
+{
+	return function == p->sym.bool_from_long;
+}
+
+/*
+ * In _PySemaphore_Wait() of a build without a GIL, which all locks come to, also those that the interpreter has inside: there the
+ * thread may hold one and wait for another, and what we do may want the first. DOING_WAIT if it joins a thread, or waits for one
+ * of the program's locks (3.13):
+ *
+ *      ThreadHandle_join() | PyEvent_WaitTimed() | _PyParkingLot_Park() | _PySemaphore_Wait()
+ *      lock_PyThread_acquire_lock() | _PyMutex_LockTimed() | _PyParkingLot_Park() | _PySemaphore_Wait()
+ *      PyThread_acquire_lock_timed() | _PyMutex_LockTimed() | _PyParkingLot_Park() | _PySemaphore_Wait()
+ *
+ * The join runs pending calls each time that its wait is interrupted; so does _PyMutex_LockTimed(), for who asks for that. Of its
+ * callers, the one that is a method of locks makes a bool of the result; PyMutex_Lock() has none.
+ */
+static enum thread_doing semaphore_waits(struct python *p, struct target_unwind u)
+{
+	bool of_mutex;
+
+	if (target_unwind_next(&u) != 1 || target_unwind_look(&u) || u.function != p->sym.park)
+		return DOING_ELSEWHERE;
+	if (target_unwind_next(&u) != 1 || target_unwind_look(&u))
+		return DOING_ELSEWHERE;
+	of_mutex = calls_any(p, u.function, u.function_end, is_pending_calls);
+	if (target_unwind_next(&u) != 1 || target_unwind_look(&u))
+		return DOING_ELSEWHERE;
+	if (u.function == p->sym.acquire_lock ||
+	    calls_any(p, u.function, u.function_end, of_mutex ? is_bool_from_long : is_pending_calls))
+		return DOING_WAIT;
+	return DOING_ELSEWHERE;
 }
 
 /*
@@ -300,8 +342,10 @@ static bool to_caller(struct python *p, struct target_unwind *u)
 static enum thread_doing goes_on_with_gil(struct python *p, struct target_unwind *u, enum release release)
 {
 	for (int n = 0; n < (release == BY_SECOND ? 2 : 1); n++) {
-		if (code_at(p, u->pc) != CODE_INTERPRETER || target_unwind_look(u))
+		if (python_code_at(p, u->pc) != CODE_INTERPRETER || target_unwind_look(u))
 			return DOING_ELSEWHERE;
+		if (release == BY_LOCK && u->function == p->sym.semaphore_wait && p->info.free_threaded)
+			return semaphore_waits(p, *u);
 		if (release == BY_LOCK &&
 		    (u->function == p->sym.acquire_lock || u->function == p->sym.semaphore_wait))
 			return DOING_WAIT;
@@ -320,7 +364,7 @@ static enum thread_doing goes_on_with_gil(struct python *p, struct target_unwind
 static bool may_start_thread(struct python *p, struct target_unwind u)
 {
 	for (int n = 0; n < MAX_FRAMES; n++) {
-		enum code code = code_at(p, u.pc);
+		enum python_code code = python_code_at(p, u.pc);
 		int ret;
 
 		if (code == CODE_INTERPRETER)
@@ -385,19 +429,24 @@ static bool about_to_call(struct python *p, const struct user_regs_struct *r)
 	       !memcmp(code, syscall, sizeof(code));
 }
 
+s64 python_call_of(struct python *p, struct user_regs_struct *r)
+{
+	if (about_to_call(p, r)) {
+		r->orig_rax = r->rax;
+		r->rax = (u64)-PYTHON_RESTARTS;
+	}
+	return (s64)r->orig_rax;
+}
+
 enum thread_doing python_doing(struct python *p, const struct target_stop *s)
 {
 	struct user_regs_struct r = s->regs;
-	enum thread_doing doing;
+	s64 nr = python_call_of(p, &r);
+	enum thread_doing doing = python_thread_doing(p, &r);
 	struct target_unwind u;
 
-	if (about_to_call(p, &r)) {
-		r.orig_rax = r.rax;
-		r.rax = (u64)-PYTHON_RESTARTS;
-	}
-	doing = python_thread_doing(p, &r);
 	if (doing != DOING_WAIT)
 		return doing;
 	target_unwind_begin(&u, p->t, &p->maps, &r);
-	return python_parked(p, &u, (s64)r.orig_rax);
+	return python_parked(p, &u, nr);
 }

@@ -38,6 +38,7 @@ struct plan_term {
 struct python_plan {
 	u32 strsize, nfilters;
 	u32 events[WIRE_MAX_FILTERS];
+	u8 kinds[WIRE_MAX_FILTERS];
 	struct plan_any *any;
 	struct wire_term *any_terms;
 	struct plan_term *all;
@@ -72,6 +73,7 @@ int python_plan_filter(struct python_plan *p, u32 events)
 	if (p->nfilters == WIRE_MAX_FILTERS)
 		return -E2BIG;
 	p->events[p->nfilters] = events;
+	p->kinds[p->nfilters] = WIRE_ALL_KINDS;
 	return (int)p->nfilters++;
 }
 
@@ -165,6 +167,11 @@ int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enu
 	return all_add(p, filter, (struct wire_term){.field = f, .op = op, .number = n});
 }
 
+void python_plan_kinds(struct python_plan *p, int filter, u8 kinds)
+{
+	p->kinds[filter] &= kinds;
+}
+
 /* They were added one after the other, so they are the last of all. */
 void python_plan_alternatives(struct python_plan *p, u32 n)
 {
@@ -194,7 +201,7 @@ static void filter_fill(const struct python_plan *p, u32 f, struct wire_page *w,
 	struct wire_term *terms = (struct wire_term *)((char *)w + w->terms);
 
 	*filter = (struct wire_filter){
-	    .events = (u16)p->events[f], .kinds = WIRE_ALL_KINDS, .any_first = w->nranges, .all_first = w->nterms};
+	    .events = (u16)p->events[f], .kinds = p->kinds[f], .any_first = w->nranges, .all_first = w->nterms};
 	for (size_t i = 0; i < p->nany; i++) {
 		const struct plan_any *any = &p->any[i];
 

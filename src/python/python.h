@@ -37,6 +37,8 @@ int python_plan_any(struct python_plan *p, int filter, const char *mod_glob, con
 /* One more condition, which must hold besides. */
 int python_plan_text(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, const char *s);
 int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, s64 n);
+/* Only these kinds of its events (bit 1 << enum wire_kind), and of those that were asked for before. */
+void python_plan_kinds(struct python_plan *p, int filter, u8 kinds);
 /* Of the last `n` conditions that were added so, which are of one filter, one must hold, not all. */
 void python_plan_alternatives(struct python_plan *p, u32 n);
 /* Take the last `n` of them back. */
@@ -50,6 +52,8 @@ struct python; /* an attached process */
  */
 int python_starting_hold(struct target *t);
 void python_starting_end(struct target *t);
+bool python_is_held(
+    const struct python *p); /* after such an attach: until python_starting_end(), in the same thread */
 
 struct python_attach_options {
 	bool starting;     /* it is held by python_starting_hold() */
@@ -163,10 +167,14 @@ struct python_walk {
  */
 int python_walk(struct python *p, struct python_walk *w, struct diag *diag);
 /*
- * Take the events off and unload. 0; -ESRCH when the process has ended; -EBUSY when the agent had to stay mapped (inert);
- * other -errno with a message: -EAGAIN when another tracer did not let us, -EIO when its page is lost.
+ * Take the events off and unload. 0; -ESRCH when the process has ended; -EAGAIN when it could not be done within `wait_ms`: nothing
+ * has been said, and it may be called again. With `last` it is not: what then stays in the process is inert, and is said
+ * (-EBUSY, also when it had to stay before that). Other -errno with a message: -EAGAIN when another tracer did not let us, -EIO
+ * when its page is lost.
  */
-int python_detach(struct python *p, struct diag *diag);
+int python_detach(struct python *p, u32 wait_ms, bool last, struct diag *diag);
+/* Why python_detach() has to be called again: the middle of a message. */
+const char *python_waits_for(const struct python *p);
 /*
  * Take out of a process what it has inherited of agents, as children do that are forked while their parent is traced. When nobody
  * holds those any more. 0; or -errno, without a message: it stays, inert.
@@ -185,9 +193,10 @@ int python_start(struct python_child **out, char *const argv[], struct target **
 /*
  * From the entry point on, over the exec of launchers such as sh and env, to where the interpreter is ready and the first
  * line of the program's Python has not run; held there. -ENOENT without a message: it is no Python; it is held where that
- * was seen, or runs on when that was after a launcher's last exec.
+ * was seen, or runs on when that was after a launcher's last exec. `forks`: so is a
+ * shell with a command line, which may fork to run it.
  */
-int python_follow(struct python_child *c, struct python_info *info, struct diag *diag);
+int python_follow(struct python_child *c, struct python_info *info, bool forks, struct diag *diag);
 /* As python_attach(), in the held child. */
 int python_child_attach(struct python_child *c, struct python **out, const struct python_plan *plan,
 			const struct python_attach_options *opt, struct diag *diag);

@@ -12,13 +12,16 @@ struct python_symbols {
 	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
 	/* What starts a thread; all or none. */
 	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
-	u64 this_state;             /* PyGILState_GetThisThreadState */
-	u64 restore_thread;         /* PyEval_RestoreThread */
-	u64 acquire_lock;           /* PyThread_acquire_lock_timed */
-	u64 semaphore_wait;         /* _PySemaphore_Wait, from 3.13; 0: not exported */
-	u64 image_start, image_end; /* all mappings of the interpreter's file, for "is this the GIL" */
-	u64 r_debug;                /* the loader's */
-	bool musl;                  /* the C library is musl */
+	u64 this_state; /* PyGILState_GetThisThreadState */
+	u64 current;    /* PyThreadState_GetUnchecked, before 3.13 with another name; 0: not exported */
+	u64 interp_get, interp_main;             /* PyInterpreterState_Get, PyInterpreterState_Main */
+	u64 restore_thread;                      /* PyEval_RestoreThread */
+	u64 acquire_lock;                        /* PyThread_acquire_lock_timed */
+	u64 semaphore_wait;                      /* _PySemaphore_Wait, from 3.13; 0: not exported */
+	u64 park, pending_calls, bool_from_long; /* _PyParkingLot_Park, Py_MakePendingCalls, PyBool_FromLong */
+	u64 image_start, image_end;              /* all mappings of the interpreter's file, for "is this the GIL" */
+	u64 r_debug;                             /* the loader's */
+	bool musl;                               /* the C library is musl */
 };
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag);
@@ -90,6 +93,8 @@ struct python {
 	struct diag *tell;      /* who is told, once, that a job takes long; NULL: nobody */
 	bool told_lost;
 	bool leave_page; /* a pending call may still come: the page and the stub must stay */
+	bool given_up;   /* the agent was left to itself: python_detach() */
+	bool locked_out; /* the last python_detach() has waited for another tracer */
 	u32 jobs;        /* given out */
 	u32 shots;       /* that will count themselves in stub_ctl.left */
 	bool filtered;   /* system calls are filtered: the C library's must not be called for more than it is */
@@ -111,6 +116,9 @@ struct python {
 	u32 ndead, dead_at;  /* of the wire_dead in the page, as we wrote it */
 	struct range dead_code[WIRE_MAX_DEAD];
 };
+
+/* Why the GIL may not be had. */
+#define PYTHON_NO_SAFE_POINT "a long call into C that holds the GIL, or idle outside of Python?"
 
 /* What a stopped thread is doing, as far as it matters for what may run on it. */
 enum thread_doing {
@@ -137,6 +145,15 @@ int python_wait_outside(struct python *p, u64 start, u64 end, u64 deadline);
 /* parked.c: of a thread that is parked in system call `nr`: DOING_WAIT, DOING_RELEASED, DOING_ELSEWHERE, or DOING_PYTHON: leave it alone. */
 enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr);
 enum thread_doing python_doing(struct python *p, const struct target_stop *s); /* by registers and stack */
+/* Whose code an address is in. */
+enum python_code { CODE_LIBC, CODE_LOADER, CODE_INTERPRETER, CODE_OTHER };
+enum python_code python_code_at(const struct python *p, u64 pc);
+/* Does the function that was called before `ret` nothing but make this system call? */
+bool python_call_plain(struct python *p, u64 ret, s64 nr);
+/* The system call that a stopped thread is in, or is about to make: its registers are then as if it were in it. */
+s64 python_call_of(struct python *p, struct user_regs_struct *r);
+/* outside.c: of the only thread of a process, DOING_ELSEWHERE: true if a job may be done on it whether it holds the GIL or not. */
+bool python_outside(struct python *p, const struct target_stop *s);
 bool python_call_waits(s64 nr);     /* one of those that a thread may be parked in */
 bool python_call_restarts(s64 rax); /* rax of a call that the kernel would make again */
 
@@ -182,13 +199,22 @@ bool python_thread_allowed(struct python *p, const struct target_stop *s);
 /* mail.c: ask for mail in the page of a plan for process `pid`. */
 void python_mail_plan(struct wire_page *page, pid_t pid);
 
+/* walk.c: each name of the slice that the page has, as far as what is there are names. */
+void python_names_take(struct python *p, const struct python_walk *w);
+
 /* lock.c: who attaches or detaches holds it; the kernel lets it go when this process ends. */
 struct python_lock {
 	int fd[2]; /* -1: not needed */
 };
 enum python_lock_for { PYTHON_LOCK_ATTACH, PYTHON_LOCK_DETACH, PYTHON_LOCK_WALK };
-/* 0; -ESRCH: the process has ended; other -errno with a message: -EAGAIN: another did not let go of it in time. */
-int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, struct diag *diag);
+#define PYTHON_LOCK_ATTACH_MS 5000
+#define PYTHON_LOCK_WALK_MS   10 /* somebody waits for the result */
+/*
+ * 0; -ESRCH: the process has ended; other -errno with a message: -EAGAIN: another did not let go of it in time. `diag` NULL: that
+ * one, which may be asked for again, without a message.
+ */
+int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, u32 wait_ms,
+		struct diag *diag);
 void python_unlock(struct python_lock *lock);
 
 /* others.c: other tracers of the same process. */

@@ -6,8 +6,8 @@
  *   1. on, until a call is made by code outside of the loader: all is mapped and relocated
  *   2. the page is made (the stub makes raw system calls only)
  *   3. on, and at each third call the stub asks whether the interpreter is initialized. It is so before `site` is imported, with
- *      calls enough to come; then the load is queued (Py_AddPendingCall()), which the interpreter does before it goes on much further,
- *      and the process is let go.
+ *      calls enough to come; then the load is queued (Py_AddPendingCall()), which the interpreter does before it goes on much further
+ *   4. on, until the agent is in it; there it stands until its sites are attached, and is let go
  */
 #include <elf.h>
 #include <errno.h>
@@ -137,20 +137,31 @@ static int image_grow(void *arg, const struct target_map *m)
 	return 0;
 }
 
+/* It may still be in the execve: it stands where that is over. From then on another one is told of. */
+static int seize(struct target *t, int *status)
+{
+	pid_t pid = target_pid(t);
+	int ret;
+
+	if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD))
+		return -errno;
+	ret = hold(pid, status);
+	if (!ret && ptrace(PTRACE_SETOPTIONS, pid, 0, OPTIONS))
+		ret = -errno;
+	return ret;
+}
+
 int python_starting_hold(struct target *t)
 {
-	struct image loader = {.base = loader_base(t)};
+	struct image loader = {0};
 	struct user_regs_struct regs;
 	pid_t pid = target_pid(t);
-	int status, ret;
+	int status = 0, ret = seize(t, &status);
 
-	if (!loader.base)
-		return -ENOENT;
-	if (ptrace(PTRACE_SEIZE, pid, 0, OPTIONS))
-		return -errno;
-	ret = hold(pid, &status);
-	if (!ret)
-		ret = target_maps_walk(t, image_grow, &loader);
+	if (!ret) {
+		loader.base = loader_base(t);
+		ret = loader.base ? target_maps_walk(t, image_grow, &loader) : -ENOENT;
+	}
 	while (!ret) {
 		ret = call_next(pid, &status);
 		if (!ret && ptrace(PTRACE_GETREGS, pid, 0, &regs))
@@ -237,10 +248,11 @@ static int ask(struct python *p, int *status)
 
 int python_starting_queue(struct python *p, u64 deadline)
 {
+	struct stub_ctl *c = p->ctl;
 	pid_t pid = target_pid(p->t);
 	int status, n = 0, ret = hold(pid, &status);
 
-	while (!ret && p->ctl->queued == p->ctl->called && now_ns() < deadline) {
+	while (!ret && c->queued == c->called && now_ns() < deadline) {
 		ret = call_next(pid, &status);
 		if (!ret && ++n % EACH == 0)
 			ret = ask(p, &status);
@@ -248,7 +260,13 @@ int python_starting_queue(struct python *p, u64 deadline)
 			n--;
 			ret = 0;
 		}
+		if (__atomic_load_n(&c->done, __ATOMIC_ACQUIRE) >= p->jobs)
+			return ret; /* at once */
 	}
+	while (!ret && __atomic_load_n(&c->called, __ATOMIC_ACQUIRE) < c->queued && now_ns() < deadline)
+		ret = call_next(pid, &status);
+	if (!ret && __atomic_load_n(&c->done, __ATOMIC_ACQUIRE) >= p->jobs)
+		return 0;
 	p->starting = false;
 	let_go(pid, status);
 	return ret;

@@ -173,7 +173,19 @@ STUB static int pending(void *arg)
 	job_run(c);
 	*err = saved;
 	__atomic_fetch_add(&c->called, 1, __ATOMIC_RELEASE);
+	/* Who holds the thread at its system calls (starting.c) has it stop here, before it goes on. */
+	call6(SYS_getpid, 0, 0, 0, 0, 0, 0);
 	return 0;
+}
+
+/*
+ * False if this thread surely does not hold the GIL. PyGILState_Check() says 1 always once there was a second interpreter in the
+ * process. Then the current thread state tells more: up to 3.11 it is that of whichever thread holds the GIL, and NULL while
+ * none does; from 3.12 on it is this thread's own, and NULL while it holds none.
+ */
+STUB static bool may_hold_gil(struct stub_ctl *c)
+{
+	return c->gil_check() && c->current();
 }
 
 STUB static void queue(struct stub_ctl *c)
@@ -191,7 +203,7 @@ STUB static void queue(struct stub_ctl *c)
  */
 STUB static void queue_if_held(struct stub_ctl *c)
 {
-	if (c->gil_check())
+	if (may_hold_gil(c))
 		queue(c);
 	else
 		__atomic_fetch_add(&c->not_held, 1, __ATOMIC_RELEASE);
@@ -203,7 +215,7 @@ STUB static void borrow(struct stub_ctl *c, bool released)
 
 	if (!c->this_state()) /* no thread of Python's: it must not wait for the GIL */
 		return;
-	if (!released && c->gil_check()) {
+	if (!released && may_hold_gil(c)) {
 		queue(c);
 		return;
 	}
@@ -212,6 +224,20 @@ STUB static void borrow(struct stub_ctl *c, bool released)
 	__atomic_fetch_sub(&c->waiting, 1, __ATOMIC_RELAXED);
 	job_run(c);
 	c->gil_release(state);
+}
+
+/*
+ * Nobody else can have the GIL. Who has a thread state has it: from 3.12 on there is one for each thread, before that one for
+ * all of them. A job is for the main interpreter.
+ */
+STUB static void alone(struct stub_ctl *c)
+{
+	if (!c->current || !c->current())
+		borrow(c, c->current);
+	else if (c->interp_get() == c->interp_main())
+		job_run(c);
+	else
+		queue(c);
 }
 
 /*
@@ -250,7 +276,7 @@ STUB static void thread_start(struct stub_ctl *c)
 	uint64_t attr[16]; /* pthread_attr_t: 56 bytes */
 	unsigned long thread;
 
-	if (c->gil_check() || !thread_stack(c))
+	if (may_hold_gil(c) || !thread_stack(c))
 		return;
 	if (c->attr_init(attr) || c->attr_setstack(attr, (void *)c->stack, STUB_THREAD_STACK) ||
 	    c->attr_setdetach(attr, PTHREAD_CREATE_DETACHED))
@@ -408,6 +434,8 @@ STUB static void work(struct stub_frame *f)
 		queue(c);
 	else if (f->how == STUB_BORROW || f->how == STUB_RELEASED)
 		borrow(c, f->how == STUB_RELEASED);
+	else if (f->how == STUB_ALONE)
+		alone(c);
 	else if (f->how == STUB_IF_HELD)
 		queue_if_held(c);
 	else if (f->how == STUB_THREAD)

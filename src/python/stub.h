@@ -36,6 +36,8 @@ enum stub_how {
 	STUB_IF_HELD, /* the same if this thread holds the GIL; else only say that it does not */
 	STUB_BORROW,  /* do it on this thread, after PyGILState_Ensure(); but queue it when the GIL is held here */
 	STUB_RELEASED, /* the same where this thread is known not to hold it: what PyGILState_Check() says does not count */
+	/* The process has no other thread, and this one stands outside of Python: do it, whether the GIL is held or not. */
+	STUB_ALONE,
 	STUB_THREAD, /* start a thread that waits for the GIL and does it; this one only calls pthread_create() */
 	STUB_DIRECT, /* this thread holds the GIL and stands between two functions: do it now */
 	STUB_UNMAP,  /* only let go of the shared page and the agent's descriptor, as far as the frame names them */
@@ -72,6 +74,7 @@ struct stub_ctl {
 	int (*gil_ensure)(void);
 	void (*gil_release)(int);
 	void *(*this_state)(void); /* PyGILState_GetThisThreadState() */
+	void *(*current)(void);    /* PyThreadState_GetUnchecked(), as it is called from 3.13 on */
 	int (*attr_init)(void *);
 	int (*attr_setstack)(void *, void *, size_t);
 	int (*attr_setdetach)(void *, int);
@@ -87,6 +90,9 @@ struct stub_ctl {
 	char init_name[32], call_name[32]; /* of the agent's functions: for STUB_LOAD, for STUB_CALL */
 	char path[192];                    /* of the agent, as the target opens it */
 	char error[256];
+	void *(*current)(void); /* PyThreadState_GetUnchecked(); NULL: not exported */
+	void *(*interp_get)(void);
+	void *(*interp_main)(void);
 };
 
 struct stub_frame {

@@ -61,19 +61,24 @@ static bool name_take(struct slice *s, size_t *at, struct python_name *out)
 	return out->file;
 }
 
-static void names_take(struct python *p, struct slice *s, const struct python_walk *w)
+void python_names_take(struct python *p, const struct python_walk *w)
 {
+	u32 used = __atomic_load_n(&p->page->walk.used, __ATOMIC_RELAXED);
+	struct slice s = {.len = used < p->room_size ? used : p->room_size};
 	struct python_name name;
 	size_t at = 0;
-	u32 used = __atomic_load_n(&p->page->walk.used, __ATOMIC_RELAXED);
 
-	s->len = used < p->room_size ? used : p->room_size;
-	memcpy(s->names, (const char *)p->page + p->room_at, s->len);
-	while (at < s->len && name_take(s, &at, &name))
+	s.names = malloc(s.len + 1);
+	if (s.names)
+		memcpy(s.names, (const char *)p->page + p->room_at, s.len);
+	while (s.names && at < s.len && name_take(&s, &at, &name))
 		w->each(w->arg, &name);
+	for (int i = 0; i < NTEXTS; i++)
+		strbuf_free(&s.text[i]);
+	free(s.names);
 }
 
-static int walk(struct python *p, struct python_walk *w, struct slice *s)
+static int walk(struct python *p, struct python_walk *w)
 {
 	struct wire_walk *shared = &p->page->walk;
 
@@ -89,7 +94,7 @@ static int walk(struct python *p, struct python_walk *w, struct slice *s)
 		ret = p->ctl->result;
 		if (ret && ret != -EAGAIN)
 			return ret < 0 ? ret : -EPROTO;
-		names_take(p, s, w);
+		python_names_take(p, w);
 		if (!ret)
 			return __atomic_load_n(&shared->partial, __ATOMIC_RELAXED) ? -ENODATA : 0;
 		if (w->deadline && now_ns() > w->deadline)
@@ -101,21 +106,16 @@ static int walk(struct python *p, struct python_walk *w, struct slice *s)
 
 int python_walk(struct python *p, struct python_walk *w, struct diag *diag)
 {
-	struct slice s = {.names = malloc(p->room_size)};
 	struct python_lock lock;
-	int ret = s.names ? 0 : diag_fail(diag, ENOMEM, "out of memory");
+	int ret = python_lock(&lock, p->t, w->deadline ? PYTHON_LOCK_WALK : PYTHON_LOCK_ATTACH,
+			      w->deadline ? PYTHON_LOCK_WALK_MS : PYTHON_LOCK_ATTACH_MS, diag);
 
-	if (!ret)
-		ret = python_lock(&lock, p->t, w->deadline ? PYTHON_LOCK_WALK : PYTHON_LOCK_ATTACH, diag);
-	if (!ret) {
-		p->page->walk.all = w->all;
-		p->cancel_fd = w->cancel_fd;
-		ret = walk(p, w, &s);
-		p->cancel_fd = 0;
-		python_unlock(&lock);
-	}
-	for (int i = 0; i < NTEXTS; i++)
-		strbuf_free(&s.text[i]);
-	free(s.names);
+	if (ret)
+		return ret;
+	p->page->walk.all = w->all;
+	p->cancel_fd = w->cancel_fd;
+	ret = walk(p, w);
+	p->cancel_fd = 0;
+	python_unlock(&lock);
 	return ret;
 }

@@ -83,7 +83,7 @@ static void list_clause(struct session *s, const struct session_clause *c)
 
 int session_list(struct session *s)
 {
-	int err = 0;
+	int err = 0, flushed;
 
 	fprintf(s->out, "%5s %10s %17s %33s %s\n", "ID", "PROVIDER", "MODULE", "FUNCTION", "NAME");
 	for (size_t i = 0; i < s->clauses.n; i++)
@@ -100,5 +100,6 @@ int session_list(struct session *s)
 			    p->ops->functions_list(p->run, s->prog.clauses.v, s->prog.clauses.n, list_function, s);
 	}
 	session_hold(s, false);
-	return session_flush(s, err);
+	flushed = session_flush(s, 0);
+	return err ? err : flushed;
 }

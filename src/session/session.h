@@ -107,6 +107,7 @@ struct session_config {
 	const char *output;     /* -o; NULL: standard output */
 	bool dump_insns;        /* -S */
 	struct session_options opt;
+	void (*quit)(int status); /* ends this process at once, without any clean-up */
 };
 
 void session_config_init(struct session_config *cfg, struct arena *a);

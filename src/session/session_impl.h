@@ -11,6 +11,7 @@
  *   run.c        load, attach, and out again                    loop.c     while it runs (run_impl.h)
  *   functions.c  Python's functions: how many match, or none
  *   stops.c      Ctrl-Z                                         watch.c    what ends a SIGSTOP
+ *   leave.c      who holds the processes, and leaves them       quit.c     the second Ctrl-C
  */
 #ifndef PYDTRACE_SESSION_IMPL_H
 #define PYDTRACE_SESSION_IMPL_H
@@ -62,6 +63,13 @@ struct session_watch {
 	u32 *holds; /* shared with it, a futex; NULL: there is none */
 };
 
+/* What a second signal has to wait for (quit.c). */
+enum session_results {
+	RESULTS_NONE, /* there is nothing to be printed, or it cannot be */
+	RESULTS_COME, /* END and the results come at the end of the run */
+	RESULTS_OUT,  /* they have been printed and flushed */
+};
+
 struct session {
 	struct session_config *cfg;
 	struct diag *diag;
@@ -104,20 +112,23 @@ struct session {
 	struct exec *exec;
 	struct consumer *consumer;
 	struct cg_state *state;
-	int signals, null; /* what polls readable after a signal; /dev/null. -1: none */
+	int signals; /* what polls readable after a signal; -1: none */
 	sigset_t end_signals, stop_signals;
 	pthread_t signal_thread;
 	sem_t signal_thread_ready; /* posted by it: nothing may be held before the watch has begun */
 	bool signal_thread_runs, mask_set;
-	pid_t printer;  /* the thread of ours that may be stuck in a write; 0: none */
 	u32 interrupts; /* signals so far */
+	u32 results;    /* enum session_results */
 	sigset_t old_mask;
 	struct session_stops stops;
 	struct session_watch watch;
 	int status;
 };
 
-/* From here on a signal is only counted and makes `signals` readable; the first ends the tracing by itself. */
+/*
+ * From here on a signal is only counted and makes `signals` readable; the first ends the tracing by itself, the second this
+ * process (quit.c).
+ */
 int session_signals_block(struct session *s);
 /*
  * No more is read from the terminal. Until now SIGTTIN, which the kernel sends to who reads there in the background, stops us at
@@ -126,8 +137,11 @@ int session_signals_block(struct session *s);
 int session_signals_input(struct session *s);
 void session_signals_stop(struct session *s); /* from here on they are only held back */
 void session_signals_close(struct session *s);
-/* Hold all signals back in this thread, for one that it is about to start; not the one that gets a printer out of a write. */
-void session_signals_hold(sigset_t *old, bool prints);
+/* Hold all signals back in this thread, for one that it is about to start. */
+void session_signals_hold(sigset_t *old);
+void session_results(struct session *s, enum session_results r);
+/* The second signal has come, which was `signo`: in the thread of signals.c. Does not return. */
+void session_quit(struct session *s, int signo);
 
 /* Those that stop us, unless somebody has set them to be ignored, and SIGCONT. */
 void session_stops_set(sigset_t *set);
@@ -140,6 +154,8 @@ void session_stops_signal(struct session *s, const siginfo_t *si);
 void session_hold(struct session *s, bool holds);
 /* While it is held: who brings events, and is to leave exec_serve() when a stop is wanted. NULL: nobody. */
 void session_stops_serve(struct session *s, struct exec *e);
+/* Who brings events is to leave exec_serve(), because the run is over. */
+void session_stops_over(struct session *s);
 bool session_stop_wanted(const struct session *s);
 /*
  * While it is held, and all was let go of: be stopped, if that is still wanted, and go on when SIGCONT has come. False: the
@@ -202,6 +218,7 @@ void session_explain(struct session *s); /* -v */
 bool session_traces_threads(const struct session *s);
 /* Is there anything to see for them? 0 or -errno with a message. */
 int session_scope_check(struct session *s);
+const char *session_example(struct session *s); /* the end of a message: "; for example: ..." or "" */
 void session_scope_note(struct session *s); /* what is seen of them, in one line */
 /* For so many ns nothing was seen of the processes, because we were stopped, or were to be. */
 void session_stop_note(struct session *s, bool stopped, u64 ns);

@@ -248,7 +248,7 @@ def subinterpreter():
             interp.run_string(i, src)
         interp.destroy(i)
         f()
-    same(run(work, "f"), {"f": (1, 1)})
+    same(run(work, "f"), {"f": (101, 101)})
 
 
 @case

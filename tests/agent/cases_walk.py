@@ -8,11 +8,23 @@ import types
 import weakref
 
 from agentlib import EQ, GLOB, GONE, MODULE, NAME, QUALNAME, Agent, filter_, term
-from caselib import case, same
+from caselib import FREE_THREADED, case, same
 
-EAGAIN, ESRCH = -11, -3
+EAGAIN, ESRCH, ENOTSUP = -11, -3, -95
 COMPREHENSIONS = sys.version_info < (3, 12)  # are functions of their own (PEP 709)
 OLD = sys.version_info < (3, 11)  # no co_qualname
+
+
+def walk_case(f):
+    """A case; without a GIL, where others change what is looked at meanwhile, there is no walk, and that is said."""
+    @functools.wraps(f)
+    def run():
+        if not FREE_THREADED:
+            return f()
+        a = Agent([of("walked")], hook=False, mail=False).init()
+        same(a.walk_slice(), (ENOTSUP, []))
+        same(a.fini(), 0)
+    return case(run)
 
 
 def module(name, source):
@@ -156,7 +168,7 @@ if COMPREHENSIONS:
     FUNCTIONS.append(("plain.<locals>.inner.<locals>.<listcomp>", line("return [i")))
 
 
-@case
+@walk_case
 def walk_finds_all():
     """Each function of a module once, by name and line, whatever holds it; also those of a namespace that is no module."""
     module("walked", SOURCE)
@@ -168,7 +180,7 @@ def walk_finds_all():
     same(sorted((f["qualname"], f["file"]) for f in names), [("other", "<string>"), ("private", "<string>")])
 
 
-@case
+@walk_case
 def walk_names_are_those_of_events():
     """What is listed of a function is what its events have."""
     m = module("walked", SOURCE)
@@ -188,7 +200,7 @@ def walk_names_are_those_of_events():
         same((f["qualname"], f["line"]) in listed_, True, (f, sorted(listed_)))
 
 
-@case
+@walk_case
 def walk_runs_no_python():
     """Descriptors, attributes and keys with code of their own are passed by."""
     ran = []
@@ -232,7 +244,7 @@ odd = Odd()
     type.__delattr__(m.Odd, "__del__")
 
 
-@case
+@walk_case
 def walk_leaves_nothing():
     """No reference is kept, nor made: what dies between two slices dies there and then."""
     m = module("walked", SOURCE)
@@ -254,7 +266,7 @@ def walk_leaves_nothing():
     same(sum(f["module"] == "walked" for f in names), len(FUNCTIONS))
 
 
-@case
+@walk_case
 def walk_in_slices():
     """100,000 functions: each once, in a bounded number of slices, of which none looks at too much."""
     module("many", "".join(f"def f{i}():\n    pass\n" for i in range(100000)))
@@ -274,7 +286,7 @@ def walk_in_slices():
     a.fini()
 
 
-@case
+@walk_case
 def walk_while_it_changes():
     """What is there from the beginning to the end is found once, whatever else comes and goes between two slices."""
     kept = [f"kept{i}" for i in range(20000)]
@@ -300,7 +312,7 @@ def walk_while_it_changes():
     same(sorted(found) == sorted(kept), True, (len(found), slices, a.page.partial))
 
 
-@case
+@walk_case
 def walk_while_traced():
     """The same agent traces and walks; both are told which descriptions have matched something."""
     module("walked", SOURCE)
@@ -334,7 +346,7 @@ def walk_while_traced():
     same(a.page.events[0], 2)
 
 
-@case
+@walk_case
 def walk_not_in_children():
     a = Agent([of("walked")], hook=False, mail=False)
     a.init()
@@ -346,7 +358,7 @@ def walk_not_in_children():
     a.fini()
 
 
-@case
+@walk_case
 def walk_long_and_odd_names():
     """Names are cut where they are too long, and are bytes."""
     m = types.ModuleType("m" * 5000)

@@ -64,7 +64,7 @@ def exec_loop():
             if i % 20 == 0:
                 freed()
     work()
-    a = Agent([names("f")], max_functions=20, size=64 << 10)
+    a = Agent([names("f")], max_functions=20, size=128 << 10)
     before = resident()
     with a:
         work()

@@ -141,7 +141,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			u64 filters = match_filters(p, &f);
 
 			f.code = (struct pyobj *)(i * 32 + 4096ul);
-			if (filters && record_function(&f, filters, f.code)->function)
+			if (filters && record_function(&f, filters, f.code, NULL)->function)
 				found++;
 		}
 		if (before != hash_of_rest(p) || (!size && found != 5))

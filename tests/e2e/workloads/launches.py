@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python launches.py N`: starts N Pythons, one after the other, each of which calls the function three times as the first thing it
-does; then it calls it once itself."""
+"""`python launches.py N [now]`: starts N Pythons, one after the other, each of which calls the function three times, as soon as it has
+an agent; with `now` as the first thing it does. Then it calls it once itself."""
 import subprocess
 import sys
 
 from workload import inside, say
 
+WAIT = """
+import time
+while "pydtrace-agent" not in open("/proc/self/maps").read():
+    time.sleep(0.005)
+"""
 SCRIPT = """
 def target():
     pass
@@ -20,6 +25,6 @@ def target():
 
 
 for _ in range(int(sys.argv[1])):
-    subprocess.run([sys.executable, "-c", SCRIPT], check=True)
+    subprocess.run([sys.executable, "-c", SCRIPT if sys.argv[2:] else WAIT + SCRIPT], check=True)
 target()
 say(calls=3 * int(sys.argv[1]) + 1)

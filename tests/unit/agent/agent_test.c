@@ -90,6 +90,8 @@ static struct page page_new(void)
 	    .max_functions = MAX_FUNCTIONS,
 	    .strings = 7000,
 	    .strings_end = PAGE_SIZE,
+	    .hits = 2900,
+	    .walk = {.room = 4000, .room_end = 4800},
 	};
 	pg.text = 5000;
 	agent = (struct agent){.page = pg.p, .plan = pg.p};
@@ -259,6 +261,72 @@ static void test_groups(void **state)
 	free(pg.p);
 }
 
+/* Each description that a function has matched is marked, also where another one would have done; others are not. */
+static void test_hits(void **state)
+{
+	struct page pg = page_new();
+	struct facts f = facts_of("f.py", "get", "pkg", "C.get", 7), g = facts_of("f.py", "set", "pkg", "C.set", 9);
+	const uint8_t *hits = at(&pg, pg.p->hits);
+
+	add_term(&pg, WIRE_MODULE, WIRE_EQ, "other", 0);
+	add_term(&pg, WIRE_QUALNAME, WIRE_GLOB, "C.*", 0);
+	add_term(&pg, WIRE_MODULE, WIRE_EQ, "pkg", 0);
+	add_term(&pg, WIRE_NAME, WIRE_EQ, "get", 0);
+	for (uint32_t i = 0; i < 3; i++)
+		add_range(&pg, i, 1);
+	for (uint32_t i = 0; i < 3; i++)
+		add_range(&pg, i, 1);
+	add_filter(&pg, (struct wire_filter){.kinds = WIRE_ALL_KINDS, .any_first = 0, .nany = 3});
+	add_filter(&pg, (struct wire_filter){
+			    .kinds = WIRE_ALL_KINDS, .any_first = 3, .nany = 3, .all_first = 3, .nall = 1});
+	assert_true(page_valid(pg.p));
+	assert_int_equal(match_filters(pg.p, &g), 1);
+	assert_memory_equal(hits, "\0\1\1\0\0\0\0", 7);
+	assert_int_equal(match_filters(pg.p, &f), 3);
+	assert_memory_equal(hits, "\0\1\1\0\1\1\0", 7);
+	free(pg.p);
+}
+
+/* What the agent writes overlaps nothing that it goes by, and nothing else that it writes. */
+static void test_pages_overlap(void **state)
+{
+	static const struct {
+		uint32_t hits, room, room_end;
+		bool valid;
+	} rows[] = {
+	    {2900, 4000, 4800, true},
+	    {0, 0, 0, true},
+	    {2046, 4000, 4800, true},
+	    {2047, 4000, 4800, false},
+	    /* a term */ {3071, 4000, 4800, false}, /* a function */
+	    {4100, 4000, 4800, false},
+	    /* the room */ {8191, 4000, 4800, false}, /* behind the end */
+	    {8, 4000, 4800, false},
+	    /* the head */ {7000, 4000, 4800, false}, /* a text of the agent's */
+	    {5001, 4000, 4800, false},
+	    /* a text of ours */ {2900, 4001, 4800, false}, /* not aligned */
+	    {2900, 4000, 5008, false},
+	    /* a text of ours */ {2900, 3704, 4800, false},
+	    {2900, 4800, 4000, false},
+	    {2900, 4000, 1u << 31, false},
+	    {2900, 0xfffffff8, 8, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct page pg = page_new();
+
+		add_term(&pg, WIRE_MODULE, WIRE_EQ, "other", 0);
+		add_range(&pg, 0, 1);
+		add_range(&pg, 0, 1);
+		pg.p->hits = rows[i].hits;
+		pg.p->walk.room = rows[i].room;
+		pg.p->walk.room_end = rows[i].room_end;
+		if (page_valid(pg.p) != rows[i].valid)
+			fail_msg("row %zu", i);
+		free(pg.p);
+	}
+}
+
 /* Terms of which one must hold, by every combination of four that hold or not and of how they are joined. */
 static void test_alternatives(void **state)
 {
@@ -301,7 +369,8 @@ static void test_pages_damaged(void **state)
 		add_range(&pg, 0, 2);
 		add_filter(&pg, (struct wire_filter){.events = 3, .kinds = WIRE_ALL_KINDS, .nany = 1, .nall = 2});
 		for (int k = rand() % 3; k >= 0; k--) {
-			static const uint32_t starts[] = {5, 5, 1024 / 4, 1536 / 4, 2048 / 4};
+			static const uint32_t starts[] = {5,        5,        1024 / 4,
+							  1536 / 4, 2048 / 4, offsetof(struct wire_page, hits) / 4};
 			uint32_t word = starts[rand() % ARRAY_SIZE(starts)] + rand() % 11;
 
 			words[word] = rand() % 2 ? rand() % PAGE_SIZE : (uint32_t)rand() * 2654435761u;
@@ -326,7 +395,7 @@ static struct pyobj *object(uintptr_t i)
 static struct matched *enter(struct facts *f, uint64_t filters, uintptr_t i)
 {
 	f->code = object(i);
-	return record_function(f, filters, object(i + 1000000));
+	return record_function(f, filters, object(i + 1000000), NULL);
 }
 
 static struct page records_begin(void)
@@ -465,8 +534,9 @@ static void test_records_without_memory(void **state)
 		}
 		assert_null(table_find(&agent.table, object(i))->code);
 	}
-	assert_ptr_equal(enter(&f, 7, 9), record_function(&f, 7, NULL)); /* nor is a weak reference to be had */
-	maps_left = 1;                                                   /* for the slot, not for the record */
+	assert_ptr_equal(enter(&f, 7, 9),
+			 record_function(&f, 7, NULL, NULL)); /* nor is a weak reference to be had */
+	maps_left = 1;                                        /* for the slot, not for the record */
 	assert_null(enter(&f, 7, 1)->function);
 	assert_non_null(agent.matched);
 	maps_left = -1;
@@ -679,6 +749,8 @@ int main(void)
 	    cmocka_unit_test(test_terms),
 	    cmocka_unit_test(test_groups),
 	    cmocka_unit_test(test_alternatives),
+	    cmocka_unit_test(test_hits),
+	    cmocka_unit_test(test_pages_overlap),
 	    cmocka_unit_test(test_pages_damaged),
 	    cmocka_unit_test(test_records),
 	    cmocka_unit_test(test_records_by_content),
