@@ -381,7 +381,7 @@ static int begin(void)
 {
 	struct pyobj *root = modules();
 	/* Without a GIL others change what we look at meanwhile. */
-	int err = !agent.parallel && root && flags_of(py.PyDict_Type) == py.PyType_GetFlags(py.PyDict_Type)
+	int err = !agent.free_threaded && root && flags_of(py.PyDict_Type) == py.PyType_GetFlags(py.PyDict_Type)
 		      ? 0
 		      : -ENOTSUP;
 

@@ -250,8 +250,8 @@ static const struct wanted of_python[] = {
     WANT("_Py_IsFinalizing", finalizing, true), /* to 3.12 */
     WANT("Py_IsFinalizing", finalizing, true),  /* from 3.13 */
     WANT("PyGILState_GetThisThreadState", this_state),
-    WANT("PyThreadState_GetUnchecked", current, true),  /* from 3.13 */
-    WANT("_PyThreadState_UncheckedGet", current, true), /* to 3.12 */
+    WANT("PyThreadState_GetUnchecked", current, true), /* from 3.13 */
+    WANT("_PyThreadState_UncheckedGet", current),      /* to 3.12 */
     WANT("PyInterpreterState_Get", interp_get),
     WANT("PyInterpreterState_Main", interp_main),
     WANT("PyEval_RestoreThread", restore_thread),

@@ -12,8 +12,8 @@ struct python_symbols {
 	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
 	/* What starts a thread; all or none. */
 	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
-	u64 this_state; /* PyGILState_GetThisThreadState */
-	u64 current;    /* PyThreadState_GetUnchecked, before 3.13 with another name; 0: not exported */
+	u64 this_state;                          /* PyGILState_GetThisThreadState */
+	u64 current;                             /* PyThreadState_GetUnchecked, before 3.13 with another name */
 	u64 interp_get, interp_main;             /* PyInterpreterState_Get, PyInterpreterState_Main */
 	u64 restore_thread;                      /* PyEval_RestoreThread */
 	u64 acquire_lock;                        /* PyThread_acquire_lock_timed */

@@ -232,8 +232,8 @@ STUB static void borrow(struct stub_ctl *c, bool released)
  */
 STUB static void alone(struct stub_ctl *c)
 {
-	if (!c->current || !c->current())
-		borrow(c, c->current);
+	if (!c->current())
+		borrow(c, true);
 	else if (c->interp_get() == c->interp_main())
 		job_run(c);
 	else

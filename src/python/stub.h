@@ -90,7 +90,6 @@ struct stub_ctl {
 	char init_name[32], call_name[32]; /* of the agent's functions: for STUB_LOAD, for STUB_CALL */
 	char path[192];                    /* of the agent, as the target opens it */
 	char error[256];
-	void *(*current)(void); /* PyThreadState_GetUnchecked(); NULL: not exported */
 	void *(*interp_get)(void);
 	void *(*interp_main)(void);
 };
