@@ -68,12 +68,16 @@ bool active_others(void)
 	return false;
 }
 
+/* True if some interpreter has that thread. */
 static bool thread_there(uint32_t thread)
 {
-	void *t = py.PyInterpreterState_ThreadHead(py.PyInterpreterState_Main());
+	void *interp = py.PyInterpreterState_Head(), *t = NULL;
 
-	while (t && active_thread(t) != thread)
-		t = py.PyThreadState_Next(t);
+	for (; interp && !t; interp = py.PyInterpreterState_Next(interp)) {
+		t = py.PyInterpreterState_ThreadHead(interp);
+		while (t && active_thread(t) != thread)
+			t = py.PyThreadState_Next(t);
+	}
 	return t;
 }
 

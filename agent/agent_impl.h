@@ -56,6 +56,7 @@ uint64_t hash_text(const char *s, size_t n);
  */
 #define PY_ANY 0x0309, 0xffff
 #define PY_310 0x030a, 0xffff
+#define PY_39  0x0309, 0x0309
 #define PY_313 0x030d, 0xffff
 #define PY_OLD 0x0309, 0x030b /* the frame evaluator's versions */
 #define PY_NEW 0x030c, 0xffff /* sys.monitoring's */
@@ -82,6 +83,11 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyDict_Next, int, (struct pyobj *, intptr_t *, struct pyobj **, struct pyobj **), PY_ANY)                \
 	X(PyTuple_Size, intptr_t, (struct pyobj *), PY_ANY)                                                        \
 	X(PyTuple_GetItem, struct pyobj *, (struct pyobj *, intptr_t), PY_ANY)                                     \
+	X(PyObject_GC_IsTracked, int, (struct pyobj *), PY_ANY)                                                    \
+	X(PyType_GetFlags, unsigned long, (struct pyobj *), PY_ANY)                                                \
+	X(PyType_IsSubtype, int, (struct pyobj *, struct pyobj *), PY_ANY)                                         \
+	X(PyModule_GetDict, struct pyobj *, (struct pyobj *), PY_ANY)                                              \
+	X(PyUnicode_CompareWithASCIIString, int, (struct pyobj *, const char *), PY_ANY)                           \
 	X(PyUnicode_FromFormat, struct pyobj *, (const char *, ...), PY_ANY)                                       \
 	X(PyObject_CallNoArgs, struct pyobj *, (struct pyobj *), PY_ANY)                                           \
 	X(PyFunction_GetGlobals, struct pyobj *, (struct pyobj *), PY_ANY)                                         \
@@ -93,20 +99,33 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyCell_Get, struct pyobj *, (struct pyobj *), PY_ANY)                                                    \
 	X(_PyObject_GetDictPtr, struct pyobj **, (struct pyobj *), PY_OLD)                                         \
 	X(PyCode_Addr2Line, int, (struct pyobj *, int), PY_ANY)                                                    \
+	X(PyCode_GetCode, struct pyobj *, (struct pyobj *), PY_NEW)                                                \
 	X(PyThreadState_Get, void *, (void), PY_ANY)                                                               \
 	X(PyInterpreterState_Get, void *, (void), PY_ANY)                                                          \
 	X(PyInterpreterState_Main, void *, (void), PY_ANY)                                                         \
 	X(PyInterpreterState_ThreadHead, void *, (void *), PY_ANY)                                                 \
 	X(PyThreadState_Next, void *, (void *), PY_ANY)                                                            \
+	X(PyInterpreterState_Head, void *, (void), PY_ANY)                                                         \
+	X(PyInterpreterState_Next, void *, (void *), PY_ANY)                                                       \
+	X(PyCapsule_New, struct pyobj *, (void *, const char *, void (*)(struct pyobj *)), PY_ANY)                 \
+	X(PyCapsule_GetPointer, void *, (struct pyobj *, const char *), PY_ANY)                                    \
+	X(PyThread_acquire_lock, int, (void *, int), PY_ANY)                                                       \
+	X(PyThread_release_lock, void, (void *), PY_ANY)                                                           \
+	X(PyMutex_Unlock, void, (void *), PY_313)                                                                  \
+	X(PyInit__imp, void *, (void), PY_310)                                                                     \
+	X(PyInit__weakref, void *, (void), PY_39)                                                                  \
+	X(PyObject_GC_Track, void, (void *), PY_ANY)                                                               \
+	X(PyObject_GC_UnTrack, void, (void *), PY_ANY)                                                             \
 	X(PyGC_Disable, int, (void), PY_310)                                                                       \
 	X(PyGC_Enable, int, (void), PY_310)                                                                        \
 	X(Py_GetRecursionLimit, int, (void), PY_ANY)                                                               \
 	X(PyEval_GetGlobals, struct pyobj *, (void), PY_NEW)                                                       \
-	X(_PyInterpreterState_GetEvalFrameFunc, agent_eval *, (void *), PY_OLD)                                    \
+	X(_PyInterpreterState_GetEvalFrameFunc, agent_eval *, (void *), PY_ANY)                                    \
 	X(_PyInterpreterState_SetEvalFrameFunc, void, (void *, agent_eval *), PY_OLD)                              \
-	X(_PyEval_EvalFrameDefault, struct pyobj *, (void *, struct pyframe *, int), PY_OLD)
+	X(_PyEval_EvalFrameDefault, struct pyobj *, (void *, struct pyframe *, int), PY_ANY)
 
 #define AGENT_DATA(X)                                                                                              \
+	X(_PyRuntime, PY_ANY)                                                                                      \
 	X(_Py_NoneStruct, PY_ANY)                                                                                  \
 	X(PyFunction_Type, PY_ANY)                                                                                 \
 	X(PyCode_Type, PY_ANY)                                                                                     \
@@ -118,7 +137,9 @@ uint64_t hash_text(const char *s, size_t n);
 	X(PyType_Type, PY_ANY)                                                                                     \
 	X(PyProperty_Type, PY_ANY)                                                                                 \
 	X(PyStaticMethod_Type, PY_ANY)                                                                             \
-	X(PyClassMethod_Type, PY_ANY)
+	X(PyClassMethod_Type, PY_ANY)                                                                              \
+	X(PyCell_Type, PY_ANY)                                                                                     \
+	X(PyMethod_Type, PY_ANY)
 
 struct agent_api {
 #define X(name, result, args, span) result(*name) args;
@@ -206,12 +227,14 @@ struct facts {
 /* Reads the first line; no text yet. Leaves no exception. */
 void facts_init(struct facts *f, struct pyobj *code, struct pyobj *globals);
 void facts_done(struct facts *f);
+/* Give it the object whose text a field is, a new reference that is taken over; NULL: it has none, "". */
+void facts_give(struct facts *f, enum wire_field field, struct pyobj *o);
 /* The text of a field, never NULL: "" where there is none. Valid until facts_done(). */
 const struct fact_text *facts_text(struct facts *f, enum wire_field field);
 
 /* --- match.c: which filters does a code object match ------------------------------------------------ */
 
-/* The filters of the page that it matches, one bit each. */
+/* The filters of the page that it matches, one bit each; the descriptions that it matches are marked in wire_page.hits. */
 uint64_t match_filters(const struct wire_page *page, struct facts *f);
 /* As util's glob_match(), which the agent cannot have: * ? [set] [!set] and \ to quote; "" matches anything. */
 bool match_glob(const char *pat, const char *s);
@@ -220,6 +243,10 @@ bool match_glob(const char *pat, const char *s);
 
 /* The qualified name of a code object of 3.9 and 3.10, which have none: a new string object; NULL: not found. */
 struct pyobj *qualname_find(struct pyobj *code, struct pyobj *globals);
+/* The name of `code`, a constant of `outer`, which is called `prefix`: a new string; takes over the reference to the prefix. */
+struct pyobj *qualname_join(struct pyobj *prefix, struct pyobj *outer, struct pyobj *code);
+/* Does the qualified name of a function end in the name of its code, as nobody has changed it? */
+bool qualname_own(struct pyobj *qualname, struct pyobj *code);
 
 /* --- subscript.c: what 3.11.0 to 3.11.3 hide from a frame evaluator ------------------------------------ */
 
@@ -238,17 +265,20 @@ void subscript_called(struct pyframe *frame, const struct matched *m);
  * A matched code object: what the agent itself keeps of it, as long as it lives (weak.c). Its code object may be looked at
  * while somebody else keeps that alive: it runs, or it is the argument of a callback.
  */
+struct interp;
 struct matched {
 	struct pyobj *code;          /* borrowed */
 	struct pyobj *ref;           /* weak reference to it; NULL: one of `lost` */
+	struct interp *interp;       /* whose it is; NULL up to 3.11 */
 	struct matched *next, *prev; /* of those in use; free ones have `next` only */
 	struct chunk *chunk;         /* of memory that it is in */
-	uint64_t filters[WIRE_NEVENTS];
+	uint64_t filters[WIRE_NEVENTS][WIRE_NKINDS];
 	const char *file, *func;              /* in the page */
 	const struct wire_function *function; /* NULL: there is no room for it: its events are lost, and counted */
 	uint32_t fid;
 	int32_t firstline;
 	int32_t start; /* offset of the instruction that the body starts with; -1: not known */
+	bool paired;   /* 3.12: each of its entries is seen, as every kind is wanted */
 	bool ready;    /* its local events are on */
 	union left {
 		struct {
@@ -334,9 +364,9 @@ struct method_def { /* PyMethodDef */
 /* Give up a function object of ours. False: somebody else has got hold of it and may call it for ever. */
 bool callback_drop(struct pyobj **function);
 
-int weak_init(void); /* 0 or -ENOMEM */
+int weak_init(struct interp *in); /* 0 or -ENOMEM. Up to 3.11 NULL, also in the next */
 /* When there are no weak references of ours any more. False: code of ours may still be called. */
-bool weak_leave(void);
+bool weak_leave(struct interp *in);
 /* A weak reference to `code`, to be entered in agent.refs; NULL: no memory. May collect garbage, so run anything. */
 struct pyobj *weak_new(struct pyobj *code);
 /* The object behind a weak reference, a new reference; NULL: it is dead. */
@@ -344,10 +374,10 @@ struct pyobj *weak_get(struct pyobj *ref);
 
 /* --- room.c: may we call, or is the thread at its limit of recursion? -------------------------------------------- */
 
-int room_init(void);   /* 0 or -ENOMEM */
-bool room_leave(void); /* as callback_drop() */
+int room_init(struct interp *in);   /* 0 or -ENOMEM */
+bool room_leave(struct interp *in); /* as callback_drop() */
 /* Will the interpreter make the calls that coming or leaving needs? True where there is nothing to end. Leaves no exception. */
-bool room_for_calls(void);
+bool room_for_calls(struct interp *in);
 
 /* --- active.c: calls of ours that are on some stack ------------------------------------------------------ */
 
@@ -380,17 +410,36 @@ void active_forget(void);
  * Enter a matched code object, within a change. The weak reference to it is taken over if the result has it. Never NULL: one of
  * which nothing can be kept for want of memory is one of `lost`, which are all the same. All texts have been fetched.
  */
-struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref);
+struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref, struct interp *in);
 /* Take one out, within a change: its weak reference, which is the caller's then, to be given up after the change. */
 struct pyobj *record_take(struct matched *m);
 bool record_knows(const struct pyobj *ref); /* Is it a weak reference of ours, not taken out yet? */
 /* Those of a weak reference, and of the first of all: the weak reference; NULL: there is none. */
 struct pyobj *record_take_ref(const struct pyobj *ref);
-struct pyobj *record_take_first(bool *had_local_events);
+struct pyobj *record_take_first(const struct interp *in, bool *had_local_events);
+bool record_any(
+    const struct interp *in); /* Is there any of that interpreter's? Up to 3.11 it is NULL for all of them. */
 void record_init(void);
 void record_free(void); /* forgets all; gives the memory back */
 /* The line that `m` is left from by the instruction at `offset` bytes. */
 int record_line(struct matched *m, int offset);
+
+/* --- frame.c: the call that runs (3.12 and later) ---------------------------------------------------------- */
+
+/* Where this interpreter keeps it. 0, or -ENOTSUP. */
+int frame_init(void);
+/* The call of `code` that the thread runs, as a number (wire.h); 0: it runs none. */
+uint64_t frame_call(const struct pyobj *code);
+
+/* --- running.c: the calls that were entered and not yet left (3.12 and later) ------------------------------ */
+
+int running_init(void); /* 0 or -ENOMEM */
+void running_free(void);
+void running_adopt(
+    void); /* in a forked child, before it is known to be one of those that are followed: nobody holds a lock */
+void running_enter(uint64_t call);
+/* True if it was entered, or if that is not known. */
+bool running_leave(uint64_t call);
 
 /* --- the two ways to get events --------------------------------------------------------------------------- */
 
@@ -404,8 +453,49 @@ struct mechanism {
 	 * never 0. Does not touch the page. The agent is inert by then.
 	 */
 	int (*leave)(bool inside);
+	/* An interpreter has been made, and the calling thread runs it. */
+	void (*begun)(void *interp);
 };
 extern const struct mechanism mechanism_monitoring, mechanism_evalframe;
+extern const struct mechanism mechanism_none; /* walk.c: wire_walk.only */
+
+/* --- interps.c: the interpreters of the process ---------------------------------------------------------------- */
+
+/* Call `fn` for each of them until it returns other than 0; that, or 0. */
+int interps_each(int (*fn)(void *interp));
+/* From here on mechanism.begun() is called for those that are made. 0, or -ENOTSUP with a message. */
+int interps_init(void);
+/* No more. False: code of ours may still be called for one. */
+bool interps_leave(void);
+
+/* --- inside.c: what is there of us in each interpreter, from 3.12 on -------------------------------------------- */
+
+#define INTERP_NCALLBACKS 6
+struct interp {
+	void *state;      /* its PyInterpreterState; NULL: this place is free */
+	agent_eval *eval; /* its evaluator, while ours is there; NULL: the interpreter itself */
+	bool inside;      /* it has our events */
+	bool turning;     /* a thread of it is in interp_come() or interp_go() */
+	bool held;        /* the program has got hold of a function of ours */
+	bool seen;        /* it is in the list of interpreters */
+	int tool;         /* of sys.monitoring; -1: none */
+	int levels;       /* room.c */
+	void *deciding;   /* thread state that is inside a decision */
+	/* Its own objects. */
+	struct pyobj *monitoring, *death, *room, *function[INTERP_NCALLBACKS];
+};
+struct interp *interp_of(const void *state); /* NULL: none */
+struct interp *interp_here(void);            /* of the interpreter that the thread runs */
+struct interp *interp_add(void *state);      /* NULL: there is no place */
+void interp_free(struct interp *in);
+void turn_put(struct interp *in); /* when it runs next it comes in, or goes out if the agent is inert */
+int turns_put(void);              /* all but the one that the thread runs */
+bool interps_left(void);          /* is there any that has anything of ours? */
+bool interps_inside(void);        /* any that has our events? */
+/* monitoring.c, in the interpreter: in, out, and after its end. */
+void interp_come(struct interp *in);
+void interp_go(struct interp *in);
+void interp_drop(struct interp *in);
 
 /* --- agent.c: the state --------------------------------------------------------------------------------------- */
 
@@ -419,19 +509,20 @@ struct agent {
 	uint32_t *mine;      /* 1; a forked child reads 0 (MADV_WIPEONFORK) */
 	struct locks *locks; /* behind it */
 	uint32_t changes;    /* odd while something is being changed */
-	bool parallel;       /* no GIL: threads run at the same time */
+	bool free_threaded;  /* no GIL */
+	bool parallel;       /* threads run at the same time: no GIL, or an interpreter may have its own */
 	bool leaving;        /* some thread is at it; parallel */
 	bool follow, child;  /* children are traced, too; this is one, and knows it */
 	uint32_t version;    /* major << 8 | minor */
 	uint32_t version_hex;
 	const struct mechanism *mechanism;
-	uint64_t at[WIRE_NEVENTS];      /* filters that are at an event */
-	bool field_used[NFIELDS];       /* some term looks at it */
-	struct table table;             /* code objects */
-	struct table refs;              /* weak references to those that match */
-	struct matched *matched;        /* the first of those in use */
-	struct pyobj *dunder_name;      /* "__name__" */
-	struct calls *calls;            /* of the thread that had some last */
+	uint64_t at[WIRE_NEVENTS][WIRE_NKINDS]; /* filters that want events of a kind */
+	bool field_used[NFIELDS];               /* some term looks at it */
+	struct table table;                     /* code objects */
+	struct table refs;                      /* weak references to those that match */
+	struct matched *matched;                /* the first of those in use */
+	struct pyobj *dunder_name;              /* "__name__" */
+	struct calls *calls;                    /* of the thread that had some last */
 	struct pyframe *deciding_frame; /* 3.9, 3.10: the frame that is about to run the code object; else NULL */
 	uint16_t frame_locals;          /* and the offset of its first local variable */
 	void *deciding;                 /* thread state that is inside a decision */
@@ -489,7 +580,7 @@ void agent_mail_init(bool glibc); /* is that the C library of the process? */
 /* In a forked child that is followed: from now on its mail is its own. */
 void agent_mail_adopt(void);
 /* Hand an event to the tracer and wait until it is done with it. Leaves errno and Python's error state alone. */
-void agent_mail(const struct matched *m, enum wire_event event, int64_t line);
+void agent_mail(const struct matched *m, enum wire_event event, uint32_t kind, int64_t line, uint64_t call);
 
 /* --- decide.c ---------------------------------------------------------------------------------------------- */
 
@@ -498,6 +589,12 @@ void agent_mail(const struct matched *m, enum wire_event event, int64_t line);
  * whether the agent is inert after it: then the answer is NULL.
  */
 struct matched *agent_decide(struct pyobj *code, struct pyobj *globals);
+
+/* --- walk.c: the functions that are loaded --------------------------------------------------------------------- */
+
+/* One slice of it, 1 ms at the most, as WIRE_WALK says. Runs no Python, keeps no reference. Leaves no exception. */
+int walk_slice(void);
+void walk_free(void); /* a walk that is not over: the memory that it has */
 
 /* --- bury.c ------------------------------------------------------------------------------------------------- */
 

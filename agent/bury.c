@@ -12,6 +12,9 @@
 /* dlopen(3), as glibc has it in <bits/dlfcn.h>: only if it is loaded already. */
 enum { RTLD_NOW = 2, RTLD_NOLOAD = 4 };
 
+/* A round takes the events off a thousand functions, or, where there is no GIL, lets other threads end their decisions. */
+#define ROUNDS 1000
+
 EXPORT wire_fini pydtrace_agent_bury;
 EXPORT wire_fini pydtrace_agent_close;
 wire_fini pydtrace_agent_fini;
@@ -36,12 +39,14 @@ int pydtrace_agent_bury(void)
 
 	if (held())
 		return -EEXIST;
-	if (!room_for_calls())
+	if (!room_for_calls(interp_here()))
 		return -EBUSY;
-	do {
+	for (int i = 0; i < ROUNDS; i++) {
 		err = pydtrace_agent_fini();
-	} while (err == -EAGAIN);       /* nobody else can have it: it is us who hold the GIL */
-	return err == -ESRCH ? 0 : err; /* never started, or ended already */
+		if (err != -EAGAIN)
+			return err == -ESRCH ? 0 : err; /* never started, or ended already */
+	}
+	return -EBUSY;
 }
 
 static void *find(const char *path)

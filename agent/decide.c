@@ -6,7 +6,7 @@
  * To make a weak reference may collect garbage, and that runs anything: the decision is over by then, so that
  * functions which are called there are seen, and what they may have changed is looked at again.
  */
-static struct matched *decided_on(struct facts *f, uint64_t filters)
+static struct matched *decided_on(struct facts *f, uint64_t filters, struct interp *in)
 {
 	struct pyobj *ref = weak_new(f->code);
 	struct matched *m = NULL;
@@ -15,7 +15,7 @@ static struct matched *decided_on(struct facts *f, uint64_t filters)
 		agent_change_begin();
 		m = table_find(&agent.table, f->code)->matched;
 		if (!m && !agent.inert)
-			m = record_function(f, filters, ref);
+			m = record_function(f, filters, ref, in);
 		agent_change_end();
 	}
 	if (!m || m->ref != ref)
@@ -25,7 +25,9 @@ static struct matched *decided_on(struct facts *f, uint64_t filters)
 
 struct matched *agent_decide(struct pyobj *code, struct pyobj *globals)
 {
-	void *thread = py.PyThreadState_Get(), *outer = agent.deciding;
+	void *thread = py.PyThreadState_Get();
+	struct interp *in = interp_here();
+	void **deciding = in ? &in->deciding : &agent.deciding, *outer = *deciding;
 	struct calls *calls = active_enter(thread);
 	struct matched *m = NULL;
 	struct py_error error;
@@ -39,17 +41,17 @@ struct matched *agent_decide(struct pyobj *code, struct pyobj *globals)
 	 * Reading facts can run the program's own code in one odd case (a key of the module's globals with an __eq__),
 	 * and another thread may then decide on the same code object: so look again before it is recorded.
 	 */
-	agent.deciding = agent.parallel ? NULL : thread; /* see monitoring.c */
+	*deciding = agent.free_threaded ? NULL : thread; /* see monitoring.c */
 	facts_init(&f, code, globals);
 	filters = match_filters(agent.plan, &f);
 	for (int i = 0; filters && i < NFIELDS; i++)
 		if (i != WIRE_LINE)
 			facts_text(&f, i);
-	agent.deciding = outer;
+	*deciding = outer;
 	if (!agent_away()) {
 		agent_count(&agent.page->seen);
 		if (filters)
-			m = decided_on(&f, filters);
+			m = decided_on(&f, filters, in);
 	}
 	facts_done(&f);
 	py.Py_DecRef(code);

@@ -26,38 +26,44 @@ static inline bool agent_away(void)
 /* peer.c: another instance asks us to look whether there is still a reason to be here. */
 bool agent_poke(void);
 
-/* sites.S */
-extern wire_site pydtrace_site_entry, pydtrace_site_return, pydtrace_trap_entry, pydtrace_trap_return;
+/* sites.S: the ways into the sites */
+extern wire_site agent_pass_entry __attribute__((visibility("hidden")));
+extern wire_site agent_pass_return __attribute__((visibility("hidden")));
+extern wire_site agent_trap_entry __attribute__((visibility("hidden")));
+extern wire_site agent_trap_return __attribute__((visibility("hidden")));
 
 /* By mail this may end in going inert: then `m` is gone. */
-static inline void agent_pass(struct matched *m, enum wire_event event, wire_site *site, int64_t line)
+static inline void agent_pass(struct matched *m, enum wire_event event, uint32_t kind, wire_site *site,
+			      int64_t line, uint64_t call)
 {
 	agent_count(&agent.page->events[event]);
 	if (unlikely(agent.mail))
-		agent_mail(m, event, line);
+		agent_mail(m, event, kind, line, call);
 	else if (unlikely(agent.follow))
-		(event == WIRE_ENTRY ? pydtrace_trap_entry : pydtrace_trap_return)(
-		    m->fid, m->filters[event], m->file, m->func, line, m->function);
+		(event == WIRE_ENTRY ? agent_trap_entry : agent_trap_return)(
+		    m->fid, m->filters[event][kind], m->file, m->func, line, m->function, call, kind);
 	else
-		site(m->fid, m->filters[event], m->file, m->func, line, m->function);
+		site(m->fid, m->filters[event][kind], m->file, m->func, line, m->function, call, kind);
 }
 
-static inline void agent_entry(struct matched *m)
+/* A body begins to run, in the way that `kind` says, or goes on to; `call` names the call, as wire.h says. */
+static inline void agent_entry(struct matched *m, uint32_t kind, uint64_t call)
 {
-	if (!m->filters[WIRE_ENTRY])
+	if (!m->filters[WIRE_ENTRY][kind])
 		return;
 	if (likely(m->function))
-		agent_pass(m, WIRE_ENTRY, pydtrace_site_entry, m->firstline);
+		agent_pass(m, WIRE_ENTRY, kind, agent_pass_entry, m->firstline, call);
 	else
 		agent_count(&agent.page->dropped_events);
 }
 
-static inline void agent_return(struct matched *m, int offset)
+/* A body runs no longer; `offset`, in bytes, is that of the instruction that it was left from. */
+static inline void agent_return(struct matched *m, uint32_t kind, int offset, uint64_t call)
 {
-	if (!m->filters[WIRE_RETURN])
+	if (!m->filters[WIRE_RETURN][kind])
 		return;
 	if (likely(m->function))
-		agent_pass(m, WIRE_RETURN, pydtrace_site_return, record_line(m, offset));
+		agent_pass(m, WIRE_RETURN, kind, agent_pass_return, record_line(m, offset), call);
 	else
 		agent_count(&agent.page->dropped_events);
 }

@@ -7,8 +7,10 @@
 void agent_forget(void)
 {
 	record_free();
+	walk_free();
 	table_free(&agent.table);
 	table_free(&agent.refs);
+	running_free();
 }
 
 /*
@@ -23,10 +25,13 @@ static void clean_up(void)
 		return;
 	agent.postponed = false;
 	py_error_save(&error);
-	if (agent.mechanism->leave(true) == -EAGAIN)
+	if (agent.mechanism->leave(true) == -EAGAIN) {
 		agent.postponed = true;
-	else
-		agent_forget();
+	} else {
+		interps_leave();
+		if (!interps_inside())
+			agent_forget();
+	}
 	py_error_restore(&error);
 	agent_leave_end();
 }
@@ -51,7 +56,7 @@ static bool may_clean_up(void)
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0),
 		  top = agent.stack_end ? (uintptr_t)*agent.stack_end : 0;
 
-	return (agent.version < 0x030e || (here < top && top - here < MAIN_STACK)) && room_for_calls();
+	return (agent.version < 0x030e || (here < top && top - here < MAIN_STACK)) && room_for_calls(interp_here());
 }
 
 static void agent_go_inert(void)
@@ -80,8 +85,13 @@ void agent_give_up(int err)
 /* What other threads of the parent had begun never ends here. */
 void agent_adopt(void)
 {
+	struct interp *in = interp_here();
+
+	running_adopt();
 	*agent.mine = 1;
 	agent.child = true;
+	if (in && in->deciding != py.PyThreadState_Get())
+		in->deciding = NULL;
 	if (agent.deciding != py.PyThreadState_Get()) {
 		agent.deciding = NULL;
 		agent.deciding_frame = NULL;
@@ -93,7 +103,8 @@ void agent_adopt(void)
 
 bool agent_orphan(void)
 {
-	if (agent.follow) {
+	if (agent.follow &&
+	    !(agent.changes & 1)) { /* else another thread was changing the tables, and is not here to end it */
 		agent_adopt();
 		return agent_away();
 	}

@@ -29,7 +29,7 @@ static bool is_free_threaded(void)
 
 static int refuse_odd_builds(void)
 {
-	if (agent.parallel && agent.version != FREE_THREADED) {
+	if (agent.free_threaded && agent.version != FREE_THREADED) {
 		agent_message("this is a free-threaded build of Python (no GIL), which is supported in 3.13 only",
 			      NULL);
 		return -ENOTSUP;
@@ -38,10 +38,6 @@ static int refuse_odd_builds(void)
 	if (py.PySys_GetObject("getobjects")) {
 		agent_message("this is a build of Python with Py_TRACE_REFS, which is not supported", NULL);
 		return -ENOTSUP;
-	}
-	if (py.PyInterpreterState_Get() != py.PyInterpreterState_Main()) {
-		agent_message("the thread was running a subinterpreter; try again", NULL);
-		return -EAGAIN;
 	}
 	return 0;
 }
@@ -112,14 +108,19 @@ static int agent_start(void *(*dlsym)(void *, const char *))
 	agent.dunder_name = py.PyUnicode_InternFromString("__name__");
 	if (!agent.dunder_name)
 		return -ENOMEM;
-	err = weak_init();
+	err = agent.version < 0x030c ? weak_init(NULL) : 0;
 	if (err)
 		return err;
 	agent.page->mechanism = agent.mechanism->number;
 	err = agent.mechanism->init();
+	if (!err) {
+		err = interps_init();
+		if (err)
+			agent.mechanism->leave(false);
+	}
 	if (err) {
 		agent_forget();
-		weak_leave();
+		weak_leave(NULL);
 	}
 	return err;
 }
@@ -131,7 +132,7 @@ static int agent_start(void *(*dlsym)(void *, const char *))
  */
 static bool collector_stop(void)
 {
-	return !agent.parallel && py.PyGC_Disable && py.PyGC_Disable();
+	return !agent.free_threaded && py.PyGC_Disable && py.PyGC_Disable();
 }
 
 static void collector_go_on(bool was_on)
@@ -141,7 +142,7 @@ static void collector_go_on(bool was_on)
 }
 
 EXPORT wire_init pydtrace_agent_init;
-EXPORT wire_fini pydtrace_agent_fini;
+EXPORT wire_fini pydtrace_agent_fini, pydtrace_agent_walk;
 
 int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex)
 {
@@ -160,6 +161,8 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 	page->message[0] = '\0';
 	handle = (void *)page->dl_handle;
 	err = version_take(py_version_hex);
+	if (page->walk.only)
+		agent.mechanism = &mechanism_none;
 	if (!err)
 		err = agent_api_resolve(dlsym, handle, agent.version, &missing);
 	if (missing)
@@ -167,7 +170,8 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 	if (!err) {
 		agent.stack_end = dlsym(handle, "__libc_stack_end");
 		agent_mail_init(dlsym(handle, "gnu_get_libc_version"));
-		agent.parallel = is_free_threaded();
+		agent.free_threaded = is_free_threaded();
+		agent.parallel = agent.version >= 0x030c;
 		collects = collector_stop();
 		py_error_save(&error);
 		err = agent_start(dlsym);
@@ -190,13 +194,18 @@ static int agent_leave(void)
 	int err;
 
 	if (!agent_leave_begin())
-		return -EAGAIN;
+		return -EBUSY; /* that thread may wait for a stop of the world, so for us: do not wait for it */
 	__atomic_store_n(&agent.inert, true, __ATOMIC_RELEASE);
 	py_error_save(&error);
 	err = agent.mechanism->leave(false);
 	if (err != -EAGAIN) {
-		agent_forget();
-		if (!weak_leave() || active_any())
+		if (!interps_inside())
+			agent_forget();
+
+		bool begin = !interps_leave(), die = !weak_leave(NULL); /* may call us still */
+
+		/* In this order: a thread that has just put one more there was active before. */
+		if (active_any() || interps_left() || begin || die)
 			err = -EBUSY;
 	}
 	py_error_restore(&error);
@@ -224,5 +233,22 @@ int pydtrace_agent_fini(void)
 	collector_go_on(collects);
 	if (!forked && err != -EAGAIN)
 		__atomic_store_n(&page->state, err ? WIRE_INERT : WIRE_GONE, __ATOMIC_RELEASE);
+	return err;
+}
+
+int pydtrace_agent_walk(void)
+{
+	struct py_error error;
+	bool collects;
+	int err;
+
+	/* Not in a forked child, where there is no page. */
+	if (!agent.page || !*agent.mine || agent.child || agent.inert)
+		return -ESRCH;
+	collects = collector_stop();
+	py_error_save(&error);
+	err = walk_slice();
+	py_error_restore(&error);
+	collector_go_on(collects);
 	return err;
 }

@@ -184,7 +184,8 @@ void agent_mail_adopt(void)
 /* ------------------------------------------------------------------------------------------------------------- */
 
 /* Put the event into the page, and wait. One thread at a time. */
-static enum outcome exchange(struct wire_mail *mail, const struct matched *m, enum wire_event event, int64_t line)
+static enum outcome exchange(struct wire_mail *mail, const struct matched *m, enum wire_event event, uint32_t kind,
+			     int64_t line, uint64_t call)
 {
 	uint32_t asked = mail->asked + 1;
 	enum outcome outcome = GOES_ON;
@@ -192,14 +193,16 @@ static enum outcome exchange(struct wire_mail *mail, const struct matched *m, en
 	if (!LOOK(mail->open) || agent.mail_over) /* since we looked last, or waited for our turn */
 		return outcome;
 	mail->event = event;
+	mail->kind = kind;
 	mail->tid = thread_id();
 	mail->cpu = cpu_number();
 	mail->fid = m->fid;
-	mail->filters = m->filters[event];
+	mail->filters = m->filters[event][kind];
 	mail->file = (uintptr_t)m->file;
 	mail->func = (uintptr_t)m->func;
 	mail->line = line;
 	mail->function = (uintptr_t)m->function;
+	mail->call = call;
 	TELL(mail->asked, asked);
 	if (LOOK(mail->asleep))
 		wake(&mail->asked);
@@ -212,7 +215,7 @@ static enum outcome exchange(struct wire_mail *mail, const struct matched *m, en
 	return outcome;
 }
 
-void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
+void agent_mail(const struct matched *m, enum wire_event event, uint32_t kind, int64_t line, uint64_t call)
 {
 	enum outcome outcome;
 	struct calls *calls;
@@ -224,7 +227,7 @@ void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
 	}
 	calls = active_enter(py.PyThreadState_Get()); /* whoever may come by meanwhile must not unload us */
 	lock_take(&agent.locks->mail);
-	outcome = exchange(agent.mail, m, event, line);
+	outcome = exchange(agent.mail, m, event, kind, line, call);
 	lock_leave(&agent.locks->mail);
 	active_leave(calls);
 	if (likely(outcome == GOES_ON) || agent.inert)

@@ -4,5 +4,6 @@
 #define PYDTRACE_AGENT_PEER_H
 
 #define AGENT_PEER_MARK 0x316c617665647970 /* "pydeval1", before the frame evaluator */
+#define AGENT_FILL_MARK 0x316c6c6966647970 /* "pydfill1", before what a new interpreter calls (interps.c) */
 
 #endif

@@ -18,8 +18,8 @@ static struct bucket {
 } * buckets;
 static uint32_t bucket_mask, nrecords; /* in them; the page may have more, of other processes */
 
-/* By bit 1 << event: functions of which nothing can be kept. Their events are counted as lost. */
-static struct matched lost[1 << WIRE_NEVENTS];
+/* By the events and kinds that are wanted: functions of which nothing can be kept. Their events are counted as lost. */
+static struct matched lost[1 << WIRE_NEVENTS * WIRE_NKINDS];
 
 void record_init(void)
 {
@@ -28,7 +28,8 @@ void record_init(void)
 	for (uint32_t i = 0; i < ARRAY_SIZE(lost); i++) {
 		lost[i].file = lost[i].func = "";
 		for (int e = 0; e < WIRE_NEVENTS; e++)
-			lost[i].filters[e] = i >> e & 1;
+			for (int k = 0; k < WIRE_NKINDS; k++)
+				lost[i].filters[e][k] = i >> (e * WIRE_NKINDS + k) & 1;
 		lost[i].ready = true;
 	}
 }
@@ -67,14 +68,44 @@ struct pyobj *record_take_ref(const struct pyobj *ref)
 	return taken;
 }
 
-struct pyobj *record_take_first(bool *had_local_events)
+static bool wanted(const struct matched *m, enum wire_event event)
+{
+	bool any = false;
+
+	for (int k = 0; k < WIRE_NKINDS; k++)
+		any |= m->filters[event][k];
+	return any;
+}
+
+static struct matched *first_of(const struct interp *in)
+{
+	struct matched *m = agent.matched;
+
+	while (m && m->interp != in)
+		m = m->next;
+	return m;
+}
+
+bool record_any(const struct interp *in)
+{
+	bool any;
+
+	lock_take(&agent.locks->state);
+	any = first_of(in);
+	lock_leave(&agent.locks->state);
+	return any;
+}
+
+struct pyobj *record_take_first(const struct interp *in, bool *had_local_events)
 {
 	struct pyobj *taken = NULL;
+	struct matched *m;
 
 	agent_change_begin();
-	if (agent.matched) {
-		*had_local_events = agent.matched->filters[WIRE_RETURN];
-		taken = record_take(agent.matched);
+	m = first_of(in);
+	if (m) {
+		*had_local_events = wanted(m, WIRE_RETURN);
+		taken = record_take(m);
 	}
 	agent_change_end();
 	return taken;
@@ -85,9 +116,11 @@ void record_free(void)
 	bool had_local_events;
 	struct pyobj *ref;
 
-	while ((ref = record_take_first(&had_local_events)))
+	while ((ref = record_take_first(NULL, &had_local_events)))
 		py.Py_DecRef(ref);
 	agent_change_begin();
+	while (agent.matched) /* of interpreters that have ended */
+		record_take(agent.matched);
 	slot_trim();
 	agent_unmap(buckets, (bucket_mask + (size_t)1) * sizeof(*buckets));
 	buckets = NULL;
@@ -261,22 +294,25 @@ static bool matched_put(struct matched *m)
 	return !table_put(&agent.refs, &(struct decided){.code = m->ref, .matched = m});
 }
 
-struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref)
+struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref, struct interp *in)
 {
 	struct matched *m = ref ? slot_new() : NULL;
 	uint32_t events = 0, fid;
 
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		events |= !!(filters & agent.at[e]) << e;
+		for (int k = 0; k < WIRE_NKINDS; k++)
+			events |= (uint32_t) !!(filters & agent.at[e][k]) << (e * WIRE_NKINDS + k);
 	if (!m)
 		return &lost[events];
 	m->code = f->code;
 	m->ref = ref;
+	m->interp = in;
 	m->file = m->func = "";
 	m->firstline = f->firstline;
 	m->start = m->lines[0].offset = m->lines[1].offset = -1;
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		m->filters[e] = filters & agent.at[e];
+		for (int k = 0; k < WIRE_NKINDS; k++)
+			m->filters[e][k] = filters & agent.at[e][k];
 	fid = record_find(f, filters);
 	if (fid) {
 		m->fid = agent.plan->fid_base + fid;

@@ -19,7 +19,7 @@ bool object_ours(const struct pyobj *o)
 {
 	intptr_t shared;
 
-	if (!agent.parallel)
+	if (!agent.free_threaded)
 		return *(const intptr_t *)o == 1; /* ob_refcnt */
 	shared = __atomic_load_n((intptr_t *)at(o, REF_SHARED), __ATOMIC_ACQUIRE);
 	return (intptr_t)__atomic_load_n((uint32_t *)at(o, REF_LOCAL), __ATOMIC_RELAXED) + shared / SHARED_ONE == 1;
@@ -28,7 +28,7 @@ bool object_ours(const struct pyobj *o)
 /* The one reference that the thread has becomes a shared one, and the thread's count 0. */
 void object_share(struct pyobj *o)
 {
-	if (!agent.parallel)
+	if (!agent.free_threaded)
 		return;
 	__atomic_fetch_add((intptr_t *)at(o, REF_SHARED), SHARED_ONE, __ATOMIC_RELAXED);
 	py.Py_DecRef(o);

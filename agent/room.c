@@ -10,39 +10,39 @@
 
 static struct pyobj *on_room(struct pyobj *self, struct pyobj *arg);
 static struct method_def room_def = {"pydtrace_room", on_room, METH_NOARGS, NULL};
-static struct pyobj *room;
-static int levels;
 
 static struct pyobj *on_room(struct pyobj *self, struct pyobj *arg)
 {
-	if (levels-- > 0)
-		return py.PyObject_CallNoArgs(room);
+	struct interp *in = interp_here();
+
+	if (in && in->levels-- > 0)
+		return py.PyObject_CallNoArgs(in->room);
 	py.Py_IncRef(py._Py_NoneStruct);
 	return py._Py_NoneStruct;
 }
 
-int room_init(void)
+int room_init(struct interp *in)
 {
-	room = py.PyCFunction_NewEx(&room_def, NULL, NULL);
-	if (!room)
+	in->room = py.PyCFunction_NewEx(&room_def, NULL, NULL);
+	if (!in->room)
 		return -ENOMEM;
-	object_share(room);
+	object_share(in->room);
 	return 0;
 }
 
-bool room_leave(void)
+bool room_leave(struct interp *in)
 {
-	return callback_drop(&room);
+	return callback_drop(&in->room);
 }
 
-bool room_for_calls(void)
+bool room_for_calls(struct interp *in)
 {
 	struct pyobj *none;
 
-	if (!room)
+	if (!in || !in->room)
 		return true; /* nothing was begun */
-	levels = LEVELS;
-	none = py.PyObject_CallNoArgs(room);
+	in->levels = LEVELS;
+	none = py.PyObject_CallNoArgs(in->room);
 	if (!none)
 		py.PyErr_Clear();
 	py.Py_DecRef(none);

@@ -11,12 +11,26 @@
  * the interpreter saves), within a decision, within our own leaving. It touches our own memory only. A weak reference that is
  * gone before its object is calls nobody; so the tables are emptied first, and then nobody but us has the callback,
  * unless the program took it out of the weak reference or it is just being called: then we stay mapped.
+ *
+ * In 3.9 the garbage collector does not know of these objects: its lists are an interpreter's own, and up to 3.9.9 what is in
+ * them when that interpreter ends stays linked to memory that is freed (bpo-46070).
  */
 #include "agent_impl.h"
 
 static struct pyobj *on_death(struct pyobj *self, struct pyobj *ref);
 static struct method_def death_def = {"pydtrace_death", on_death, METH_O, NULL};
-static struct pyobj *death;
+static struct pyobj *death_all; /* up to 3.11, of all interpreters */
+
+static struct pyobj **death_of(struct interp *in)
+{
+	return in ? &in->death : &death_all;
+}
+
+static void untrack(struct pyobj *o)
+{
+	if (agent.version < 0x030a)
+		py.PyObject_GC_UnTrack(o);
+}
 
 static struct pyobj *on_death(struct pyobj *self, struct pyobj *ref)
 {
@@ -47,28 +61,42 @@ bool callback_drop(struct pyobj **function)
 	return true;
 }
 
-int weak_init(void)
+int weak_init(struct interp *in)
 {
-	death = py.PyCFunction_NewEx(&death_def, NULL, NULL);
+	struct pyobj *death = *death_of(in) = py.PyCFunction_NewEx(&death_def, NULL, NULL);
+
 	if (!death)
 		return -ENOMEM;
 	object_share(death);
+	untrack(death);
 	return 0;
 }
 
-bool weak_leave(void)
+/* Early versions of 3.9 free a function only if the collector knows of it (meth_dealloc()). */
+bool weak_leave(struct interp *in)
 {
-	return callback_drop(&death);
+	struct pyobj **death = death_of(in);
+	bool dropped;
+
+	if (*death && agent.version < 0x030a)
+		py.PyObject_GC_Track(*death);
+	dropped = callback_drop(death);
+	if (!dropped)
+		untrack(*death);
+	return dropped;
 }
 
 struct pyobj *weak_new(struct pyobj *code)
 {
-	struct pyobj *ref = py.PyWeakref_NewRef(code, death);
+	struct pyobj *death = *death_of(interp_here());
+	struct pyobj *ref = death ? py.PyWeakref_NewRef(code, death) : NULL;
 
-	if (ref)
-		object_share(ref);
-	else
+	if (!ref) {
 		py.PyErr_Clear();
+		return NULL;
+	}
+	object_share(ref);
+	untrack(ref);
 	return ref;
 }
 

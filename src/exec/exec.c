@@ -232,6 +232,12 @@ struct exec_task_layout exec_task_layout(struct exec *e)
 	return e->methods->task_layout();
 }
 
+int exec_pid_ns(struct exec *e, struct asm_pid_ns *out)
+{
+	*out = (struct asm_pid_ns){0};
+	return e->methods->pid_ns ? e->methods->pid_ns(out) : 0;
+}
+
 u32 exec_ncpus(struct exec *e)
 {
 	return e->ncpus;

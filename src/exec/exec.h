@@ -159,6 +159,10 @@ struct exec_task_layout {
 };
 struct exec_task_layout exec_task_layout(struct exec *e);
 
+/* How programs find a pid as this process knows it (asm.h). 0 or -errno without a message: they cannot. Takes 10 ms in the
+ * kernel where that is not the initial namespace. */
+int exec_pid_ns(struct exec *e, struct asm_pid_ns *out);
+
 u32 exec_ncpus(struct exec *e); /* number of values in a per-CPU map's element */
 
 #endif

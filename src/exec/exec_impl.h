@@ -30,6 +30,7 @@ struct exec_methods {
 	int (*ring_fd)(struct exec *e, u32 map);
 	int (*prog_stats)(struct exec *e, u32 prog, u64 *runs, u64 *ns);
 	struct exec_task_layout (*task_layout)(void);
+	int (*pid_ns)(struct asm_pid_ns *out); /* NULL: its helpers answer with this process's numbers */
 	int (*attach_site)(struct exec *e, u32 prog, struct python *p, struct target *t, enum wire_event ev,
 			   struct diag *diag);
 	int (*add_process)(struct exec *e, struct target *t);

@@ -264,6 +264,7 @@ static const struct exec_methods kernel_methods = {
     .prog_stats = kernel_prog_stats,
     .prog_misses = kernel_prog_misses,
     .task_layout = kernel_task_layout,
+    .pid_ns = bpf_pid_ns,
 };
 
 static int kernel_probe(struct diag *diag)

@@ -18,52 +18,17 @@ static void silent(void *arg, enum diag_level level, const char *text)
 
 /* --- which process ---------------------------------------------------------------------------------------- */
 
-static bool ns_link(pid_t pid, char *out, size_t size)
-{
-	char path[64];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
-	n = readlink(path, out, size - 1);
-	out[n > 0 ? n : 0] = '\0';
-	return n > 0;
-}
-
-/* The last number on the line NSpid of its status (Linux 4.1): as its own namespace has it. */
+/* The number that its own pid namespace has for it; 0: it is gone. */
 static pid_t inner_pid(pid_t pid)
 {
-	char *text, *line, *end;
-	pid_t own = 0;
+	char *status;
+	pid_t own;
 
-	if (target_proc_read(pid, "status", &text, NULL))
+	if (target_proc_read(pid, "status", &status, NULL))
 		return 0;
-	line = strstr(text, "\nNSpid:");
-	end = line ? strchr(line + 1, '\n') : NULL;
-	if (end) {
-		*end = '\0';
-		line = strrchr(line, '\t');
-		own = line ? (pid_t)strtol(line, NULL, 10) : 0;
-	}
-	free(text);
+	own = vm_inner_number(status);
+	free(status);
 	return own;
-}
-
-/* The process that is called `own` in the pid namespace of `parent`; 0: there is none. */
-static pid_t outer_pid(const struct target *parent, pid_t own)
-{
-	char ns[64], its[64];
-	DIR *dir = ns_link(target_pid(parent), ns, sizeof(ns)) ? opendir("/proc") : NULL;
-	struct dirent *ent;
-	pid_t found = 0;
-	s64 pid;
-
-	while (dir && !found && (ent = readdir(dir)))
-		if (!parse_s64(ent->d_name, &pid) && inner_pid((pid_t)pid) == own &&
-		    ns_link((pid_t)pid, its, sizeof(its)) && !strcmp(ns, its))
-			found = (pid_t)pid;
-	if (dir)
-		closedir(dir);
-	return found;
 }
 
 /* --- in --------------------------------------------------------------------------------------------------- */
@@ -93,25 +58,60 @@ static void child_serve(struct vm *vm, const struct vm_site *s)
 	python_mail_open(s->python, true);
 }
 
-static void child_take(void *arg, u32 box, pid_t pid)
+static bool is_site(const struct vm_live *l, pid_t pid)
+{
+	for (size_t i = 0; i < l->sites.n; i++)
+		if (target_pid(l->sites.v[i].process) == pid)
+			return true;
+	return false;
+}
+
+/* Fill in the site of a child, if it is this process. */
+static bool child_open(struct vm_site *own, const struct vm_site *parent, u32 box, pid_t pid)
 {
 	struct diag quiet = {.sink = silent};
+
+	if (target_open(&own->process, pid, &quiet))
+		return false;
+	if (python_box_open(&own->python, parent->python, box, own->process)) {
+		target_close(own->process);
+		return false;
+	}
+	own->parent = parent->python;
+	own->box = box;
+	own->foreign_tids = vm_foreign_tids(own->process);
+	return true;
+}
+
+/*
+ * Find the child that calls itself `pid`. That is a number of its own pid namespace: its parent's, or one that it was the
+ * first in (unshare(2) with CLONE_NEWPID). So all processes are looked at, where the one that we know by this number is another.
+ */
+static bool child_find(struct vm_site *own, const struct taking *t, u32 box, pid_t pid)
+{
+	DIR *dir = NULL;
+	struct dirent *ent;
+	bool found = !is_site(t->vm->live, pid) && inner_pid(pid) == pid && child_open(own, &t->parent, box, pid);
+	s64 n;
+
+	if (!found)
+		dir = opendir("/proc");
+	while (dir && !found && (ent = readdir(dir)))
+		found = !parse_s64(ent->d_name, &n) && inner_pid((pid_t)n) == pid &&
+			!is_site(t->vm->live, (pid_t)n) && child_open(own, &t->parent, box, (pid_t)n);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static void child_take(void *arg, u32 box, pid_t pid)
+{
 	const struct taking *t = arg;
 	struct vm_live *l = t->vm->live;
 	struct vm_site own = t->parent, *s;
 
-	if (is_served(l, t->parent.python, box))
+	if (is_served(l, t->parent.python, box) || !child_find(&own, t, box, pid))
 		return;
-	if (own.foreign_tids)
-		pid = outer_pid(own.process, pid);
-	if (!pid || target_open(&own.process, pid, &quiet))
-		return;
-	own.parent = t->parent.python;
-	own.box = box;
-	if (python_box_open(&own.python, t->parent.python, box, own.process)) {
-		target_close(own.process);
-		return;
-	}
 	s = vm_site_add(l);
 	if (!s) {
 		python_box_close(own.python);

@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exec/vm_live_impl.h"
+
+enum { JOIN_NS = 100000000, JOIN_LOOK_US = 100 };
 
 int vm_live_open(struct vm *vm)
 {
@@ -151,6 +154,20 @@ static int process_add(struct vm_live *l, struct target *t)
 	return 0;
 }
 
+/* What is coming has been taken by who serves; not waited for long, for that one may be letting go of all just now. */
+static void coming_wait(struct vm_live *l)
+{
+	u64 deadline = now_ns() + JOIN_NS;
+	size_t n;
+
+	do {
+		usleep(JOIN_LOOK_US);
+		pthread_mutex_lock(&l->coming_lock);
+		n = l->coming.n;
+		pthread_mutex_unlock(&l->coming_lock);
+	} while (n && now_ns() < deadline);
+}
+
 int vm_add_process(struct exec *e, struct target *t)
 {
 	struct vm_live *l = vm_of(e)->live;
@@ -159,9 +176,11 @@ int vm_add_process(struct exec *e, struct target *t)
 	if (!l->started)
 		return process_add(l, t);
 	err = coming_add(l, &(struct vm_coming){.process = t});
-	if (!err)
-		vm_serve_joins(l);
-	return err;
+	if (err)
+		return err;
+	vm_serve_joins(l);
+	coming_wait(l);
+	return 0;
 }
 
 static void silent(void *arg, enum diag_level level, const char *text)

@@ -142,6 +142,8 @@ void vm_threads_reap(struct vm *vm, u64 now);
 void vm_threads_forget(struct vm *vm); /* as if all had ended */
 void vm_threads_free(struct vm *vm);
 bool vm_foreign_tids(struct target *t); /* is its pid namespace another than ours? */
+/* What its own pid namespace calls a process or thread: the last number on the line NSpid of its status (Linux 4.1); 0: none. */
+pid_t vm_inner_number(const char *status);
 
 void vm_threads_drop(struct vm *vm, const struct target *process); /* all of it have ended */
 

@@ -109,23 +109,25 @@ bool vm_foreign_tids(struct target *t)
 	return ns_of("self", own, sizeof(own)) && ns_of(pid, its, sizeof(its)) && strcmp(own, its) != 0;
 }
 
-/* The innermost number of a thread: the last on the line NSpid of its status (Linux 4.1). */
+pid_t vm_inner_number(const char *status)
+{
+	const char *line = strstr(status, "\nNSpid:"), *end = line ? strchr(line + 1, '\n') : NULL;
+
+	while (end && end > line && end[-1] != '\t')
+		end--;
+	return end > line ? (pid_t)strtol(end, NULL, 10) : 0;
+}
+
 static pid_t innermost(struct target *process, pid_t tid)
 {
-	char name[64], *text, *line, *end;
-	pid_t own = 0;
+	char name[64], *status;
+	pid_t own;
 
 	snprintf(name, sizeof(name), "task/%d/status", tid);
-	if (target_file_read(process, name, &text, NULL))
+	if (target_file_read(process, name, &status, NULL))
 		return 0;
-	line = strstr(text, "\nNSpid:");
-	end = line ? strchr(line + 1, '\n') : NULL;
-	if (end) {
-		*end = '\0';
-		line = strrchr(line, '\t');
-		own = line ? (pid_t)strtol(line, NULL, 10) : 0;
-	}
-	free(text);
+	own = vm_inner_number(status);
+	free(status);
 	return own;
 }
 

@@ -17,7 +17,8 @@ struct probe {
 	const char *prov, *mod, *func, *name;
 	u32 id; /* the D `id`; the session numbers them */
 	struct provider_group *group;
-	u32 index; /* in the group */
+	u32 index;  /* in the group */
+	bool later; /* of what may come: it counts for none that matches */
 	u32 nargs;
 	const char *const *arg_types; /* nargs D type names: what args[n] is; NULL: all int64_t */
 };
@@ -56,6 +57,17 @@ struct provider_env {
 	struct probe *(*add_probe)(struct provider_env *env, struct provider_group *g, const struct probe *p);
 };
 
+/* Of the functions that exist now, those that are at some probe of a clause or of more. */
+struct provider_functions {
+	u64 match, exist; /* each of them once for each process */
+	u32 processes;
+	bool partial;     /* there may be more of both */
+	const char *near; /* names that are nearly what was asked for, "a:b, a:c"; NULL: there are none */
+};
+/* A function that exists, of a process that probe `p` is of. */
+typedef bool provider_list_fn(void *arg, const struct probe *p, const char *mod, const char *func, const char *file,
+			      s64 line);
+
 struct provider {
 	const char *name;
 	/* For --help and -l: one line. */
@@ -87,6 +99,19 @@ struct provider {
 	int (*attach)(struct provider_run *r, struct provider_group *g, struct exec *e);
 	/* The names of a dynamic function of `p`; 0 or -ENOENT. NULL: there are none. */
 	int (*names)(struct provider_run *r, const struct probe *p, u32 fid, const char **mod, const char **func);
+	/*
+	 * Where a probe is many functions. functions_find() looks which of them exist, after attach() and before any event is
+	 * waited for; it takes 20 ms at the most, or longer as long as some clause has none. functions_count() says what it
+	 * has found for n clauses; false: nothing can be said. functions_matched() says whether description `d` of the
+	 * clause has matched any, now or at any time before: 1, 0, or -1: that is not known. functions_list() calls fn() for each that the
+	 * clauses match, until it returns false, without tracing any: 0 or -errno with a message. NULL: there is no such.
+	 */
+	void (*functions_find)(struct provider_run *r);
+	bool (*functions_count)(struct provider_run *r, struct d_clause *const *clauses, size_t n,
+				struct provider_functions *out);
+	int (*functions_matched)(struct provider_run *r, const struct d_desc *d);
+	int (*functions_list)(struct provider_run *r, struct d_clause *const *clauses, size_t n,
+			      provider_list_fn *fn, void *arg);
 	/* Undo attach (links of the exec are already off). Idempotent. 0, or -errno with a message: something was left behind. */
 	int (*detach)(struct provider_run *r);
 	/*
@@ -101,6 +126,8 @@ struct provider {
 	s64 (*timeout)(struct provider_run *r);
 	int (*tick)(struct provider_run *r, struct exec *e);
 	/* Call fn with a pidfd of each process that the script names: when all have ended, the run ends. */
+	int (*fd)(struct provider_run
+		      *r); /* polls readable when tick() has something to do; -1: nothing does. NULL: -1 */
 	bool (*busy)(struct provider_run *r); /* not yet, though they have: what descends from them lives */
 	void (*watch)(struct provider_run *r, void (*fn)(void *arg, int pidfd), void *arg);
 };

@@ -19,7 +19,7 @@ static const char *const event_names[] = {
 };
 _Static_assert(ARRAY_SIZE(event_names) == WIRE_NEVENTS, "an event without a name");
 
-static const char *const event_arg_types[] = {"uintptr_t", "uintptr_t", "int64_t"};
+static const char *const event_arg_types[] = {"uintptr_t", "uintptr_t", "int64_t", "int", "uint64_t"};
 
 static bool python_claims(const char *prov)
 {
@@ -31,6 +31,7 @@ static int python_open(struct provider_run **out, struct provider_env *env)
 	struct provider_run *r = arena_alloc(env->arena, sizeof(*r));
 
 	r->env = env;
+	r->fd = r->ready_fd = -1;
 	*out = r;
 	return 0;
 }
@@ -66,6 +67,7 @@ static void proc_add_events(struct provider_run *r, struct python_proc *p)
 				   .mod = "",
 				   .func = "",
 				   .name = event_names[ev],
+				   .later = p->later,
 				   .nargs = ARRAY_SIZE(event_arg_types),
 				   .arg_types = event_arg_types,
 			       });
@@ -78,6 +80,17 @@ static bool is_target(const struct provider_env *env, pid_t pid)
 		if (env->targets[i] == pid)
 			return true;
 	return false;
+}
+
+static int proc_find(const struct provider_env *env, struct python_proc *p, struct diag *diag)
+{
+	struct strbuf said = {0};
+	struct diag quiet = {.sink = python_keep_error, .arg = &said};
+	int err = python_find(p->target, &p->info, &quiet);
+
+	strbuf_free(&said);
+	p->bare = err == -ENOENT && env->follow && p->named;
+	return !err || p->bare ? 0 : python_find(p->target, &p->info, diag);
 }
 
 /* Look at the process without touching it. */
@@ -93,17 +106,19 @@ static int proc_add(struct provider_run *r, pid_t pid, bool named, struct diag *
 	p->is_target = is_target(env, pid);
 	p->of = p;
 	if (env->child && env->child_target && pid == target_pid(env->child_target)) {
-		if (!env->child_python)
+		if (!env->child_python && !env->follow)
 			return diag_fail(diag, ENOENT, "process %d (%s) is not a Python process", pid,
 					 target_comm(env->child_target));
 		p->target = env->child_target;
-		p->info = *env->child_python;
+		p->bare = !env->child_python;
+		if (!p->bare)
+			p->info = *env->child_python;
 	} else {
 		err = target_open(&p->target, pid, diag);
 		if (err)
 			return err;
 		p->own_target = true;
-		err = python_find(p->target, &p->info, diag);
+		err = proc_find(env, p, diag);
 		if (err)
 			goto out;
 	}
@@ -170,6 +185,25 @@ bad:
 	return -EINVAL;
 }
 
+/* For Python processes that start while we trace: once. */
+static int add_later(struct provider_run *r)
+{
+	struct provider_env *env = r->env;
+	struct python_proc *p;
+
+	for (size_t i = 0; i < r->procs.n; i++)
+		if (r->procs.v[i]->later)
+			return 0;
+	p = arena_alloc(env->arena, sizeof(*p));
+	*p = (struct python_proc){.prov = "python*", .of = p, .bare = true, .later = true};
+	p->plan = python_plan_new(env->strsize);
+	if (!p->plan)
+		return diag_fail(env->diag, ENOMEM, "out of memory");
+	proc_add_events(r, p);
+	*vec_push(env->arena, &r->procs) = p;
+	return 0;
+}
+
 /* "python*": every Python process that the pattern matches; what cannot be traced is left out, with a note when it is Python. */
 static int add_matching(struct provider_run *r, const struct d_desc *d)
 {
@@ -197,7 +231,7 @@ static int add_matching(struct provider_run *r, const struct d_desc *d)
 		strbuf_free(&kept);
 	}
 	closedir(dir);
-	return 0;
+	return !strcmp(d->prov, "python*") && !r->env->listing ? add_later(r) : 0;
 }
 
 static int python_expand(struct provider_run *r, const struct d_desc *d, void (*found)(void *arg, struct probe *p),
@@ -224,6 +258,11 @@ static int python_expand(struct provider_run *r, const struct d_desc *d, void (*
 	return 0;
 }
 
+static int python_fd(struct provider_run *r)
+{
+	return r->fd;
+}
+
 static bool python_busy(struct provider_run *r)
 {
 	return r->env->follow && (python_family_alive(r) || python_join_wait(r, 0));
@@ -247,6 +286,10 @@ const struct provider provider_python = {
     .filter_take = python_filter_take,
     .attach = python_group_attach,
     .names = python_names,
+    .functions_find = python_functions_find,
+    .functions_count = python_functions_count,
+    .functions_matched = python_functions_matched,
+    .functions_list = python_functions_list,
     .detach = python_provider_detach,
     .left = python_provider_left,
     .close = python_provider_close,
@@ -255,4 +298,5 @@ const struct provider provider_python = {
     .tick = python_tick,
     .watch = python_watch,
     .busy = python_busy,
+    .fd = python_fd,
 };

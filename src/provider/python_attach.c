@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "provider/python_impl.h"
 
@@ -44,9 +46,59 @@ void python_tell(struct provider_run *r, const char *fmt, ...)
 
 /* --- in ----------------------------------------------------------------------------------------------------- */
 
+static bool has_ended(const struct python_proc *p)
+{
+	struct pollfd fd = {.fd = target_pidfd(p->target), .events = POLLIN};
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+#define STARTS_NS 1000000000ull /* an interpreter's libraries are mapped by then */
+
+static int load(struct provider_run *r, struct python_proc *p, const struct python_attach_options *opt,
+		struct diag *diag)
+{
+	int err = python_find(p->target, &p->info, diag);
+
+	if (err && opt->starting)
+		python_starting_end(p->target);
+	return err ? err : python_attach(&p->python, p->target, &p->info, p->of->plan, opt, diag);
+}
+
+/* May it be that the process was met in the middle of an execve, or before its loader was through? */
+static bool may_come(int err)
+{
+	return err == -ENOENT || err == -ENOTSUP || err == -EAGAIN || err == -EIO;
+}
+
+/* A process that has come meanwhile: it may have just begun. -ENOENT, without a message: it is no Python. */
+static int load_new(struct provider_run *r, struct python_proc *p, struct python_attach_options *opt,
+		    struct diag *diag)
+{
+	u64 deadline = now_ns() + STARTS_NS;
+	struct pollfd cancel = {.fd = opt->cancel_fd, .events = POLLIN};
+	bool held;
+	int err;
+
+	opt->starting = held = p->starting && !python_starting_hold(p->target);
+	for (;;) {
+		bool last = now_ns() > deadline;
+		struct strbuf said = {0};
+		struct diag quiet = {.sink = python_keep_error, .arg = &said};
+
+		err = load(r, p, opt, last ? diag : &quiet);
+		strbuf_free(&said);
+		opt->starting = false;
+		if (!may_come(err) || (held && err == -ENOENT) || last || has_ended(p))
+			return err;
+		if (poll(&cancel, 1, 1) > 0)
+			return -EINTR;
+	}
+}
+
 int python_proc_load(struct provider_run *r, struct python_proc *p, bool mail, int cancel_fd, struct diag *diag)
 {
-	const struct python_attach_options opt = {
+	struct python_attach_options opt = {
 	    .cancel_fd = cancel_fd,
 	    .mail = mail,
 	    .follow = r->env->follow && p->of->named,
@@ -55,20 +107,9 @@ int python_proc_load(struct provider_run *r, struct python_proc *p, bool mail, i
 
 	if (r->env->child && p->target == r->env->child_target)
 		return python_child_attach(r->env->child, &p->python, p->plan, &opt, diag);
-	if (!p->info.version) {
-		int err = python_find(p->target, &p->info, diag);
-
-		if (err)
-			return err;
-	}
+	if (p->of != p)
+		return load_new(r, p, &opt, diag);
 	return python_attach(&p->python, p->target, &p->info, p->of->plan, &opt, diag);
-}
-
-static bool has_ended(const struct python_proc *p)
-{
-	struct pollfd fd = {.fd = target_pidfd(p->target), .events = POLLIN};
-
-	return poll(&fd, 1, 0) > 0;
 }
 
 /* The agent is in: its events to the programs. */
@@ -89,7 +130,7 @@ static int proc_on(struct provider_run *r, struct python_proc *p, struct exec *e
 /* The process cannot be traced, which does not matter to the others. */
 static void proc_out(struct provider_run *r, struct python_proc *p, int err)
 {
-	bool ended = err == -ESRCH || has_ended(p);
+	bool ended = err == -ESRCH || err == -ENOENT || has_ended(p);
 
 	if (p->named && ended)
 		diag_report(r->env->diag, DIAG_WARNING, NOWHERE, "left out: process %d (%s) has ended", p->pid,
@@ -97,7 +138,11 @@ static void proc_out(struct provider_run *r, struct python_proc *p, int err)
 	else if (!ended)
 		python_left_out(r, p->named ? DIAG_WARNING : DIAG_NOTE, &p->kept);
 	strbuf_free(&p->kept);
-	p->state = PROC_OUT;
+	python_join_settle(r, p, PROC_OUT);
+	if (p->of != p && !p->python) {
+		target_close(p->target);
+		p->own_target = false;
+	}
 }
 
 static void proc_take(struct provider_run *r, struct python_proc *p, struct exec *e)
@@ -109,7 +154,7 @@ static void proc_take(struct provider_run *r, struct python_proc *p, struct exec
 	if (p->err)
 		proc_out(r, p, p->err);
 	else
-		p->state = PROC_ON;
+		python_join_settle(r, p, PROC_ON);
 	if (!p->err && r->running)
 		python_tell(r, "process %d (%s): traced from now on", p->pid, target_comm(p->target));
 }
@@ -129,9 +174,12 @@ static int attach_alone(struct provider_run *r, struct python_proc *p, struct ex
 
 /* Those that do not come to a safe point are not waited for any longer than this, when others have. */
 #define PATIENCE_NS 1000000000ull
+#define LOOK_NS     20000000ll
 
 static bool is_enabled(const struct python_proc *p)
 {
+	if (p->of != p || p->bare)
+		return false;
 	for (int ev = 0; ev < WIRE_NEVENTS; ev++)
 		if (p->event[ev].enabled)
 			return true;
@@ -162,14 +210,13 @@ static int wait_for_most(struct provider_run *r, struct exec *e, bool some)
 	size_t on = some, pending;
 
 	do {
-		pending = python_join_wait(r, deadline);
+		pending = python_join_wait(r, now_ns() + LOOK_NS);
 		on += take_all(r, e, &p);
 		if (p)
 			return diag_fail(r->env->diag, EINTR,
 					 "interrupted while waiting for the Python of process %d (%s)", p->pid,
 					 target_comm(p->target));
-		deadline = now_ns() + PATIENCE_NS / 10;
-	} while (pending && (!on || exec_holds(e)));
+	} while (pending && (now_ns() < deadline || !on || exec_holds(e)));
 	return (int)on;
 }
 
@@ -188,11 +235,22 @@ static int attach_many(struct provider_run *r, struct exec *e, size_t named)
 	return on || !named ? 0 : diag_fail(r->env->diag, ESRCH, "none of the %zu processes can be traced", named);
 }
 
+/* Each process takes several descriptors. */
+static void files_allow(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur == l.rlim_max)
+		return;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
 static int attach_all(struct provider_run *r, struct exec *e)
 {
 	struct python_proc *only = NULL;
 	size_t n = 0, named = 0;
-	int err;
+	int err = 0;
 
 	r->attached = true;
 	for (size_t i = 0; i < r->procs.n; i++) {
@@ -204,9 +262,13 @@ static int attach_all(struct provider_run *r, struct exec *e)
 		n++;
 		named += p->named;
 	}
+	python_owner_here();
+	files_allow();
+	python_family_open(r);
 	if (r->env->follow)
 		python_family_look(r, true);
-	err = n == 1 && named ? attach_alone(r, only, e) : attach_many(r, e, named);
+	if (n)
+		err = n == 1 && named ? attach_alone(r, only, e) : attach_many(r, e, named);
 	if (err)
 		return err;
 	/* Again, for those that were forked before the agent was there. */
@@ -222,8 +284,6 @@ int python_group_attach(struct provider_run *r, struct provider_group *g, struct
 	return r->attached ? 0 : attach_all(r, e);
 }
 
-#define LOOK_NS 20000000ll
-
 s64 python_timeout(struct provider_run *r)
 {
 	s64 left = r->next_look ? (s64)(r->next_look - now_ns()) : INT64_MAX;
@@ -233,10 +293,28 @@ s64 python_timeout(struct provider_run *r)
 	return left == INT64_MAX ? -1 : left > 0 ? left : 0;
 }
 
+static void rung(const struct provider_run *r)
+{
+	u64 n;
+
+	if (r->ready_fd >= 0 && read(r->ready_fd, &n, sizeof(n)) < 0)
+		return; /* nothing was */
+}
+
+/* Who starts meanwhile must not be faster than we are, on a busy machine; where that is not allowed it may be. */
+void python_hurry(void)
+{
+	setpriority(PRIO_PROCESS, (id_t)gettid(), -20);
+}
+
 int python_tick(struct provider_run *r, struct exec *e)
 {
 	struct python_proc *interrupted = NULL;
 
+	if (r->env->follow && !r->hurries)
+		python_hurry();
+	r->hurries = true;
+	rung(r);
 	python_family_look(r, false);
 	take_all(r, e, &interrupted);
 	return 0;
@@ -251,7 +329,7 @@ int python_names(struct provider_run *r, const struct probe *p, u32 fid, const c
 	const struct wire_function *f;
 
 	for (size_t i = 0; i < r->procs.n && !python; i++)
-		if (r->procs.v[i]->of == e->proc && r->procs.v[i]->state == PROC_ON &&
+		if (r->procs.v[i]->of == e->proc && r->procs.v[i]->state == PROC_ON && r->procs.v[i]->python &&
 		    python_has_fid(r->procs.v[i]->python, fid))
 			python = r->procs.v[i]->python;
 	f = python ? python_function(python, fid) : NULL;
@@ -387,6 +465,8 @@ int python_provider_detach(struct provider_run *r)
 void python_provider_close(struct provider_run *r)
 {
 	python_provider_detach(r);
+	python_family_close(r);
+	python_found_free(r);
 	for (size_t i = 0; i < r->procs.n; i++) {
 		struct python_proc *p = r->procs.v[i];
 

@@ -17,14 +17,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "provider/python_impl.h"
 
-#define LOOK_EACH  20000000ull   /* ns */
-#define LOOK_SHARE 20            /* of the time that it takes */
-#define TELL_AFTER 1000000000ull /* so that several are counted */
-#define CLEAN_NS   2000000000ull /* for all together */
-#define NEW_IMAGE  1000000000ull /* its libraries are mapped by then */
+#define LOOK_EACH       20000000ull /* ns */
+#define TOLD_EACH       200000000ull
+#define EVERYWHERE_EACH 1000000000ull
+#define LOOK_SHARE      20            /* of the time that it takes */
+#define TELL_AFTER      1000000000ull /* so that several are counted */
+#define CLEAN_NS        2000000000ull /* for all together */
+#define IMAGE_EACH      1000000ull
+#define NEW_IMAGE       1000000000ull /* its libraries are mapped by then */
 
 struct python_kin {
 	struct python_kin *next;
@@ -34,6 +40,9 @@ struct python_kin {
 	struct python_proc *root; /* the named process that it descends from */
 	struct python_proc *proc; /* attached by itself; NULL: not */
 	bool python, inherits;    /* it runs Python; it has an agent that it was forked with */
+	bool execed;              /* it has made an execve since it was seen first */
+	bool counted;
+	bool is_root; /* the named process itself, with the image that it had then */
 	bool gone;
 };
 
@@ -94,42 +103,69 @@ static void silent(void *arg, enum diag_level level, const char *text)
 
 /* --- with -x follow --------------------------------------------------------------------------------------- */
 
-static struct python_proc *follower_new(struct provider_run *r, const struct python_kin *k)
+/* A place for one: that of a process which turned out to be no Python, if there is one. */
+static struct python_proc *follower_place(struct provider_run *r)
 {
-	struct python_proc *p = arena_alloc(r->env->arena, sizeof(*p));
-	struct diag quiet = {.sink = python_keep_error, .arg = &p->kept};
+	struct python_proc *p;
 
-	p->pid = k->pid;
-	p->prov = k->root->prov;
-	p->of = k->root;
-	p->fid_base = ++k->root->sharing * PYTHON_FIDS;
-	if (target_open(&p->target, k->pid, &quiet)) {
-		python_left_out(r, DIAG_WARNING, &p->kept);
-		return NULL;
+	for (size_t i = 0; i < r->procs.n; i++) {
+		p = r->procs.v[i];
+		if (p->state == PROC_OUT && p->of != p && !p->python && !p->own_target)
+			return p;
 	}
-	p->own_target = true;
+	p = arena_alloc(r->env->arena, sizeof(*p));
 	*vec_push(r->env->arena, &r->procs) = p;
 	return p;
+}
+
+static struct python_proc *follower_new(struct provider_run *r, const struct python_kin *k)
+{
+	struct diag quiet = {.sink = silent};
+	struct target *t;
+	struct python_proc *p;
+
+	if (target_open(&t, k->pid, &quiet)) /* it has ended, or cannot be looked into */
+		return NULL;
+	p = follower_place(r);
+	*p = (struct python_proc){
+	    .pid = k->pid,
+	    .prov = k->root->prov,
+	    .of = k->root,
+	    .target = t,
+	    .own_target = true,
+	    .fid_base = p->fid_base ? p->fid_base : ++k->root->sharing * PYTHON_FIDS,
+	    .starting = k->execed || r->running, /* what comes now is young */
+	};
+	return p;
+}
+
+/* Attach it by itself. */
+static void ask(struct provider_run *r, struct python_kin *k)
+{
+	int err;
+
+	k->proc = follower_new(r, k);
+	if (!k->proc)
+		return;
+	err = python_join_ask(r, k->proc, r->mail);
+	if (!err)
+		return;
+	diag_report(r->env->diag, DIAG_WARNING, NOWHERE, "left out: process %d (%s): %s", k->pid,
+		    target_comm(k->proc->target), strerror(-err));
+	k->proc->state = PROC_OUT;
 }
 
 static void follow(struct provider_run *r, struct python_kin *k)
 {
 	char comm[16];
-	int err;
 
-	if (r->ending)
+	if (r->ending || (k->proc && k->proc->pid == k->pid && k->proc->state != PROC_OUT))
 		return;
-	comm_of(k->pid, comm);
-	if (k->inherits) {
+	if (k->inherits && !k->root->later) {
+		comm_of(k->pid, comm);
 		python_tell(r, "process %d (%s): forked by one that is traced", k->pid, comm);
-		return;
-	}
-	k->proc = follower_new(r, k);
-	err = k->proc ? python_join_ask(r, k->proc, r->mail) : 0;
-	if (err) {
-		diag_report(r->env->diag, DIAG_WARNING, NOWHERE, "left out: process %d (%s): %s", k->pid, comm,
-			    strerror(-err));
-		k->proc->state = PROC_OUT;
+	} else {
+		ask(r, k);
 	}
 }
 
@@ -165,32 +201,75 @@ static void kin_look(struct provider_run *r, struct python_kin *k)
 	k->python = python_looks_like(k->pid, &k->inherits);
 	if (!k->python)
 		return;
-	k->root->children++;
-	if (r->env->follow)
+	k->root->children += !k->counted;
+	k->counted = true;
+	if (r->env->follow || k->root->later)
 		follow(r, k);
 }
 
-static void kin_came(struct provider_run *r, struct python_proc *root, pid_t pid)
+/* A new image is mapped piece by piece. */
+static void look_soon(struct provider_run *r)
+{
+	u64 soon = now_ns() + IMAGE_EACH;
+
+	if (r->next_look > soon)
+		r->next_look = soon;
+}
+
+static struct python_kin *kin_new(struct provider_run *r, struct python_proc *root, pid_t pid)
 {
 	u64 start, stack;
 	struct python_kin *k;
 
-	if (kin_find(r, pid) || is_root(r, pid) || !stat_read(pid, &start, &stack))
-		return;
+	if (kin_find(r, pid) || !stat_read(pid, &start, &stack))
+		return NULL;
 	k = arena_alloc(r->env->arena, sizeof(*k));
 	*k = (struct python_kin){.next = *bucket(r, pid), .pid = pid, .start = start, .stack = stack, .root = root};
-	k->image_since = now_ns();
+	k->image_since = r->last_image = now_ns();
+	look_soon(r);
 	*bucket(r, pid) = k;
 	r->nkin++;
-	kin_look(r, k);
+	return k;
+}
+
+static void kin_came(struct provider_run *r, struct python_proc *root, pid_t pid)
+{
+	struct python_kin *k = is_root(r, pid) ? NULL : kin_new(r, root, pid);
+
+	if (k)
+		kin_look(r, k);
+}
+
+/* It may make an execve, too. */
+static void root_came(struct provider_run *r, struct python_proc *p)
+{
+	struct python_kin *k = kin_new(r, p, p->pid);
+
+	if (k)
+		k->python = k->inherits = k->is_root = !p->bare;
 }
 
 static void kin_went(struct provider_run *r, struct python_kin *k)
 {
 	k->gone = true;
 	r->nkin--;
-	if (k->python && r->env->follow)
+	if (k->python && r->env->follow && !k->is_root)
 		python_tell(r, "process %d has ended", k->pid);
+}
+
+/* True if a thread is at it; whichever image that finds, it is looked at when it is done. */
+static bool is_asked(const struct python_kin *k)
+{
+	return k->proc && k->proc->pid == k->pid && (k->proc->state == PROC_ASKED || k->proc->state == PROC_DONE);
+}
+
+/* It has made an execve. */
+static void new_image(struct provider_run *r, struct python_kin *k)
+{
+	k->image_since = r->last_image = now_ns();
+	k->python = k->inherits = k->is_root = false;
+	k->execed = true;
+	look_soon(r);
 }
 
 static void kin_again(struct provider_run *r, struct python_kin *k)
@@ -201,12 +280,11 @@ static void kin_again(struct provider_run *r, struct python_kin *k)
 		kin_went(r, k);
 		return;
 	}
-	if (stack != k->stack) {
-		k->stack = stack;
-		k->image_since = now;
-		k->python = k->inherits = false;
-		k->proc = NULL;
-	}
+	if (is_asked(k))
+		return;
+	if (stack != k->stack)
+		new_image(r, k);
+	k->stack = stack;
 	if (now - k->image_since < NEW_IMAGE)
 		kin_look(r, k);
 }
@@ -246,6 +324,33 @@ static void children_of(struct provider_run *r, struct python_proc *root, pid_t 
 		closedir(dir);
 }
 
+/* Those that start later share its probes; NULL: nobody asks for them. */
+static struct python_proc *later_of(const struct provider_run *r)
+{
+	for (size_t i = 0; i < r->procs.n; i++)
+		if (r->procs.v[i]->later)
+			return r->procs.v[i];
+	return NULL;
+}
+
+/* Where births are not told: every process that there is, from time to time. */
+static void look_everywhere(struct provider_run *r, struct python_proc *later)
+{
+	struct dirent *ent;
+	DIR *dir;
+	s64 pid;
+
+	if (now_ns() < r->next_everywhere)
+		return;
+	r->next_everywhere = now_ns() + EVERYWHERE_EACH;
+	dir = opendir("/proc");
+	while (dir && (ent = readdir(dir)))
+		if (!parse_s64(ent->d_name, &pid) && pid != getpid())
+			kin_came(r, later, (pid_t)pid);
+	if (dir)
+		closedir(dir);
+}
+
 /* Those that are found on the way are looked at in the same walk. */
 static void look(struct provider_run *r)
 {
@@ -256,16 +361,18 @@ static void look(struct provider_run *r)
 		for (struct python_kin *k = r->kin[b]; k; k = k->next) {
 			if (!k->gone)
 				kin_again(r, k);
-			if (!k->gone)
+			if (!k->gone && !k->root->later)
 				children_of(r, k->root, k->pid);
 		}
 	}
+	if (later_of(r) && !r->births)
+		look_everywhere(r, later_of(r));
 }
 
 /* How many of it runs Python, now or before, and that they are not traced; once. */
 static void tell_children(struct provider_run *r, struct python_proc *p, bool at_once)
 {
-	if (!p->children || p->told_children || r->env->follow)
+	if (!p->named || !p->children || p->told_children || r->env->follow)
 		return;
 	if (!p->children_since)
 		p->children_since = now_ns();
@@ -278,20 +385,92 @@ static void tell_children(struct provider_run *r, struct python_proc *p, bool at
 		    p->children == 1 ? "is" : "are", p->children == 1 ? "it" : "them");
 }
 
+static void born(void *arg, enum target_birth what, pid_t pid, pid_t parent)
+{
+	struct provider_run *r = arg;
+	struct python_kin *k;
+
+	if (what == TARGET_LOST)
+		r->births_lost = true;
+	if (what == TARGET_LOST || pid <= 0) /* of another pid namespace */
+		return;
+	if (what == TARGET_EXEC && (k = kin_find(r, pid)) && !is_asked(k)) {
+		new_image(r, k);
+		if (r->env->follow && !k->root->later && !r->ending)
+			ask(r, k); /* at once: what it runs is seen when its loader is through */
+	}
+	if (what == TARGET_EXEC && !kin_find(r, pid) && later_of(r) && pid != getpid())
+		kin_came(r, later_of(r), pid);
+	if (what != TARGET_FORK)
+		return;
+	k = kin_find(r, parent);
+	if (!k && later_of(r) && is_root(r, parent))
+		kin_came(r, later_of(r), pid);
+	for (size_t i = 0; i < r->procs.n && !k; i++)
+		if (r->procs.v[i]->named && r->procs.v[i]->pid == parent)
+			kin_came(r, r->procs.v[i], pid);
+	if (k)
+		kin_came(r, k->root, pid);
+}
+
+static void fd_add(struct provider_run *r, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	if (fd >= 0)
+		epoll_ctl(r->fd, EPOLL_CTL_ADD, fd, &ev); /* else it is seen a little later */
+}
+
+void python_family_open(struct provider_run *r)
+{
+	for (size_t i = 0; i < r->procs.n && r->env->follow; i++)
+		if (r->procs.v[i]->named)
+			root_came(r, r->procs.v[i]);
+	r->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->fd = epoll_create1(EPOLL_CLOEXEC);
+	fd_add(r, r->ready_fd);
+	for (size_t i = 0; i < r->procs.n && !r->births; i++)
+		if ((r->procs.v[i]->named || r->procs.v[i]->later) && target_births_open(&r->births))
+			return;
+	if (r->births)
+		fd_add(r, target_births_fd(r->births));
+}
+
+void python_family_close(struct provider_run *r)
+{
+	target_births_close(r->births);
+	r->births = NULL;
+	if (r->ready_fd >= 0)
+		close(r->ready_fd);
+	if (r->fd >= 0)
+		close(r->fd);
+	r->ready_fd = r->fd = -1;
+}
+
+/* Where births are told, it is looked only for what was missed, and for those that have ended. */
+static u64 look_each(const struct provider_run *r)
+{
+	if (now_ns() - r->last_image < NEW_IMAGE)
+		return IMAGE_EACH;
+	return r->births && !r->births_lost ? TOLD_EACH : LOOK_EACH;
+}
+
 void python_family_look(struct provider_run *r, bool tell)
 {
 	u64 begin = now_ns(), took;
 	bool named = false;
 
+	if (r->births)
+		target_births_take(r->births, born, r);
 	for (size_t i = 0; i < r->procs.n; i++)
-		named |= r->procs.v[i]->named;
+		named |= r->procs.v[i]->named || r->procs.v[i]->later;
 	if (!named || (!tell && begin < r->next_look))
 		return;
 	look(r);
 	for (size_t i = 0; i < r->procs.n; i++)
 		tell_children(r, r->procs.v[i], tell);
 	took = now_ns() - begin;
-	r->next_look = begin + (took * LOOK_SHARE > LOOK_EACH ? took * LOOK_SHARE : LOOK_EACH);
+	r->next_look = begin + (took * LOOK_SHARE > look_each(r) ? took * LOOK_SHARE : look_each(r));
 }
 
 size_t python_family_alive(const struct provider_run *r)
@@ -313,7 +492,7 @@ void python_family_clean(struct provider_run *r)
 		for (const struct python_kin *k = r->kin[b]; k; k = k->next) {
 			struct python_proc *p;
 
-			if (k->gone || !k->inherits)
+			if (k->gone || !k->inherits || k->is_root)
 				continue;
 			p = arena_alloc(r->env->arena, sizeof(*p));
 			*p = (struct python_proc){.pid = k->pid, .of = k->root, .clean = true, .state = PROC_OUT};
@@ -325,6 +504,8 @@ void python_family_clean(struct provider_run *r)
 				p->state = PROC_OUT;
 		}
 	}
-	python_join_wait(r, now_ns() + CLEAN_NS);
+	for (u64 deadline = now_ns() + CLEAN_NS; python_join_wait(r, deadline) && now_ns() < deadline;)
+		while (python_join_next(r))
+			;
 	python_join_end(r);
 }

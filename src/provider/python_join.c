@@ -22,7 +22,7 @@
 struct python_join {
 	struct provider_run *run;
 	pthread_mutex_t lock, tell;
-	pthread_cond_t asked, done;
+	pthread_cond_t asked, done, settled;
 	struct python_proc *first, **last; /* asked for, in order */
 	struct python_proc *ready, **ready_last;
 	size_t pending; /* asked for and not done */
@@ -68,10 +68,21 @@ static void attach_one(struct python_join *j, struct python_proc *p)
 		p->err = python_proc_load(j->run, p, j->mail, j->cancel_fd, &diag);
 }
 
+/* There is a result. */
+static void ring(const struct provider_run *r)
+{
+	u64 one = 1;
+
+	if (r->ready_fd >= 0 && write(r->ready_fd, &one, sizeof(one)) < 0)
+		return; /* it is rung already */
+}
+
 static void *join_thread(void *arg)
 {
 	struct python_join *j = arg;
 
+	if (j->run->env->follow)
+		python_hurry();
 	pthread_mutex_lock(&j->lock);
 	while (!j->over) {
 		struct python_proc *p = j->first;
@@ -90,6 +101,13 @@ static void *join_thread(void *arg)
 		p->next = NULL;
 		*j->ready_last = p;
 		j->ready_last = &p->next;
+		pthread_cond_broadcast(&j->done);
+		ring(j->run);
+		if (!p->err && !p->clean && python_is_held(p->python)) {
+			while (p->state == PROC_DONE && !j->over)
+				pthread_cond_wait(&j->settled, &j->lock);
+			python_starting_end(p->target);
+		}
 		j->pending--;
 		pthread_cond_broadcast(&j->done);
 	}
@@ -138,11 +156,11 @@ static int join_open(struct provider_run *r, bool mail)
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_mutex_init(&j->tell, NULL);
 	pthread_cond_init(&j->asked, NULL);
+	pthread_cond_init(&j->settled, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&j->done, &attr);
 	pthread_condattr_destroy(&attr);
-	python_owner_here();
 	r->join = j;
 	return 0;
 }
@@ -184,7 +202,7 @@ size_t python_join_wait(struct provider_run *r, u64 deadline)
 	if (!j)
 		return 0;
 	pthread_mutex_lock(&j->lock);
-	while (j->pending && pthread_cond_timedwait(&j->done, &j->lock, &ts) != ETIMEDOUT)
+	while (j->pending && !j->ready && pthread_cond_timedwait(&j->done, &j->lock, &ts) != ETIMEDOUT)
 		;
 	pending = j->pending;
 	pthread_mutex_unlock(&j->lock);
@@ -208,6 +226,19 @@ struct python_proc *python_join_next(struct provider_run *r)
 	return p;
 }
 
+void python_join_settle(struct provider_run *r, struct python_proc *p, enum python_proc_state state)
+{
+	struct python_join *j = r->join;
+
+	if (j)
+		pthread_mutex_lock(&j->lock);
+	p->state = state;
+	if (j) {
+		pthread_cond_broadcast(&j->settled);
+		pthread_mutex_unlock(&j->lock);
+	}
+}
+
 void python_join_end(struct provider_run *r)
 {
 	struct python_join *j = r->join;
@@ -218,6 +249,7 @@ void python_join_end(struct provider_run *r)
 	pthread_mutex_lock(&j->lock);
 	j->over = true;
 	pthread_cond_broadcast(&j->asked);
+	pthread_cond_broadcast(&j->settled);
 	pthread_mutex_unlock(&j->lock);
 	while (write(j->over_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
@@ -226,6 +258,7 @@ void python_join_end(struct provider_run *r)
 	close(j->cancel_fd);
 	close(j->over_fd);
 	pthread_cond_destroy(&j->asked);
+	pthread_cond_destroy(&j->settled);
 	pthread_cond_destroy(&j->done);
 	pthread_mutex_destroy(&j->lock);
 	pthread_mutex_destroy(&j->tell);

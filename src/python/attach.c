@@ -33,9 +33,12 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->no_proc = !python_target_has_proc(p);
 	p->cancel_fd = opt ? opt->cancel_fd : 0;
 	p->mail = opt && opt->mail;
+	p->only_walk = opt && opt->only_walk;
+	((struct wire_page *)*page)->walk.only = p->only_walk;
 	if (p->mail)
 		python_mail_plan(*page, target_pid(t));
 	p->follow = opt && opt->follow;
+	p->starting = opt && opt->starting;
 	p->fid_base = opt ? opt->fid_base : 0;
 	p->nfids = ((const struct wire_page *)*page)->max_functions;
 	((struct wire_page *)*page)->follow = p->follow;
@@ -99,7 +102,9 @@ int python_loaded(struct python *p, struct diag *diag)
 		return python_refuse_lost(p, diag);
 	switch (c->stage) {
 	case STUB_OK:
-		ret = p->mail ? 0 : sites_find(p); /* whoever wants no site need not be able to read the file */
+		ret = p->mail || p->only_walk
+			  ? 0
+			  : sites_find(p); /* whoever wants no site need not be able to read the file */
 		return ret ? diag_fail(diag, -ret,
 				       "process %d (%s): the agent's probe sites are not where they should be", pid,
 				       comm)
@@ -205,10 +210,11 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	void *page = NULL;
 	size_t page_size;
 	struct python_lock lock = {{-1, -1}};
-	int ret = python_refuse_state(t, diag);
+	bool starting = opt && opt->starting;
+	int ret = starting ? 0 : python_refuse_state(t, diag);
 
 	/* Who hands events over is served by ptrace, too, in every thread. */
-	if (!ret && opt && opt->mail)
+	if (!ret && opt && opt->mail && !starting)
 		ret = target_refuse_traced(t, diag);
 	if (!ret)
 		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
@@ -226,6 +232,8 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 out:
 	python_unlock(&lock);
 	free(page);
+	if (starting && ret && (!p || p->starting))
+		python_starting_end(t);
 	if (ret) {
 		python_close(p);
 		return ret;
@@ -257,6 +265,11 @@ bool python_has_fid(const struct python *p, u32 fid)
 u32 python_fid_end(const struct python *p)
 {
 	return p->fid_base + p->nfids;
+}
+
+bool python_is_held(const struct python *p)
+{
+	return p->starting;
 }
 
 bool python_follows(const struct python *p)

@@ -250,13 +250,16 @@ static const struct wanted of_python[] = {
     WANT("_Py_IsFinalizing", finalizing, true), /* to 3.12 */
     WANT("Py_IsFinalizing", finalizing, true),  /* from 3.13 */
     WANT("PyGILState_GetThisThreadState", this_state),
-    WANT("PyThreadState_GetUnchecked", current, true),  /* from 3.13 */
-    WANT("_PyThreadState_UncheckedGet", current, true), /* to 3.12 */
+    WANT("PyThreadState_GetUnchecked", current, true), /* from 3.13 */
+    WANT("_PyThreadState_UncheckedGet", current),      /* to 3.12 */
     WANT("PyInterpreterState_Get", interp_get),
     WANT("PyInterpreterState_Main", interp_main),
     WANT("PyEval_RestoreThread", restore_thread),
     WANT("PyThread_acquire_lock_timed", acquire_lock),
     WANT("_PySemaphore_Wait", semaphore_wait, true),
+    WANT("_PyParkingLot_Park", park, true),
+    WANT("Py_MakePendingCalls", pending_calls, true),
+    WANT("PyBool_FromLong", bool_from_long, true),
 };
 /* In libc from glibc 2.34, in libdl and libpthread before. */
 static const struct wanted of_libc[] = {
@@ -320,7 +323,8 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 			base = base ? base + 1 : "";
 			if (!target_elf_symbol(e, "gnu_get_libc_version", &addr))
 				glibc = true;
-			if (!strncmp(base, "ld-musl", 7) || !strncmp(base, "libc.musl", 9))
+			/* musl has one image, of any name, and this where glibc has _r_debug (src/internal/dynlink.h). */
+			if (!target_elf_symbol(e, "_dl_debug_addr", &addr))
 				libc = "musl";
 			if (!strncmp(base, "libc.so", 7) || !strncmp(base, "libc-", 5) ||
 			    !strncmp(base, "libdl", 5) || !strncmp(base, "libpthread", 10) ||

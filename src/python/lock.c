@@ -191,6 +191,7 @@ static pid_t holder_of(int fd)
 static const char *const wishes[] = {
     [PYTHON_LOCK_ATTACH] = "try again",
     [PYTHON_LOCK_DETACH] = "the agent stays in it, inert, until the next attach takes it out",
+    [PYTHON_LOCK_WALK] = "its functions are not counted",
 };
 
 static int refuse_held(struct target *t, int fd, const char *then, struct diag *diag)

@@ -119,6 +119,8 @@ bool python_mail_take(struct python *p, struct python_mail *out)
 	    .func = READ(m->func),
 	    .line = READ(m->line),
 	    .function = READ(m->function),
+	    .call = READ(m->call),
+	    .kind = READ(m->kind),
 	};
 	/* An agent that has given us up does not wait for this any more. */
 	if (p->open && out->event < WIRE_NEVENTS && READ(p->page->state) == WIRE_ACTIVE)

@@ -296,6 +296,45 @@ static bool to_caller(struct python *p, struct target_unwind *u)
 	return false;
 }
 
+static bool is_pending_calls(struct python *p, u64 function)
+{
+	return function == p->sym.pending_calls;
+}
+
+static bool is_bool_from_long(struct python *p, u64 function)
+{
+	return function == p->sym.bool_from_long;
+}
+
+/*
+ * In _PySemaphore_Wait() of a build without a GIL, which all locks come to, also those that the interpreter has inside: there the
+ * thread may hold one and wait for another, and what we do may want the first. DOING_WAIT if it joins a thread, or waits for one
+ * of the program's locks (3.13):
+ *
+ *      ThreadHandle_join() | PyEvent_WaitTimed() | _PyParkingLot_Park() | _PySemaphore_Wait()
+ *      lock_PyThread_acquire_lock() | _PyMutex_LockTimed() | _PyParkingLot_Park() | _PySemaphore_Wait()
+ *      PyThread_acquire_lock_timed() | _PyMutex_LockTimed() | _PyParkingLot_Park() | _PySemaphore_Wait()
+ *
+ * The join runs pending calls each time that its wait is interrupted; so does _PyMutex_LockTimed(), for who asks for that. Of its
+ * callers, the one that is a method of locks makes a bool of the result; PyMutex_Lock() has none.
+ */
+static enum thread_doing semaphore_waits(struct python *p, struct target_unwind u)
+{
+	bool of_mutex;
+
+	if (target_unwind_next(&u) != 1 || target_unwind_look(&u) || u.function != p->sym.park)
+		return DOING_ELSEWHERE;
+	if (target_unwind_next(&u) != 1 || target_unwind_look(&u))
+		return DOING_ELSEWHERE;
+	of_mutex = calls_any(p, u.function, u.function_end, is_pending_calls);
+	if (target_unwind_next(&u) != 1 || target_unwind_look(&u))
+		return DOING_ELSEWHERE;
+	if (u.function == p->sym.acquire_lock ||
+	    calls_any(p, u.function, u.function_end, of_mutex ? is_bool_from_long : is_pending_calls))
+		return DOING_WAIT;
+	return DOING_ELSEWHERE;
+}
+
 /*
  * DOING_RELEASED if the function that u stands in, or where the row says so, its caller, takes the GIL next. DOING_WAIT where the
  * row says that this one may be called with the GIL held as well. Else DOING_ELSEWHERE.
@@ -305,6 +344,8 @@ static enum thread_doing goes_on_with_gil(struct python *p, struct target_unwind
 	for (int n = 0; n < (release == BY_SECOND ? 2 : 1); n++) {
 		if (python_code_at(p, u->pc) != CODE_INTERPRETER || target_unwind_look(u))
 			return DOING_ELSEWHERE;
+		if (release == BY_LOCK && u->function == p->sym.semaphore_wait && p->info.free_threaded)
+			return semaphore_waits(p, *u);
 		if (release == BY_LOCK &&
 		    (u->function == p->sym.acquire_lock || u->function == p->sym.semaphore_wait))
 			return DOING_WAIT;

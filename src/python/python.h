@@ -37,6 +37,8 @@ int python_plan_any(struct python_plan *p, int filter, const char *mod_glob, con
 /* One more condition, which must hold besides. */
 int python_plan_text(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, const char *s);
 int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enum wire_op op, s64 n);
+/* Only these kinds of its events (bit 1 << enum wire_kind), and of those that were asked for before. */
+void python_plan_kinds(struct python_plan *p, int filter, u8 kinds);
 /* Of the last `n` conditions that were added so, which are of one filter, one must hold, not all. */
 void python_plan_alternatives(struct python_plan *p, u32 n);
 /* Take the last `n` of them back. */
@@ -44,7 +46,17 @@ void python_plan_withdraw(struct python_plan *p, u32 n);
 
 struct python; /* an attached process */
 
+/*
+ * After an execve of it: hold it where its loader is through, so that python_attach() (with `starting`) in the same thread of ours is
+ * there before its first line of Python. 0 or -errno, without a message: it is not held. python_starting_end(): there is no attach.
+ */
+int python_starting_hold(struct target *t);
+void python_starting_end(struct target *t);
+bool python_is_held(
+    const struct python *p); /* after such an attach: until python_starting_end(), in the same thread */
+
 struct python_attach_options {
+	bool starting;     /* it is held by python_starting_hold() */
 	u32 timeout_ms;    /* give up when the interpreter does not come to a safe point; 0: 10 s */
 	const void *agent; /* the agent's ELF image; NULL: the one that is built in */
 	size_t agent_size;
@@ -54,6 +66,7 @@ struct python_attach_options {
 	 * thread waits for python_mail_answer(). The mail is shut at first.
 	 */
 	bool mail;
+	bool only_walk; /* trace nothing: for python_walk() alone */
 	/*
 	 * Children that are forked while the agent is there are traced as well, through its sites; their functions are on the page
 	 * of their parent.
@@ -87,6 +100,8 @@ struct python_mail {
 	u64 fid, filters, file, func;
 	s64 line;
 	u64 function; /* address of the wire_function in the target */
+	u64 call;     /* see wire_site */
+	u32 kind;     /* enum wire_kind */
 };
 void python_mail_open(struct python *p, bool open);
 /* The next event; false: there is none (or it is none that the target may send: then it is answered unseen). */
@@ -128,6 +143,29 @@ bool python_follows(const struct python *p); /* python_attach_options.follow */
 /* Function `fid` of the page, checked against its bounds; NULL: none such. Text by python_text() ("?" when out of bounds). */
 const struct wire_function *python_function(const struct python *p, u32 fid);
 const char *python_text(const struct python *p, u32 off);
+/* True if some function has matched description `nth` (python_plan_any()) of the filter; also after the process has ended. */
+bool python_hit(const struct python *p, int filter, u32 nth);
+/* A function that is loaded. The texts are whatever the target says; they are ours as long as each() runs. */
+struct python_name {
+	u64 filters; /* that it matches, one bit each */
+	s64 line;
+	const char *module, *qualname, *file;
+};
+struct python_walk {
+	bool all;      /* functions that no filter matches, too */
+	u64 deadline;  /* by now_ns(); looked at for each slice; 0: none */
+	int cancel_fd; /* as in python_attach_options */
+	void (*each)(void *arg, const struct python_name *name);
+	bool (*more)(void *arg); /* After a slice: go on? NULL: until the end. */
+	void *arg;
+	u64 slices; /* so far */
+};
+/*
+ * Go over the functions that the process has loaded, each once, in slices of a millisecond. 0; -ENODATA: not all of them
+ * could be found; -ECANCELED: more() said no; -ETIMEDOUT, -EINTR, -ESRCH; -EAGAIN: others hold the lock. Quietly, but for
+ * what is wrong with the lock, the page, or the process itself. Nobody may be tracing it by ptrace meanwhile.
+ */
+int python_walk(struct python *p, struct python_walk *w, struct diag *diag);
 /*
  * Take the events off and unload. 0; -ESRCH when the process has ended; -EAGAIN when it could not be done within `wait_ms`: nothing
  * has been said, and it may be called again. With `last` it is not: what then stays in the process is inert, and is said
@@ -155,9 +193,10 @@ int python_start(struct python_child **out, char *const argv[], struct target **
 /*
  * From the entry point on, over the exec of launchers such as sh and env, to where the interpreter is ready and the first
  * line of the program's Python has not run; held there. -ENOENT without a message: it is no Python; it is held where that
- * was seen, or runs on when that was after a launcher's last exec.
+ * was seen, or runs on when that was after a launcher's last exec. `forks`: so is a
+ * shell with a command line, which may fork to run it.
  */
-int python_follow(struct python_child *c, struct python_info *info, struct diag *diag);
+int python_follow(struct python_child *c, struct python_info *info, bool forks, struct diag *diag);
 /* As python_attach(), in the held child. */
 int python_child_attach(struct python_child *c, struct python **out, const struct python_plan *plan,
 			const struct python_attach_options *opt, struct diag *diag);

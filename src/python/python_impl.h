@@ -12,14 +12,15 @@ struct python_symbols {
 	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
 	/* What starts a thread; all or none. */
 	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
-	u64 this_state; /* PyGILState_GetThisThreadState */
-	u64 current;    /* PyThreadState_GetUnchecked, before 3.13 with another name; 0: not exported */
+	u64 this_state;              /* PyGILState_GetThisThreadState */
+	u64 current;                 /* PyThreadState_GetUnchecked, under the name that it has in this version */
 	u64 interp_get, interp_main; /* PyInterpreterState_Get, PyInterpreterState_Main */
 	u64 restore_thread;          /* PyEval_RestoreThread */
 	u64 acquire_lock;            /* PyThread_acquire_lock_timed */
 	u64 semaphore_wait;          /* _PySemaphore_Wait, from 3.13; 0: not exported */
-	u64 image_start, image_end;  /* all mappings of the interpreter's file, for "is this the GIL" */
-	u64 r_debug;                 /* the loader's */
+	u64 park, pending_calls, bool_from_long; /* _PyParkingLot_Park, Py_MakePendingCalls, PyBool_FromLong */
+	u64 image_start, image_end;              /* all mappings of the interpreter's file, for "is this the GIL" */
+	u64 r_debug;                             /* the loader's */
 };
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag);
@@ -59,6 +60,8 @@ struct python {
 	u64 code;                /* of the stub, in the target; 0: not there */
 	u64 target_page;         /* of the shared file, in the target; 0: not mapped */
 	size_t map_size, ctl_off, functions_at;
+	/* Of the page, as the plan made it: what the target says of it later does not count. */
+	u32 nfilters, filters_at, hits_at, room_at, room_size;
 	struct wire_page *page; /* here */
 	struct stub_ctl *ctl;   /* here */
 	struct guard *guard;
@@ -90,8 +93,10 @@ struct python {
 	size_t ntakers;
 	bool by_thread; /* the last job was done by a thread that was made for it */
 	u64 site[WIRE_NEVENTS];
+	bool only_walk;
 	bool follow;
 	u32 fid_base, nfids;   /* numbers of functions that there may be: from fid_base + 1 on */
+	bool starting;         /* held by python_starting_hold() */
 	bool mail, open;       /* events come by mail; somebody serves them */
 	struct wire_mail *box; /* of a child that is followed, on its parent's page; NULL: the page's own mail */
 	u32 nboxes;            /* of the page; and where they are */
@@ -186,12 +191,16 @@ bool python_thread_allowed(struct python *p, const struct target_stop *s);
 /* mail.c: ask for mail in the page of a plan for process `pid`. */
 void python_mail_plan(struct wire_page *page, pid_t pid);
 
+/* walk.c: each name of the slice that the page has, as far as what is there are names. */
+void python_names_take(struct python *p, const struct python_walk *w);
+
 /* lock.c: who attaches or detaches holds it; the kernel lets it go when this process ends. */
 struct python_lock {
 	int fd[2]; /* -1: not needed */
 };
-enum python_lock_for { PYTHON_LOCK_ATTACH, PYTHON_LOCK_DETACH };
+enum python_lock_for { PYTHON_LOCK_ATTACH, PYTHON_LOCK_DETACH, PYTHON_LOCK_WALK };
 #define PYTHON_LOCK_ATTACH_MS 5000
+#define PYTHON_LOCK_WALK_MS   10 /* somebody waits for the result */
 /*
  * 0; -ESRCH: the process has ended; other -errno with a message: -EAGAIN: another did not let go of it in time. `diag` NULL: that
  * one, which may be asked for again, without a message.
@@ -226,6 +235,14 @@ int python_job_finish(struct python *p, u64 deadline);
 int python_agent_call(struct python *p, const char *name, u64 deadline); /* the agent's function, as a job */
 /* True if the thread that the stub has started last is there: it uses the page, and a stack of ours. */
 bool python_thread_there(struct target *t, const struct stub_ctl *c);
+
+/*
+ * starting.c: a process that has just made an execve, held by python_starting_hold(). python_starting_shoot() goes on with it to where
+ * the first shot may be, and lets it run, still ours, for the page to be made; python_starting_queue() takes it again and goes on with
+ * it until the open job is queued, and lets it go, whatever comes of it.
+ */
+int python_starting_shoot(struct python *p);
+int python_starting_queue(struct python *p, u64 deadline);
 
 /* attach.c */
 /* Is `err` what a shot comes to where there may be no memory files? Then files take their place from now on. */

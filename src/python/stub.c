@@ -152,7 +152,19 @@ STUB static int pending(void *arg)
 	job_run(c);
 	*err = saved;
 	__atomic_fetch_add(&c->called, 1, __ATOMIC_RELEASE);
+	/* Who holds the thread at its system calls (starting.c) has it stop here, before it goes on. */
+	call6(SYS_getpid, 0, 0, 0, 0, 0, 0);
 	return 0;
+}
+
+/*
+ * False if this thread surely does not hold the GIL. PyGILState_Check() says 1 always once there was a second interpreter in the
+ * process. Then the current thread state tells more: up to 3.11 it is that of whichever thread holds the GIL, and NULL while
+ * none does; from 3.12 on it is this thread's own, and NULL while it holds none.
+ */
+STUB static bool may_hold_gil(struct stub_ctl *c)
+{
+	return c->gil_check() && c->current();
 }
 
 STUB static void queue(struct stub_ctl *c)
@@ -170,7 +182,7 @@ STUB static void queue(struct stub_ctl *c)
  */
 STUB static void queue_if_held(struct stub_ctl *c)
 {
-	if (c->gil_check())
+	if (may_hold_gil(c))
 		queue(c);
 	else
 		__atomic_fetch_add(&c->not_held, 1, __ATOMIC_RELEASE);
@@ -182,7 +194,7 @@ STUB static void borrow(struct stub_ctl *c, bool released)
 
 	if (!c->this_state()) /* no thread of Python's: it must not wait for the GIL */
 		return;
-	if (!released && c->gil_check()) {
+	if (!released && may_hold_gil(c)) {
 		queue(c);
 		return;
 	}
@@ -199,8 +211,8 @@ STUB static void borrow(struct stub_ctl *c, bool released)
  */
 STUB static void alone(struct stub_ctl *c)
 {
-	if (!c->current || !c->current())
-		borrow(c, c->current);
+	if (!c->current())
+		borrow(c, true);
 	else if (c->interp_get() == c->interp_main())
 		job_run(c);
 	else
@@ -243,7 +255,7 @@ STUB static void thread_start(struct stub_ctl *c)
 	uint64_t attr[16]; /* pthread_attr_t: 56 bytes */
 	unsigned long thread;
 
-	if (c->gil_check() || !thread_stack(c))
+	if (may_hold_gil(c) || !thread_stack(c))
 		return;
 	if (c->attr_init(attr) || c->attr_setstack(attr, (void *)c->stack, STUB_THREAD_STACK) ||
 	    c->attr_setdetach(attr, PTHREAD_CREATE_DETACHED))

@@ -69,6 +69,7 @@ struct stub_ctl {
 	int (*gil_ensure)(void);
 	void (*gil_release)(int);
 	void *(*this_state)(void); /* PyGILState_GetThisThreadState() */
+	void *(*current)(void);    /* PyThreadState_GetUnchecked(), as it is called from 3.13 on */
 	int (*attr_init)(void *);
 	int (*attr_setstack)(void *, void *, size_t);
 	int (*attr_setdetach)(void *, int);
@@ -84,7 +85,6 @@ struct stub_ctl {
 	char init_name[32], call_name[32]; /* of the agent's functions: for STUB_LOAD, for STUB_CALL */
 	char path[192];                    /* of the agent, as the target opens it */
 	char error[256];
-	void *(*current)(void); /* PyThreadState_GetUnchecked(); NULL: not exported */
 	void *(*interp_get)(void);
 	void *(*interp_main)(void);
 };

@@ -11,7 +11,7 @@
 #define DRAIN_BLIND  (20 * 1000000ll)  /* where the ring has nothing to poll on */
 #define LONGEST_WAIT (200 * 1000000ll) /* ns: an exit() that recorded nothing is seen after that */
 
-enum { FD_SIGNAL, FD_RING, FD_PROCESS };
+enum { FD_SIGNAL, FD_RING, FD_PROVIDER, FD_PROCESS };
 
 static void fd_add(struct run *r, int fd)
 {
@@ -26,12 +26,24 @@ static void watch(void *arg, int pidfd)
 	r->alive++;
 }
 
+/* One has something of its own to wait for. */
+static int provider_fd(const struct session *s)
+{
+	int fd = -1;
+
+	for (size_t i = 0; i < s->providers.n && fd < 0; i++)
+		if (s->providers.v[i].ops->fd)
+			fd = s->providers.v[i].ops->fd(s->providers.v[i].run);
+	return fd;
+}
+
 void run_watch_all(struct run *r)
 {
 	struct session *s = r->s;
 
 	fd_add(r, s->signals);
 	fd_add(r, exec_ring_fd(s->exec, s->cg.map_ring));
+	fd_add(r, provider_fd(s));
 	for (size_t i = 0; i < s->grabbed.n; i++)
 		watch(r, target_pidfd(s->grabbed.v[i]));
 	if (s->child)

@@ -87,7 +87,7 @@ int session_child_follow(struct session *s)
 
 	if (!s->child || !any_needs_python(&s->prog))
 		return 0;
-	err = python_follow(s->child, &s->child_python, s->diag);
+	err = python_follow(s->child, &s->child_python, s->cfg->opt.n[SESSION_FOLLOW], s->diag);
 	s->child_is_python = !err;
 	return err == -ENOENT ? 0 : err; /* the python provider says so */
 }

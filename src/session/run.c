@@ -92,8 +92,9 @@ static void announce(struct session *s)
 	for (size_t i = 0; i < s->texts.n; i++) {
 		const struct session_text *t = &s->texts.v[i];
 
-		diag_report(s->diag, DIAG_NOTE, NOWHERE, "%s '%s' matched %llu probe%s", t->desc, t->name,
-			    (unsigned long long)t->matches, t->matches == 1 ? "" : "s");
+		diag_report(s->diag, DIAG_NOTE, NOWHERE, "%s '%s' matched %llu probe%s%s", t->desc, t->name,
+			    (unsigned long long)t->matches, t->matches == 1 ? "" : "s",
+			    session_functions_text(s, t));
 	}
 	if (s->cfg->opt.n[SESSION_DESTRUCTIVE])
 		diag_report(s->diag, DIAG_NOTE, NOWHERE, "allowing destructive actions");
@@ -148,7 +149,13 @@ static int switch_on(struct run *r)
 		return err;
 	run_watch_all(r);
 	run_activity_set(s, CG_ACTIVE);
-	return exec_start(s->exec, s->diag);
+	/* A thread that hands an event over, or stands in a stop of ours, has no time for us; where the kernel runs it all, tracing comes first. */
+	if (exec_serves(s->exec))
+		session_functions_find(s);
+	err = exec_start(s->exec, s->diag);
+	if (!err && !exec_serves(s->exec))
+		session_functions_find(s);
+	return err;
 }
 
 /* Up to where the probes are on, or BEGIN has said exit(). */
@@ -191,6 +198,7 @@ static int finish(struct run *r)
 	if (!err)
 		err = consumer_end(s->consumer);
 	consumer_report_drops(s->consumer);
+	session_functions_report(s);
 	consumer_exited(s->consumer, &s->status);
 	return session_flush(s, err);
 }

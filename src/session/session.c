@@ -9,7 +9,7 @@
 static int check_asked(struct session *s)
 {
 	if (s->cfg->mode == SESSION_TRACE && !s->cfg->opt.text[SESSION_DUMP] && !s->cfg->programs.n)
-		return diag_fail(s->diag, EINVAL, "no probes specified");
+		return diag_fail(s->diag, EINVAL, "no probes specified%s", session_example(s));
 	return 0;
 }
 

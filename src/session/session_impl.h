@@ -9,6 +9,7 @@
  *   choose.c     who runs the programs: the kernel, or the vm   notice.c   what is said when it is the vm
  *   enable.c     probes -> enablings                            records.c  the consumer, and what it asks
  *   run.c        load, attach, and out again                    loop.c     while it runs (run_impl.h)
+ *   functions.c  Python's functions: how many match, or none
  *   stops.c      Ctrl-Z                                         watch.c    what ends a SIGSTOP
  *   leave.c      who holds the processes, and leaves them       quit.c     the second Ctrl-C
  */
@@ -190,6 +191,8 @@ void session_providers_close(struct session *s);
 /* The one that is open, by its table; NULL: there is none. */
 struct session_provider *session_provider_of(struct session *s, const struct provider *ops);
 
+/* A description as it was written, macros expanded; in the arena. */
+const char *session_desc_text(struct session *s, const struct d_desc *d);
 /* Find the probes of each clause. */
 int session_plan_expand(struct session *s);
 /* d_check(), with the arguments of the probes that were found. */
@@ -199,6 +202,14 @@ int session_enable(struct session *s);
 /* The group of a probe that the session itself fires ("BEGIN", "END", "ERROR"), if some clause is at it; or NULL. */
 const struct provider_group *session_group(const struct session *s, const char *name);
 
+/*
+ * functions.c, where a probe is many functions: find which there are, as soon as that may be done; what is said of them behind
+ * "matched N probes" of a text (in the arena, "" if nothing is); and at the end, of descriptions that none has ever matched.
+ */
+void session_functions_find(struct session *s);
+const char *session_functions_text(struct session *s, const struct session_text *t);
+void session_functions_report(struct session *s);
+
 int session_list(struct session *s);     /* -l */
 int session_dump(struct session *s);     /* -x dump, -S */
 void session_explain(struct session *s); /* -v */
@@ -207,6 +218,7 @@ void session_explain(struct session *s); /* -v */
 bool session_traces_threads(const struct session *s);
 /* Is there anything to see for them? 0 or -errno with a message. */
 int session_scope_check(struct session *s);
+const char *session_example(struct session *s); /* the end of a message: "; for example: ..." or "" */
 void session_scope_note(struct session *s); /* what is seen of them, in one line */
 /* For so many ns nothing was seen of the processes, because we were stopped, or were to be. */
 void session_stop_note(struct session *s, bool stopped, u64 ns);

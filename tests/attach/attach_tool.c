@@ -152,7 +152,7 @@ static int run(char **argv, struct diag *diag)
 
 	if (ret)
 		return ret;
-	ret = python_follow(c, &info, diag);
+	ret = python_follow(c, &info, false, diag);
 	if (ret == -ENOENT)
 		printf("not Python\n");
 	else if (!ret) {

@@ -83,10 +83,20 @@ class Interpreter:
         return [*own_mounts(self.root), "sh", "-c", mounts, "sh", str(folder), self.root, *inside]
 
 
-def interpreters():
+def every_interpreter():
     out = subprocess.run([TOP / "tools/interpreters", "--list"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                          text=True, check=False).stdout
     return [Interpreter(*line.split("\t")) for line in out.splitlines()]
+
+
+def interpreters():
+    """Those that all tests of Python are for."""
+    return [i for i in every_interpreter() if not i.kind.endswith("-debug")]
+
+
+def debug_interpreters():
+    """Builds --with-pydebug: test_debug_builds.py is for them."""
+    return [i for i in every_interpreter() if i.kind.endswith("-debug")]
 
 
 class Target:

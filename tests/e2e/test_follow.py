@@ -72,8 +72,29 @@ def test_note_later(start, pydtrace, executor):
     master.end()
 
 
-@pytest.mark.parametrize("method", ["fork"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_pool(pydtrace, method, executor):
     tracer = pydtrace("-x", "follow", "-c", " ".join(argv("pool.py", method, 100)), "-n", COUNT).wait()
     assert (sum(counts(tracer).values()), tracer.status) == (101, 0), tracer.out + tracer.err
     assert len(counts(tracer)) > 1
+
+
+@pytest.mark.parametrize("command", [
+    "sh -c '{0} -B {1} 2; true'",  # forks
+    "sh -c 'exec {0} -B {1} 2'",
+    """{0} -c 'import os; os.execl("{0}", "{0}", "-B", "{1}", "2")'""",
+], ids=["forks", "execs", "python_execs"])
+def test_launched(pydtrace, command, executor):
+    tracer = pydtrace("-x", "follow", "-c", command.format(sys.executable, WORKLOADS / "launches.py"), "-n", COUNT).wait()
+    assert (tracer.status, sum(counts(tracer).values()) - 6) in ((0, 0), (0, 1)), tracer.out + tracer.err
+
+
+def test_first_line(pydtrace, executor):
+    """What is launched is attached before its first line, unless the machine keeps us from running for as long as Python takes to
+    start: so it is tried again."""
+    for _ in range(5):
+        tracer = pydtrace("-x", "follow", "-c", " ".join(argv("launches.py", 5, "now")), "-n", COUNT).wait()
+        assert tracer.status == 0
+        if sum(counts(tracer).values()) == 16:
+            return
+    assert sum(counts(tracer).values()) == 16, tracer.out + tracer.err

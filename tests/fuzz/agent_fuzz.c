@@ -69,7 +69,8 @@ static void page_make(struct wire_page *p)
 						 {WIRE_FILE, WIRE_NE, 0, TEXT + 7, 3},
 						 {WIRE_QUALNAME, WIRE_GLOB, 0, TEXT + 11, 7}};
 	static const struct wire_range ranges[] = {{0, 2}, {4, 1}};
-	static const struct wire_filter filters[] = {{3, 0, 2, 2, 1}, {1, 0, 0, 3, 1}};
+	static const struct wire_filter filters[] = {{3, WIRE_ALL_KINDS, 0, 0, 2, 2, 1},
+						     {1, WIRE_ALL_KINDS, 0, 0, 0, 3, 1}};
 
 	memset(p, 0, SIZE);
 	*p = (struct wire_page){.magic = WIRE_MAGIC,
@@ -140,7 +141,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			u64 filters = match_filters(p, &f);
 
 			f.code = (struct pyobj *)(i * 32 + 4096ul);
-			if (filters && record_function(&f, filters, f.code)->function)
+			if (filters && record_function(&f, filters, f.code, NULL)->function)
 				found++;
 		}
 		if (before != hash_of_rest(p) || (!size && found != 5))

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A generator that never began is never entered. On 3.9 and 3.10 closing it still reaches the evaluator."""
-import sys
-
+"""A generator that never began is never entered, closed or thrown into or not."""
 from workload import outside, ready, truth
 
 
@@ -13,8 +11,12 @@ ready()
 for _ in range(50):
     target()
     outside()
-if sys.version_info >= (3, 11):
-    for _ in range(50):
-        target().close()
+for _ in range(50):
+    target().close()
+    outside()
+for _ in range(50):
+    try:
+        target().throw(KeyError)
+    except KeyError:
         outside()
 truth(calls=0)

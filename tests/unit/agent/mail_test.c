@@ -64,7 +64,7 @@ static void *thread_state(void)
 static struct wire_page *page;
 static struct python tracer;
 static const struct matched function = {
-    .fid = 7, .filters = {3, 4}, .file = "f.py", .func = "f", .function = (void *)64};
+    .fid = 7, .filters = {{3, 5, 6}, {4, 7, 8}}, .file = "f.py", .func = "f", .function = (void *)64};
 
 static int begin(void **state)
 {
@@ -98,7 +98,7 @@ enum { EVENTS = 50000 };
 static void *ask(void *arg)
 {
 	for (int i = 0; i < EVENTS; i++)
-		agent_mail(&function, i & 1, i);
+		agent_mail(&function, i & 1, i % WIRE_NKINDS, i, (uint64_t)i << 32);
 	return NULL;
 }
 
@@ -133,7 +133,9 @@ static void test_no_wake_up_is_lost(void **state)
 			if (python_mail_take(&tracer, &m)) {
 				assert_int_equal(m.event, n & 1);
 				assert_int_equal(m.line, n);
-				assert_int_equal(m.filters, n & 1 ? 4 : 3);
+				assert_int_equal(m.kind, n % WIRE_NKINDS);
+				assert_int_equal(m.filters, function.filters[n & 1][n % WIRE_NKINDS]);
+				assert_int_equal(m.call, (u64)n << 32);
 				assert_int_equal(m.fid, 7);
 				assert_int_equal(m.function, 64);
 				n++;
@@ -167,7 +169,7 @@ static void *own_state(void)
 static void *send_all(void *first)
 {
 	for (intptr_t i = 0; i < SENT; i++)
-		agent_mail(&function, i & 1, (intptr_t)first + i);
+		agent_mail(&function, i & 1, WIRE_PY_START, (intptr_t)first + i, 1);
 	return NULL;
 }
 
@@ -208,7 +210,7 @@ static void test_many_senders(void **state)
 
 static void *ask_one(void *arg)
 {
-	agent_mail(&function, WIRE_ENTRY, 1);
+	agent_mail(&function, WIRE_ENTRY, WIRE_PY_START, 1, 1);
 	return NULL;
 }
 
