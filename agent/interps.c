@@ -21,7 +21,8 @@ struct module_slot {
 	uint32_t reserved;
 	fill_module *fill;
 };
-#define DEF_SLOTS 72 /* PyModuleDef.m_slots: of the stable ABI */
+#define DEF_SLOTS 72 /* PyModuleDef.m_slots: of the stable ABI; */
+#define NO_GIL    16 /* an object begins with so much more in a build without a GIL */
 #define FILL      2  /* Py_mod_exec, and its number from 3.15 on */
 #define FILL_315  85
 #define SLOTS_MAX 16
@@ -120,7 +121,8 @@ int interp_fill(struct pyobj *module)
 static fill_module **slot_find(void)
 {
 	const char *def = agent.version < 0x030a ? py.PyInit__weakref() : py.PyInit__imp();
-	struct module_slot *slot = def ? *(struct module_slot *const *)(def + DEF_SLOTS) : NULL;
+	size_t at = DEF_SLOTS + (agent.free_threaded ? NO_GIL : 0);
+	struct module_slot *slot = def ? *(struct module_slot *const *)(def + at) : NULL;
 
 	for (int i = 0; slot && slot->number && i < SLOTS_MAX; i++, slot++)
 		if (slot->number == (agent.version < 0x030f ? FILL : FILL_315))
