@@ -277,6 +277,11 @@ bool python_is_held(const struct python *p)
 	return p->starting;
 }
 
+bool python_had_begun(const struct python *p)
+{
+	return !p->starting || p->late;
+}
+
 bool python_follows(const struct python *p)
 {
 	return p->follow;

@@ -107,6 +107,7 @@ struct python {
 	bool follow;
 	u32 fid_base, nfids;   /* numbers of functions that there may be: from fid_base + 1 on */
 	bool starting;         /* held by python_starting_hold() */
+	bool late;             /* its Python may have begun before that */
 	bool mail, open;       /* events come by mail; somebody serves them */
 	struct wire_mail *box; /* of a child that is followed, on its parent's page; NULL: the page's own mail */
 	u32 nboxes;            /* of the page; and where they are */
