@@ -61,6 +61,19 @@ STUB static bool agent_ours(const struct stub_ctl *c)
 				   st.st_dev == c->agent_dev && st.st_ino == c->agent_ino);
 }
 
+/* In place of dlopen(): the code is mapped here, the rest it does itself. c->result says why it could not be done. */
+STUB static bool image_map(struct stub_ctl *c)
+{
+	long base = call6(SYS_mmap, 0, c->image.size, PROT_READ | PROT_EXEC, MAP_PRIVATE, c->agent_fd, 0);
+
+	c->result = (int32_t)base;
+	if (base < 0 && base > -4096)
+		return false;
+	c->handle = (uint64_t)base;
+	c->result = ((wire_place *)(base + c->place_at))((uint64_t)base, &c->image, c->agent_fd);
+	return !c->result;
+}
+
 STUB static bool job_open(struct stub_ctl *c)
 {
 	if (!agent_ours(c)) {
@@ -73,13 +86,21 @@ STUB static bool job_open(struct stub_ctl *c)
 		fd_close(&c->agent_fd);
 		return false;
 	}
-	c->handle = (uint64_t)c->dlopen(c->path, RTLD_NOW_);
-	fd_close(&c->agent_fd);
-	if (c->handle)
+	if (c->image.size ? image_map(c) : !!(c->handle = (uint64_t)c->dlopen(c->path, RTLD_NOW_))) {
+		fd_close(&c->agent_fd);
 		return true;
-	copy_text(c->error, c->dlerror(), sizeof(c->error));
+	}
+	fd_close(&c->agent_fd);
+	if (!c->image.size)
+		copy_text(c->error, c->dlerror(), sizeof(c->error));
 	c->stage = STUB_NO_DLOPEN;
 	return false;
+}
+
+/* A function of the agent's. */
+STUB static void *symbol(struct stub_ctl *c, uint32_t at, const char *name)
+{
+	return at ? (void *)(c->handle + at) : c->dlsym((void *)c->handle, name);
 }
 
 /* Made again when the agent asked for that: it is loaded then. */
@@ -89,7 +110,7 @@ STUB static void job_load(struct stub_ctl *c)
 
 	if (!c->handle && !job_open(c))
 		return;
-	*(void **)&init = c->dlsym((void *)c->handle, c->init_name);
+	*(void **)&init = symbol(c, c->init_at, c->init_name);
 	if (!init) {
 		c->stage = STUB_NO_SYMBOL;
 		return;
@@ -102,7 +123,7 @@ STUB static void job_call(struct stub_ctl *c)
 {
 	int (*call)(void);
 
-	*(void **)&call = c->dlsym((void *)c->handle, c->call_name);
+	*(void **)&call = symbol(c, c->call_at, c->call_name);
 	c->result = call ? call() : 0;
 	c->stage = STUB_OK;
 }

@@ -219,7 +219,7 @@ bool session_traces_threads(const struct session *s);
 /* Is there anything to see for them? 0 or -errno with a message. */
 int session_scope_check(struct session *s);
 const char *session_example(struct session *s); /* the end of a message: "; for example: ..." or "" */
-void session_scope_note(struct session *s); /* what is seen of them, in one line */
+void session_scope_note(struct session *s);     /* what is seen of them, in one line */
 /* For so many ns nothing was seen of the processes, because we were stopped, or were to be. */
 void session_stop_note(struct session *s, bool stopped, u64 ns);
 void session_scope_explain(struct session *s); /* -v: what else is different */
