@@ -144,17 +144,6 @@ int python_release(struct python_child *c)
 	return ret;
 }
 
-bool python_child_ended(const struct python_child *c)
-{
-	siginfo_t si = {0};
-	int status;
-
-	/* What traced its calls has reaped it. */
-	if (c->ended || (c->t && target_exit_status(c->t, &status)))
-		return true;
-	return c->pid > 0 && !waitid(P_PID, (id_t)c->pid, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) && si.si_pid;
-}
-
 int python_child_wait(struct python_child *c, bool kill_it, int *status)
 {
 	int ret = 0, st;

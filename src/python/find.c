@@ -7,7 +7,14 @@
 
 #include "python/python_impl.h"
 
-enum { VERSION_MIN = 0x0309, VERSION_MAX = 0x030f, SCAN_CHUNK = 1 << 16, SCAN_MAX = 8 << 20, SCAN_ALL = 32 << 20 };
+enum {
+	VERSION_MIN = 0x0309,
+	VERSION_MAX = 0x030f,
+	FREE_THREADED = 0x030d,
+	SCAN_CHUNK = 1 << 16,
+	SCAN_MAX = 8 << 20,
+	SCAN_ALL = 32 << 20
+};
 
 /* Python 2.7 and 3.x put "X.Y.Z[abrc+...] (build..." into a static buffer (Python/getversion.c). */
 u32 python_version_parse(const char *s, size_t n)
@@ -222,9 +229,10 @@ int python_find(struct target *t, struct python_info *out, struct diag *diag)
 				 target_pid(t), target_comm(t), out->image);
 	if (out->version >> 16 < VERSION_MIN || out->version >> 16 > VERSION_MAX)
 		return refuse_version(diag, t, out);
-	if (out->free_threaded)
+	if (out->free_threaded && out->version >> 16 != FREE_THREADED)
 		return diag_fail(diag, ENOTSUP,
-				 "process %d (%s): the free-threaded build of Python %s is not supported",
+				 "process %d (%s): the free-threaded build of Python %s is not supported; pydtrace "
+				 "knows that of 3.13",
 				 target_pid(t), target_comm(t), out->version_text);
 	return 0;
 }

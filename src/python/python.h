@@ -208,8 +208,6 @@ int python_release(struct python_child *c);
  * it (target_trace_all()). 0 or -errno.
  */
 int python_hand_over(struct python_child *c);
-/* True if it has ended, and python_child_wait() will not have to kill it. */
-bool python_child_ended(const struct python_child *c);
 /* After the child's end: its wait status; kills and reaps it when it has not ended yet and `kill_it`. */
 int python_child_wait(struct python_child *c, bool kill_it, int *status);
 

@@ -2,8 +2,11 @@
 /* The processes that the user names: -c starts one, -p takes one that runs. */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "session/session_impl.h"
 
@@ -151,6 +154,20 @@ int session_processes_open(struct session *s)
 	return 0;
 }
 
+void session_child_kill(struct session *s, int wait_ms)
+{
+	struct pollfd end = {.events = POLLIN};
+
+	if (!s->child)
+		return;
+	end.fd = target_pidfd(s->child_target);
+	if (poll(&end, 1, 0) > 0)
+		return;
+	s->child_killed = true;
+	syscall(SYS_pidfd_send_signal, end.fd, SIGKILL, NULL, 0);
+	poll(&end, 1, wait_ms);
+}
+
 /*
  * Did the command end by itself? Not if we have killed it, nor after a signal that ended the run: the terminal sends Ctrl-C to both,
  * and who of them is faster is nothing to tell.
@@ -158,7 +175,7 @@ int session_processes_open(struct session *s)
 static bool is_own_end(const struct session *s, int status)
 {
 	if (!session_end_asked(s))
-		return true;
+		return !s->child_killed;
 	return s->child_ended && !(WIFSIGNALED(status) && sigismember(&s->end_signals, WTERMSIG(status)));
 }
 
@@ -183,9 +200,8 @@ void session_processes_close(struct session *s)
 	if (!s->child)
 		return;
 	/* As dtrace does: what -c has started ends with the run. */
-	bool ended = python_child_ended(s->child);
-
-	if (!python_child_wait(s->child, true, &status) && status && ended && is_own_end(s, status))
+	session_child_kill(s, 0);
+	if (!python_child_wait(s->child, true, &status) && status && is_own_end(s, status))
 		diag_report(s->diag, DIAG_WARNING, NOWHERE, "process %d, the command of -c, %s",
 			    target_pid(s->child_target), end_text(s, status));
 	s->child = NULL;

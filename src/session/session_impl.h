@@ -87,7 +87,8 @@ struct session {
 	struct target *child_target;
 	struct python_info child_python;
 	bool child_is_python;
-	bool child_ended; /* and nobody had asked for the end of the run */
+	bool child_ended;  /* and nobody had asked for the end of the run */
+	bool child_killed; /* by us: it had not ended */
 	VEC(struct target *) grabbed;
 
 	/* the script */
@@ -180,6 +181,8 @@ int session_exec_choose(struct session *s);
 int session_processes_open(struct session *s);
 int session_child_follow(struct session *s);
 void session_processes_close(struct session *s);
+/* What -c has started ends with the run: if it has not ended yet, it does now, and for so long is that waited for. */
+void session_child_kill(struct session *s, int wait_ms);
 /* 0 and the number; or -EINVAL with a message. */
 int session_pid_parse(const char *text, pid_t *out, struct diag *diag);
 /* Words of a command line, with the shell's quotes; NULL-terminated. 0 or -EINVAL with a message. */
