@@ -113,7 +113,7 @@ static int agent_start(void *(*dlsym)(void *, const char *))
 		return err;
 	agent.page->mechanism = agent.mechanism->number;
 	err = agent.mechanism->init();
-	if (!err) {
+	if (!err && !agent.plan->walk.only) {
 		err = interps_init();
 		if (err)
 			agent.mechanism->leave(false);

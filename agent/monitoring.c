@@ -389,6 +389,8 @@ static struct pyobj *function_new(struct interp *in, int i)
 {
 	struct pyobj *end = i == START ? py.PyCapsule_New(in, tool_name, on_end) : NULL, *f = NULL;
 
+	if (end)
+		object_share(end);
 	if (i != START || end)
 		f = py.PyCFunction_NewEx(&callback[i].def, end, NULL);
 	py.Py_DecRef(end);

@@ -22,6 +22,7 @@
 #define DATA_ITEMS  1000  /* looked at in each */
 #define DATA_LOOKS  1000000
 #define RESTARTS    256 /* of objects that had been changed */
+#define ELSEWHERE   200 /* slices that come in another interpreter than the first */
 #define LEVEL_BITS  7ull
 
 /* PyTypeObject, and tp_flags: the same in all versions (Include/cpython/object.h). */
@@ -41,7 +42,8 @@ static struct {
 	uint32_t n;
 	struct walk_set seen; /* objects that were gone into; in the low bits the least level */
 	int32_t left;         /* looks of this slice */
-	uint32_t data_left, restarts_left;
+	uint32_t data_left, restarts_left, elsewhere_left;
+	void *interp; /* whose modules they are */
 } walk;
 
 static unsigned long flags_of(const struct pyobj *type)
@@ -377,6 +379,11 @@ static void path_again(void)
 	path_cut(i + 1);
 }
 
+static int is_other(void *interp)
+{
+	return interp != walk.interp;
+}
+
 static int begin(void)
 {
 	struct pyobj *root = modules();
@@ -398,7 +405,9 @@ static int begin(void)
 	walk.n = 1;
 	walk.data_left = DATA_LOOKS;
 	walk.restarts_left = RESTARTS;
-	agent.page->walk.partial = 0;
+	walk.elsewhere_left = ELSEWHERE;
+	walk.interp = py.PyInterpreterState_Get();
+	agent.page->walk.partial = interps_each(is_other) > 0; /* their functions are not looked for */
 	mark_names(root);
 	return 0;
 }
@@ -415,11 +424,18 @@ void walk_free(void)
 int walk_slice(void)
 {
 	struct walk_step child;
+	bool end = agent.page->walk.end;
 	int err = 0;
 
 	walk_put_begin();
 	walk.left = SLICE;
-	if (agent.page->walk.end)
+	/* The thread that has come may run another interpreter, whose GIL is no good here. */
+	if (walk.path && !end && walk.interp != py.PyInterpreterState_Get()) {
+		if (walk.elsewhere_left-- > 0)
+			return -EAGAIN;
+		agent.page->walk.partial = end = true;
+	}
+	if (end)
 		walk.n = 0;
 	else if (walk.path)
 		path_again();

@@ -172,6 +172,12 @@ struct wire_name {
 	uint16_t pad[3];
 };
 
+/* The agent as the stub maps it where dlopen() cannot be used; offsets from its start. */
+struct wire_image {
+	uint32_t size, data_at; /* code from 0 on, data from data_at on */
+	uint32_t rela, nrela;   /* Elf64_Rela[], all R_X86_64_RELATIVE */
+};
+
 struct wire_page {
 	uint64_t magic;
 	uint32_t version, size; /* size of the file */
@@ -265,11 +271,14 @@ typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const c
  * close: unloads what the tracer has marked in wire_page.dead.
  */
 #define WIRE_INIT  "pydtrace_agent_init"
+#define WIRE_PLACE "pydtrace_agent_place"
 #define WIRE_FINI  "pydtrace_agent_fini"
 #define WIRE_WALK  "pydtrace_agent_walk"
 #define WIRE_BURY  "pydtrace_agent_bury"
 #define WIRE_CLOSE "pydtrace_agent_close"
 typedef int wire_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex);
 typedef int wire_fini(void);
+/* Before init, where the stub has mapped the code of file `fd` at `base`: data and relocations. 0 or -errno. */
+typedef int wire_place(uint64_t base, const struct wire_image *m, int fd);
 
 #endif

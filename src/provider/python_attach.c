@@ -155,6 +155,11 @@ static void proc_take(struct provider_run *r, struct python_proc *p, struct exec
 		proc_out(r, p, p->err);
 	else
 		python_join_settle(r, p, PROC_ON);
+	if (!p->err && p->starting && python_had_begun(p->python))
+		diag_report(
+		    r->env->diag, DIAG_NOTE, NOWHERE,
+		    "process %d (%s): had begun when it was attached: its first calls were perhaps not seen",
+		    p->pid, target_comm(p->target));
 	if (!p->err && r->running)
 		python_tell(r, "process %d (%s): traced from now on", p->pid, target_comm(p->target));
 }

@@ -18,6 +18,7 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	struct python *p = calloc(1, sizeof(*p));
 	struct target_status st;
 	u64 random = 0;
+	int ret;
 
 	*page = p ? python_plan_page(plan, page_size) : NULL;
 	if (!*page) {
@@ -53,7 +54,10 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->cookie = random;
 	snprintf(p->nonce, sizeof(p->nonce), "%012llx", (unsigned long long)random & 0xffffffffffffull);
 	*out = p;
-	return python_symbols_find(t, info, &p->sym, diag);
+	ret = python_symbols_find(t, info, &p->sym, diag);
+	if (!ret && p->sym.musl)
+		ret = python_image_make(p);
+	return ret;
 }
 
 /* Where the agent is mapped, and its sites as offsets into its file. */
@@ -114,7 +118,8 @@ int python_loaded(struct python *p, struct diag *diag)
 				 "process %d (%s) closed the agent's file while it was being loaded; try again",
 				 pid, comm);
 	case STUB_NO_DLOPEN:
-		return diag_fail(diag, EIO, "process %d (%s): cannot load the agent: %.200s", pid, comm, c->error);
+		return diag_fail(diag, EIO, "process %d (%s): cannot load the agent: %.200s", pid, comm,
+				 c->image.size ? strerror(-c->result) : c->error);
 	case STUB_INIT_FAILED:
 		return diag_fail(diag, c->result < 0 ? -c->result : EIO, "process %d (%s): %.250s", pid, comm,
 				 p->page->message[0] ? p->page->message : "the agent refused to start");
@@ -270,6 +275,11 @@ u32 python_fid_end(const struct python *p)
 bool python_is_held(const struct python *p)
 {
 	return p->starting;
+}
+
+bool python_had_begun(const struct python *p)
+{
+	return !p->starting || p->late;
 }
 
 bool python_follows(const struct python *p)

@@ -213,8 +213,11 @@ void python_dead_find(struct python *p, struct wire_page *w)
 	w->dlclose = p->sym.dlclose;
 	w->ndead = 0;
 	memset(p->dead_code, 0, sizeof(p->dead_code));
-	agents_find(p, w);
-	pages_find(p, w);
+	/* The stub maps its image where no loader has a list of it: such agents stay, inert. */
+	if (!p->image.size) {
+		agents_find(p, w);
+		pages_find(p, w);
+	}
 	p->ndead = w->ndead;
 	p->dead_at = w->dead;
 }

@@ -35,8 +35,8 @@ static bool agent_text(struct python *p, u64 *start, u64 *end)
 	return false;
 }
 
-/* Let go of the page: raw system calls, so any thread will do that can be stopped. */
-static int unmap_page(struct python *p, u64 deadline)
+/* Have the stub let go of the page, or of the image: raw system calls, so any thread will do that can be stopped. */
+static int unmap_shoot(struct python *p)
 {
 	struct target_stop s;
 	pid_t *tids;
@@ -57,19 +57,52 @@ static int unmap_page(struct python *p, u64 deadline)
 		ret = ret ? ret : ended;
 	}
 	free(tids);
-	while (!ret && !p->leave_page && now_ns() < deadline) {
-		bool there = false;
+	return ret;
+}
 
+/* Wait until nothing is mapped at `start` any more. */
+static int unmap_await(struct python *p, u64 start, u64 deadline)
+{
+	bool there = true;
+	int ret = 0;
+
+	while (!ret && there && now_ns() < deadline) {
 		target_maps_free(&p->maps);
 		ret = target_maps_read(p->t, &p->maps);
+		there = false;
 		for (size_t i = 0; i < p->maps.n; i++)
-			there |= p->maps.v[i].start == p->target_page;
-		if (!there)
-			break;
-		usleep(200);
+			there |= p->maps.v[i].start == start;
+		if (there)
+			usleep(200);
 	}
-	if (!ret && !p->leave_page)
+	return ret;
+}
+
+static int unmap_page(struct python *p, u64 deadline)
+{
+	int ret = unmap_shoot(p);
+
+	if (ret || p->leave_page)
+		return ret;
+	ret = unmap_await(p, p->target_page, deadline);
+	if (!ret)
 		p->target_page = 0;
+	return ret;
+}
+
+/* What no loader knows needs none to be taken away, nor the GIL: no thread is in it, and none comes to it. */
+static int image_unmap(struct python *p, u64 deadline)
+{
+	u64 start = p->ctl->handle;
+	int ret;
+
+	p->unmap = (struct range){start, start + p->image.size};
+	ret = unmap_shoot(p);
+	p->unmap = (struct range){0};
+	if (!ret)
+		ret = unmap_await(p, start, deadline);
+	if (!ret)
+		p->ctl->handle = 0;
 	return ret;
 }
 
@@ -127,7 +160,7 @@ static int unload(struct python *p, u64 deadline, bool last)
 		if (!ret && agent_text(p, &start, &end))
 			ret = python_wait_outside(p, start, end, deadline);
 		if (!ret)
-			ret = python_job_do(p, STUB_UNLOAD, deadline);
+			ret = p->image.size ? image_unmap(p, deadline) : python_job_do(p, STUB_UNLOAD, deadline);
 		if (ret)
 			return ret;
 	}
@@ -306,5 +339,6 @@ void python_close(struct python *p)
 		close(p->page_fd);
 	if (p->agent_fd >= 0)
 		close(p->agent_fd);
+	free(p->own_agent);
 	free(p);
 }

@@ -233,8 +233,14 @@ int python_files_prepare(struct python *p, void *page, size_t page_size, struct 
 	int ret = target_status(p->t, &st), err = ENOENT;
 
 	p->page_kind = page_kind_choose(p);
-	if (!p->no_memfd && !p->no_proc)
+	if (!p->no_memfd && (!p->no_proc || p->image.size))
 		return 0;
+	if (p->image.size)
+		return diag_fail(
+		    diag, ENOTSUP,
+		    "process %d (%s): it can use no memory file, and its C library is musl, for which the "
+		    "agent comes in no other",
+		    target_pid(p->t), target_comm(p->t));
 	if (ret)
 		return python_refuse_stop(p, ret, diag);
 	if ((geteuid() && !(st.fsuid == geteuid() && user_is_all(p, &st))) ||

@@ -59,6 +59,11 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 	c->dlclose = (void *)s->dlclose;
 	c->dlerror = (void *)s->dlerror;
 	c->errno_location = (void *)s->errno_location;
+	c->image = p->image;
+	if (p->image.size) {
+		c->init_at = python_image_symbol(p, WIRE_INIT);
+		c->place_at = python_image_symbol(p, WIRE_PLACE);
+	}
 	snprintf(c->init_name, sizeof(c->init_name), "%s", WIRE_INIT);
 	agent_path(p, target_agent_fd, c->path, sizeof(c->path));
 }

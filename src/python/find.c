@@ -7,7 +7,14 @@
 
 #include "python/python_impl.h"
 
-enum { VERSION_MIN = 0x0309, VERSION_MAX = 0x030f, SCAN_CHUNK = 1 << 16, SCAN_MAX = 8 << 20, SCAN_ALL = 32 << 20 };
+enum {
+	VERSION_MIN = 0x0309,
+	VERSION_MAX = 0x030f,
+	FREE_THREADED = 0x030d,
+	SCAN_CHUNK = 1 << 16,
+	SCAN_MAX = 8 << 20,
+	SCAN_ALL = 32 << 20
+};
 
 /* Python 2.7 and 3.x put "X.Y.Z[abrc+...] (build..." into a static buffer (Python/getversion.c). */
 u32 python_version_parse(const char *s, size_t n)
@@ -222,9 +229,10 @@ int python_find(struct target *t, struct python_info *out, struct diag *diag)
 				 target_pid(t), target_comm(t), out->image);
 	if (out->version >> 16 < VERSION_MIN || out->version >> 16 > VERSION_MAX)
 		return refuse_version(diag, t, out);
-	if (out->free_threaded)
+	if (out->free_threaded && out->version >> 16 != FREE_THREADED)
 		return diag_fail(diag, ENOTSUP,
-				 "process %d (%s): the free-threaded build of Python %s is not supported",
+				 "process %d (%s): the free-threaded build of Python %s is not supported; pydtrace "
+				 "knows that of 3.13",
 				 target_pid(t), target_comm(t), out->version_text);
 	return 0;
 }
@@ -296,7 +304,7 @@ static const char *symbols_missing(const struct wanted *w, size_t n, const struc
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag)
 {
-	const char *missing, *libc = NULL;
+	const char *missing;
 	struct target_maps maps;
 	bool glibc = false;
 	int ret = target_maps_read(t, &maps);
@@ -325,7 +333,7 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 				glibc = true;
 			/* musl has one image, of any name, and this where glibc has _r_debug (src/internal/dynlink.h). */
 			if (!target_elf_symbol(e, "_dl_debug_addr", &addr))
-				libc = "musl";
+				out->musl = true;
 			if (!strncmp(base, "libc.so", 7) || !strncmp(base, "libc-", 5) ||
 			    !strncmp(base, "libdl", 5) || !strncmp(base, "libpthread", 10) ||
 			    !strncmp(base, "ld-", 3))
@@ -336,11 +344,10 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 	target_maps_free(&maps);
 	if (target_elf_exhausted(t))
 		return refuse_images(t, diag);
-	if (libc || !glibc)
+	if (!out->musl && !glibc)
 		return diag_fail(diag, ENOTSUP,
-				 "process %d (%s): its C library is %s; pydtrace can enter processes with glibc "
-				 "only",
-				 target_pid(t), target_comm(t), libc ? libc : "not glibc or linked statically");
+				 "process %d (%s): its C library is neither glibc nor musl, or linked statically",
+				 target_pid(t), target_comm(t));
 	missing = symbols_missing(of_python, ARRAY_SIZE(of_python), out);
 	if (!missing)
 		missing = symbols_missing(of_libc, ARRAY_SIZE(of_libc), out);

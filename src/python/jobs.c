@@ -263,6 +263,7 @@ int python_job_finish(struct python *p, u64 deadline)
 int python_agent_call(struct python *p, const char *name, u64 deadline)
 {
 	snprintf(p->ctl->call_name, sizeof(p->ctl->call_name), "%s", name);
+	p->ctl->call_at = p->image.size ? python_image_symbol(p, name) : 0;
 	return python_job_do(p, STUB_CALL, deadline);
 }
 

@@ -26,7 +26,8 @@ static bool is_plain_call(struct python *p, struct target_unwind *u, s64 nr)
 
 /*
  * Down to the first frame, by the code that each is in. Functions of the C library that call the program back (exit(), qsort() ...)
- * are not wanted: those at the end of the stack have called main(), and behind them is nothing but the program's _start().
+ * are not wanted: those at the end of the stack have called main(), and behind them is but one, _start(), whose image may be the
+ * interpreter's.
  */
 static bool is_programs_alone(struct python *p, struct target_unwind *u)
 {
@@ -37,11 +38,9 @@ static bool is_programs_alone(struct python *p, struct target_unwind *u)
 		enum python_code code = python_code_at(p, u->pc);
 		int ret;
 
-		if (code == CODE_INTERPRETER || code == CODE_LOADER)
-			return false;
 		start |= code == CODE_LIBC;
-		after += start && code == CODE_OTHER;
-		if (after > 1)
+		after += start && code != CODE_LIBC;
+		if (code == CODE_LOADER || (code == CODE_INTERPRETER && !start) || after > 1)
 			return false;
 		ret = target_unwind_next(u);
 		if (ret <= 0 || u->signal)

@@ -129,7 +129,7 @@ static bool name_is(const char *path, const char *const *names, size_t n)
 /* Up to glibc 2.33 the functions of threads are in a library of their own. */
 enum python_code python_code_at(const struct python *p, u64 pc)
 {
-	static const char *const libc[] = {"libc.so", "libc-", "libpthread"}, *const loader[] = {"ld-"};
+	static const char *const libc[] = {"libc.so", "libc-", "libpthread", "ld-musl"}, *const loader[] = {"ld-"};
 	const struct target_map *m = target_map_at(&p->maps, pc);
 
 	if (!m)
@@ -397,16 +397,23 @@ static bool may_be_in_handler(struct target_unwind u)
 enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr)
 {
 	enum thread_doing doing = DOING_ELSEWHERE;
-	struct target_unwind at = *u;
-	const struct call *call = to_caller(p, &at) ? call_before(p, at.pc, nr) : NULL;
+	struct target_unwind from = *u, at;
+	const struct call *call;
 
-	if (call && call->release == BY_EITHER && may_be_in_handler(*u))
+	from.without_cfi = p->sym.musl;
+	at = from;
+	call = to_caller(p, &at) ? call_before(p, at.pc, nr) : NULL;
+	/* With musl the GIL, and the C library's locks, are waited for like all else. */
+	if (p->sym.musl && !call && (nr == SYS_futex || nr == SYS_restart_syscall))
+		return DOING_PYTHON;
+
+	if (call && call->release == BY_EITHER && may_be_in_handler(from))
 		return DOING_PYTHON;
 	if (call && call->release != BY_NOBODY)
 		doing = goes_on_with_gil(p, &at, call->release);
 	if (doing != DOING_ELSEWHERE)
 		return doing;
-	return may_start_thread(p, *u) ? DOING_ELSEWHERE : DOING_PYTHON;
+	return may_start_thread(p, from) ? DOING_ELSEWHERE : DOING_PYTHON;
 }
 
 /*

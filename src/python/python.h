@@ -54,6 +54,7 @@ int python_starting_hold(struct target *t);
 void python_starting_end(struct target *t);
 bool python_is_held(
     const struct python *p); /* after such an attach: until python_starting_end(), in the same thread */
+bool python_had_begun(const struct python *p); /* after such an attach: its first lines may have been run before */
 
 struct python_attach_options {
 	bool starting;     /* it is held by python_starting_hold() */

@@ -21,6 +21,7 @@ struct python_symbols {
 	u64 park, pending_calls, bool_from_long; /* _PyParkingLot_Park, Py_MakePendingCalls, PyBool_FromLong */
 	u64 image_start, image_end;              /* all mappings of the interpreter's file, for "is this the GIL" */
 	u64 r_debug;                             /* the loader's */
+	bool musl;                               /* the C library is musl */
 };
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag);
@@ -41,6 +42,9 @@ void *python_plan_page(const struct python_plan *plan, size_t *size);
 void python_page_boxes(struct wire_page *page); /* mail of children that are followed, behind all else */
 void python_page_room(struct wire_page *page, size_t size, u32 functions);
 struct python;
+/* image.c: make the agent an image that the stub can map. 0 or -errno. */
+int python_image_make(struct python *p);
+u32 python_image_symbol(const struct python *p, const char *name); /* where a function of it is; 0: it has none */
 /* map_size and ctl_off are the page's. */
 void python_page_sizes(struct python *p, const struct wire_page *page);
 
@@ -71,6 +75,12 @@ struct python {
 	pid_t shot_tid;
 	const void *agent;
 	size_t agent_size;
+	/* Where the stub maps the agent by itself (image.c): how, and the file's content, on the heap. Else zeros. */
+	struct wire_image image;
+	void *own_agent;
+	struct range {
+		u64 start, end;
+	} unmap; /* what STUB_UNMAP is for, if it is not for the page */
 	char nonce[16];
 	u64 cookie;          /* the same as a number */
 	char file[128];      /* of the agent in the target's file system; "": a memory file */
@@ -97,6 +107,7 @@ struct python {
 	bool follow;
 	u32 fid_base, nfids;   /* numbers of functions that there may be: from fid_base + 1 on */
 	bool starting;         /* held by python_starting_hold() */
+	bool late;             /* its Python may have begun before that */
 	bool mail, open;       /* events come by mail; somebody serves them */
 	struct wire_mail *box; /* of a child that is followed, on its parent's page; NULL: the page's own mail */
 	u32 nboxes;            /* of the page; and where they are */
@@ -104,9 +115,7 @@ struct python {
 	u32 claims;          /* of wire_page.claims, as last looked at */
 	u32 taken, answered; /* of wire_mail.asked */
 	u32 ndead, dead_at;  /* of the wire_dead in the page, as we wrote it */
-	struct range {
-		u64 start, end;
-	} dead_code[WIRE_MAX_DEAD];
+	struct range dead_code[WIRE_MAX_DEAD];
 };
 
 /* Why the GIL may not be had. */

@@ -250,7 +250,7 @@ int python_starting_queue(struct python *p, u64 deadline)
 {
 	struct stub_ctl *c = p->ctl;
 	pid_t pid = target_pid(p->t);
-	int status, n = 0, ret = hold(pid, &status);
+	int status, n = 0, asked = 0, ret = hold(pid, &status);
 
 	while (!ret && c->queued == c->called && now_ns() < deadline) {
 		ret = call_next(pid, &status);
@@ -259,7 +259,10 @@ int python_starting_queue(struct python *p, u64 deadline)
 		if (ret == -EINPROGRESS) {
 			n--;
 			ret = 0;
+		} else if (!ret && n % EACH == 0) {
+			asked++;
 		}
+		p->late = asked <= 1; /* initialized when it was asked first: who knows for how long */
 		if (__atomic_load_n(&c->done, __ATOMIC_ACQUIRE) >= p->jobs)
 			return ret; /* at once */
 	}

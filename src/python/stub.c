@@ -36,6 +36,15 @@ STUB static long call6(long nr, long a, long b, long c, long d, long e, long f)
 	return ret;
 }
 
+/* The same with what most calls take: it is much smaller where it is called. */
+STUB static long call3(long nr, long a, long b, long c)
+{
+	long ret;
+
+	__asm__ volatile("syscall" : "=a"(ret) : "0"(nr), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	return ret;
+}
+
 STUB static void copy_text(char *dst, const char *src, int max)
 {
 	int i = 0;
@@ -48,7 +57,7 @@ STUB static void copy_text(char *dst, const char *src, int max)
 STUB static void fd_close(int32_t *fd)
 {
 	if (*fd >= 0)
-		call6(SYS_close, *fd, 0, 0, 0, 0, 0);
+		call3(SYS_close, *fd, 0, 0);
 	*fd = -1;
 }
 
@@ -57,8 +66,21 @@ STUB static bool agent_ours(const struct stub_ctl *c)
 {
 	struct stat st;
 
-	return c->agent_fd < 0 || (!call6(SYS_fstat, c->agent_fd, (long)&st, 0, 0, 0, 0) &&
-				   st.st_dev == c->agent_dev && st.st_ino == c->agent_ino);
+	return c->agent_fd < 0 || (!call3(SYS_fstat, c->agent_fd, (long)&st, 0) && st.st_dev == c->agent_dev &&
+				   st.st_ino == c->agent_ino);
+}
+
+/* In place of dlopen(): the code is mapped here, the rest it does itself. c->result says why it could not be done. */
+STUB static bool image_map(struct stub_ctl *c)
+{
+	long base = call6(SYS_mmap, 0, c->image.size, PROT_READ | PROT_EXEC, MAP_PRIVATE, c->agent_fd, 0);
+
+	c->result = (int32_t)base;
+	if (base < 0 && base > -4096)
+		return false;
+	c->handle = (uint64_t)base;
+	c->result = ((wire_place *)(base + c->place_at))((uint64_t)base, &c->image, c->agent_fd);
+	return !c->result;
 }
 
 STUB static bool job_open(struct stub_ctl *c)
@@ -73,13 +95,21 @@ STUB static bool job_open(struct stub_ctl *c)
 		fd_close(&c->agent_fd);
 		return false;
 	}
-	c->handle = (uint64_t)c->dlopen(c->path, RTLD_NOW_);
-	fd_close(&c->agent_fd);
-	if (c->handle)
+	if (c->image.size ? image_map(c) : !!(c->handle = (uint64_t)c->dlopen(c->path, RTLD_NOW_))) {
+		fd_close(&c->agent_fd);
 		return true;
-	copy_text(c->error, c->dlerror(), sizeof(c->error));
+	}
+	fd_close(&c->agent_fd);
+	if (!c->image.size)
+		copy_text(c->error, c->dlerror(), sizeof(c->error));
 	c->stage = STUB_NO_DLOPEN;
 	return false;
+}
+
+/* A function of the agent's. */
+STUB static void *symbol(struct stub_ctl *c, uint32_t at, const char *name)
+{
+	return at ? (void *)(c->handle + at) : c->dlsym((void *)c->handle, name);
 }
 
 /* Made again when the agent asked for that: it is loaded then. */
@@ -89,7 +119,7 @@ STUB static void job_load(struct stub_ctl *c)
 
 	if (!c->handle && !job_open(c))
 		return;
-	*(void **)&init = c->dlsym((void *)c->handle, c->init_name);
+	*(void **)&init = symbol(c, c->init_at, c->init_name);
 	if (!init) {
 		c->stage = STUB_NO_SYMBOL;
 		return;
@@ -102,7 +132,7 @@ STUB static void job_call(struct stub_ctl *c)
 {
 	int (*call)(void);
 
-	*(void **)&call = c->dlsym((void *)c->handle, c->call_name);
+	*(void **)&call = symbol(c, c->call_at, c->call_name);
 	c->result = call ? call() : 0;
 	c->stage = STUB_OK;
 }
@@ -134,7 +164,7 @@ STUB static void job_run(struct stub_ctl *c)
 
 STUB static void *ticket(struct stub_ctl *c)
 {
-	uint64_t pid = (uint64_t)call6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	uint64_t pid = (uint64_t)call3(SYS_getpid, 0, 0, 0);
 
 	return (void *)((uint64_t)c >> PAGE_SHIFT << PID_BITS | pid);
 }
@@ -153,7 +183,7 @@ STUB static int pending(void *arg)
 	*err = saved;
 	__atomic_fetch_add(&c->called, 1, __ATOMIC_RELEASE);
 	/* Who holds the thread at its system calls (starting.c) has it stop here, before it goes on. */
-	call6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	call3(SYS_getpid, 0, 0, 0);
 	return 0;
 }
 
@@ -228,7 +258,7 @@ STUB static void *thread_main(void *arg)
 	struct stub_ctl *c = arg;
 	int state;
 
-	__atomic_store_n(&c->thread_tid, (uint32_t)call6(SYS_gettid, 0, 0, 0, 0, 0, 0), __ATOMIC_RELEASE);
+	__atomic_store_n(&c->thread_tid, (uint32_t)call3(SYS_gettid, 0, 0, 0), __ATOMIC_RELEASE);
 	state = c->gil_ensure();
 	job_run(c);
 	c->gil_release(state);
@@ -245,7 +275,7 @@ STUB static bool thread_stack(struct stub_ctl *c)
 	stack = call6(SYS_mmap, 0, STUB_THREAD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (stack < 0 && stack > -4096)
 		return false;
-	call6(SYS_madvise, stack, STUB_THREAD_STACK, MADV_DONTFORK, 0, 0, 0);
+	call3(SYS_madvise, stack, STUB_THREAD_STACK, MADV_DONTFORK);
 	c->stack = (uint64_t)stack;
 	return true;
 }
@@ -269,7 +299,7 @@ STUB static void thread_start(struct stub_ctl *c)
 /* The tracer seals a file as the last thing, when all of it is written. */
 STUB static bool sealed(int32_t fd)
 {
-	long seals = call6(SYS_fcntl, fd, F_GET_SEALS, 0, 0, 0, 0);
+	long seals = call3(SYS_fcntl, fd, F_GET_SEALS, 0);
 
 	return seals > 0 && seals & F_SEAL_SEAL;
 }
@@ -283,8 +313,8 @@ STUB static void spin(uint32_t *word, int32_t fd, uint32_t ms)
 	do {
 		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) || (fd >= 0 && sealed(fd)))
 			return;
-		call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-		if (call6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 0, 0, 0))
+		call3(SYS_sched_yield, 0, 0, 0);
+		if (call3(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0))
 			return;
 		now = ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 		if (!until)
@@ -295,7 +325,7 @@ STUB static void spin(uint32_t *word, int32_t fd, uint32_t ms)
 /* A file has its size from the tracer: to set it here may raise SIGXFSZ (setrlimit(2), RLIMIT_FSIZE). */
 STUB static int32_t file_make(const char *name)
 {
-	return (int32_t)call6(SYS_memfd_create, (long)name, MFD_CLOEXEC | MFD_ALLOW_SEALING, 0, 0, 0, 0);
+	return (int32_t)call3(SYS_memfd_create, (long)name, MFD_CLOEXEC | MFD_ALLOW_SEALING, 0);
 }
 
 STUB static int32_t files_make(struct stub_frame *f)
@@ -308,7 +338,7 @@ STUB static int32_t files_make(struct stub_frame *f)
 	if (f->page_name[0])
 		f->page_fd = file_make(f->page_name);
 	else if (f->page_path[0])
-		f->page_fd = (int32_t)call6(SYS_openat, AT_FDCWD, (long)f->page_path, PAGE_OPEN, 0, 0, 0);
+		f->page_fd = (int32_t)call3(SYS_openat, AT_FDCWD, (long)f->page_path, PAGE_OPEN);
 	else
 		return 0;
 	return f->page_fd < 0 ? f->page_fd : 0;
@@ -323,13 +353,13 @@ STUB static int32_t page_map(struct stub_frame *f)
 	if (page < 0 && page > -4096)
 		return (int32_t)page;
 	f->page = (uint64_t)page;
-	return (int32_t)call6(SYS_madvise, page, (long)f->map_size, MADV_DONTFORK, 0, 0, 0);
+	return (int32_t)call3(SYS_madvise, page, (long)f->map_size, MADV_DONTFORK);
 }
 
 STUB static void page_unmap(struct stub_frame *f)
 {
 	if (f->page)
-		call6(SYS_munmap, (long)f->page, (long)f->map_size, 0, 0, 0, 0);
+		call3(SYS_munmap, (long)f->page, (long)f->map_size, 0);
 }
 
 STUB static bool ready_change(struct stub_ctl *c, uint32_t from, uint32_t to)
@@ -396,7 +426,7 @@ STUB static void work(struct stub_frame *f)
 	if (f->how == STUB_UNMAP) {
 		page_unmap(f);
 		if (f->stack)
-			call6(SYS_munmap, (long)f->stack, STUB_THREAD_STACK, 0, 0, 0, 0);
+			call3(SYS_munmap, (long)f->stack, STUB_THREAD_STACK, 0);
 		fd_close(&f->agent_fd);
 		f->step = 1;
 		return;
@@ -436,7 +466,7 @@ STUB static void restart_or_not(struct stub_frame *f)
 	} sa; /* the kernel's, not the C library's */
 	uint64_t pending = 0;
 
-	if (!f->interrupted || call6(SYS_rt_sigpending, (long)&pending, SIGSET_SIZE, 0, 0, 0, 0))
+	if (!f->interrupted || call3(SYS_rt_sigpending, (long)&pending, SIGSET_SIZE, 0))
 		return;
 	pending &= ~f->mask;
 	for (long sig = 1; sig <= 64; sig++) {

@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <sys/user.h>
 
+#include "wire.h"
+
 enum { STUB_CTL_SIZE = 4096, STUB_XSAVE_MAX = 16384, STUB_THREAD_STACK = 1 << 20 };
 
 /*
@@ -63,7 +65,10 @@ struct stub_ctl {
 	uint64_t agent_dev, agent_ino;  /* what it must still be */
 	uint32_t version;
 	uint64_t page, map_size;
-	uint64_t handle; /* of the agent */
+	uint64_t handle;         /* of the agent: where it is, if the stub has mapped it */
+	struct wire_image image; /* size 0: dlopen() loads it */
+	uint32_t place_at, init_at,
+	    call_at; /* of the agent's functions in it, as of the names below; 0: there is none */
 	uint64_t (*add_pending)(int (*)(void *), void *);
 	int (*gil_check)(void);
 	int (*gil_ensure)(void);

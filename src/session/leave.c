@@ -21,6 +21,7 @@
 
 enum {
 	PRINT_MS = 1000,    /* for the results, before the processes are left */
+	KILL_MS = 1000,     /* for what -c has started to end */
 	STOP_DRAIN_MS = 100 /* Ctrl-Z waits no longer for what is to be printed before */
 };
 
@@ -175,6 +176,7 @@ static void hold(struct run *r)
 	printed_await(r, now_ns() + PRINT_MS * 1000000ull);
 	if (!exec_serves(e))
 		exec_detach(e);
+	session_child_kill(r->s, KILL_MS); /* there is nothing to be taken out of it, which might be waited for */
 	leave(r);
 	if (exec_lingers(e))
 		printed_await(r, UINT64_MAX);

@@ -2,7 +2,10 @@
 /* The processes that the user names: -c starts one, -p takes one that runs. */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "session/session_impl.h"
 
@@ -148,6 +151,17 @@ int session_processes_open(struct session *s)
 		s->macros.target = target_pid(s->child_target);
 	}
 	return 0;
+}
+
+void session_child_kill(struct session *s, int wait_ms)
+{
+	struct pollfd end = {.events = POLLIN};
+
+	if (!s->child)
+		return;
+	end.fd = target_pidfd(s->child_target);
+	syscall(SYS_pidfd_send_signal, end.fd, SIGKILL, NULL, 0);
+	poll(&end, 1, wait_ms);
 }
 
 void session_processes_close(struct session *s)

@@ -10,8 +10,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "session/session_impl.h"
 
@@ -96,8 +94,6 @@ static void tell(struct session *s, bool all_printed)
 void session_quit(struct session *s, int signo)
 {
 	tell(s, results_await(s));
-	/* As at any other end of the run: what -c has started ends with it. */
-	if (s->child)
-		syscall(SYS_pidfd_send_signal, target_pidfd(s->child_target), SIGKILL, NULL, 0);
+	session_child_kill(s, 0);
 	s->cfg->quit(128 + signo);
 }

@@ -177,6 +177,8 @@ int session_exec_choose(struct session *s);
 int session_processes_open(struct session *s);
 int session_child_follow(struct session *s);
 void session_processes_close(struct session *s);
+/* What -c has started ends with the run: if it has not ended yet, it does now, and for so long is that waited for. */
+void session_child_kill(struct session *s, int wait_ms);
 /* 0 and the number; or -EINVAL with a message. */
 int session_pid_parse(const char *text, pid_t *out, struct diag *diag);
 /* Words of a command line, with the shell's quotes; NULL-terminated. 0 or -EINVAL with a message. */
@@ -219,7 +221,7 @@ bool session_traces_threads(const struct session *s);
 /* Is there anything to see for them? 0 or -errno with a message. */
 int session_scope_check(struct session *s);
 const char *session_example(struct session *s); /* the end of a message: "; for example: ..." or "" */
-void session_scope_note(struct session *s); /* what is seen of them, in one line */
+void session_scope_note(struct session *s);     /* what is seen of them, in one line */
 /* For so many ns nothing was seen of the processes, because we were stopped, or were to be. */
 void session_stop_note(struct session *s, bool stopped, u64 ns);
 void session_scope_explain(struct session *s); /* -v: what else is different */

@@ -191,8 +191,9 @@ struct target_unwind {
 	u64 function, function_end;
 	bool signal; /* that frame was a signal handler's return: the frame below it was interrupted, not called */
 	bool called; /* pc is a return address */
-	u32 known;   /* bit for each register whose value is known */
-	u64 reg[17]; /* as DWARF numbers them */
+	bool without_cfi; /* set by the user: follow code that no call frame information describes, too */
+	u32 known;        /* bit for each register whose value is known */
+	u64 reg[17];      /* as DWARF numbers them */
 	struct target *t;
 	const struct target_maps *maps;
 };

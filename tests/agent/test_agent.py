@@ -106,7 +106,8 @@ def test_needs_nothing():
     assert kinds == {"R_X86_64_RELATIVE"}
     symbols = subprocess.run(["nm", "-D", AGENT], stdout=subprocess.PIPE, text=True, check=True).stdout
     assert sorted(s.split()[-1] for s in symbols.splitlines()) == [
-        "pydtrace_agent_bury", "pydtrace_agent_close", "pydtrace_agent_fini", "pydtrace_agent_init", "pydtrace_agent_walk",
+        "pydtrace_agent_bury", "pydtrace_agent_close", "pydtrace_agent_fini", "pydtrace_agent_init", "pydtrace_agent_place",
+        "pydtrace_agent_walk",
         "pydtrace_site_entry", "pydtrace_site_return", "pydtrace_trap_entry", "pydtrace_trap_return"]
 
 

@@ -40,6 +40,9 @@ def interpreters():
             root = path[: path.index("/usr/bin/")]
             found.append((f"{os.path.basename(root)}:{os.path.basename(path)}",
                           ["chroot", root, "/usr/bin/" + os.path.basename(path)], root))
+    for path in sorted(glob.glob(f"{CACHE}/built/*/bin/python3.*")):
+        if re.fullmatch(r"python3\.\d+t", os.path.basename(path)) or "musl/" in path:
+            found.append((":".join(path.split("/")[-3::2]), [path], ""))
     return found
 
 

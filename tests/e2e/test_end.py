@@ -176,6 +176,19 @@ def test_after_exit(target, pydtrace, executor):
     goes_on(it, pydtrace)
 
 
+def test_command(pydtrace, executor, tmp_path):
+    """What -c has started ends with the run, so nobody waits for its Python; with a bound that is less than such a wait."""
+    (tmp_path / "holds.py").write_text("import ctypes\ndef f(): pass\nf()\nctypes.PyDLL(None).sleep(3600)\n", encoding="utf-8")
+    tracer = pydtrace("-n", 'python$target::f:function-entry { n++; } tick-10ms /n && ++late == 50/ { printf("child: %d\\n", $target); exit(4); }',
+                      "-c", f"/usr/bin/python3 {tmp_path}/holds.py")
+    tracer.wait_said("child: ")
+    begin = time.monotonic()
+    tracer.wait()
+    assert time.monotonic() - begin < 5
+    assert (tracer.status, said(tracer)) == (4, "")
+    assert not pathlib.Path(f"/proc/{tracer.number('child')}").exists()
+
+
 @pytest.fixture
 def piped(executor):
     """piped(target) -> a pydtrace that writes into a pipe; and the end to read from."""

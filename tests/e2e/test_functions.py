@@ -244,3 +244,28 @@ def test_matched_later(start, pydtrace):
     assert [each for each in said if "matched no" in each] == [
         "pydtrace: warning: probe description python:__main__:latr:function-entry has matched no function"]
     assert [each.rsplit("'", 1)[1] for each in said if "' matched" in each] == [" matched 2 probes", " matched 1 probe"]
+
+
+def test_list_of_one_interpreter(start, pydtrace):
+    """Where a process has several, one of them is listed, and it is said that this is not all."""
+    interpreter = max((i for i in harness.interpreters() if i.root == "/"), key=lambda i: i.minor)
+    target = start([interpreter.path, "-c", """
+import sys, os, json
+sys.path.insert(0, sys.argv[1])
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+interpreters.create()
+def mine(): pass
+from workload import hear, ready
+ready()
+hear()
+""", str(harness.WORKLOADS)])
+    tracer = pydtrace("-l", "-n", f"python{target.pid}:__main__:mine:function-entry").wait()
+    assert tracer.status == 0
+    assert re.fullmatch(rf"pydtrace: warning: process {target.pid} \(\S+\): there are functions that could not be listed\n",
+                        tracer.err), tracer.err
+    assert " mine function-entry" in tracer.out
+    target.tell()
+    target.end()

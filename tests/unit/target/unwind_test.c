@@ -157,9 +157,103 @@ static void calls_of_a_child(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+/* Code as compilers make it for the end of a function, what it takes from a stack of numbered words, and what comes of it. */
+static const struct way {
+	const char *code;
+	u32 size;
+	int ret;
+	u32 words;    /* of the stack that are gone then; the last of them is the return address */
+	s32 rbx, rbp; /* the word that is in it then; -1: as before */
+} ways[] = {
+#define CODE(text) text, sizeof(text) - 1
+    {CODE("\xc3"), 1, 1, -1, -1},
+    {CODE("\x48\x83\xc4\x18\x5b\x5d\xc3"), 1, 6, 3, 4},       /* add $0x18,%rsp; pop %rbx; pop %rbp; ret */
+    {CODE("\x48\x81\xc4\x18\x00\x00\x00\xc3"), 1, 4, -1, -1}, /* the same with four bytes */
+    {CODE("\x48\x83\xec\x08\x6a\x00\xe8\x00\x00\x00\x00\x59\x5e\xc3"), 1, 1, -1, -1}, /* a call with an argument */
+    {CODE("\x75\x01\xc3\x5b\xc3"), 1, 1, -1, -1},                                     /* jne over the ret */
+    {CODE("\x0f\x85\x01\x00\x00\x00\xc3\x5b\xc3"), 1, 1, -1, -1},                     /* the same, far */
+    {CODE("\xeb\x02\x0f\x0b\x5b\xc3"), 1, 2, 0, -1},                                  /* jmp over ud2 */
+    {CODE("\xe9\x02\x00\x00\x00\x0f\x0b\xc3"), 1, 1, -1, -1},                         /* the same, far */
+    {CODE("\x48\x8d\x64\x24\x20\xc3"), 1, 5, -1, -1},                                 /* lea 0x20(%rsp),%rsp */
+    {CODE("\x48\x8b\x5c\x24\x08\x48\x83\xc4\x10\xc3"), 1, 3, 1, -1}, /* mov 8(%rsp),%rbx; add $0x10,%rsp */
+    {CODE("\xc9\xc3"), 1, 6, -1, 4},                                 /* leave: rbp is at word 4 */
+    {CODE("\x48\x89\xec\x5d\xc3"), 1, 6, -1, 4},                     /* mov %rbp,%rsp; pop %rbp */
+    {CODE("\x0f\x05\x48\x63\xf8\x3d\xda\xff\xff\xff\x66\x0f\x1f\x44\x00\x00\xc3"), 1, 1, -1, -1},
+    {CODE("\x64\x48\x8b\x04\x25\x28\x00\x00\x00\x48\x85\xc0\xc3"), 1, 1, -1, -1},     /* mov %fs:0x28,%rax */
+    {CODE("\x48\xb8\xc3\xc3\xc3\xc3\xc3\xc3\xc3\xc3\x5b\xc3"), 1, 2, 0, -1},          /* movabs */
+    {CODE("\x66\xc7\x00\xc3\xc3\xc7\x40\x08\xc3\xc3\xc3\xc3\x5b\xc3"), 1, 2, 0, -1},  /* movw, movl to memory */
+    {CODE("\xf7\xc1\xc3\xc3\xc3\xc3\xf6\xc1\xc3\xf7\xd9\xc3"), 1, 1, -1, -1},         /* test, test, neg */
+    {CODE("\x8b\x05\xc3\xc3\xc3\xc3\x8b\x04\x85\xc3\xc3\xc3\xc3\xc3"), 1, 1, -1, -1}, /* of rip; of a table */
+    {CODE("\xf0\x0f\xb1\x0a\x87\x02\x0f\xb6\xc0\x0f\x94\xc0\xc3"), 1, 1, -1, -1},
+    {CODE("\x0f\x0b"), -ENOTSUP, 0, -1, -1},             /* ud2 */
+    {CODE("\xff\xe0"), -ENOTSUP, 0, -1, -1},             /* jmp *%rax */
+    {CODE("\x48\x89\xc4\xc3"), -ENOTSUP, 0, -1, -1},     /* mov %rax,%rsp */
+    {CODE("\x48\x83\xe4\xf0\xc3"), -ENOTSUP, 0, -1, -1}, /* and $-16,%rsp */
+    {CODE("\xc5\xf8\x77\xc3"), -ENOTSUP, 0, -1, -1},     /* vzeroupper */
+    {CODE("\xeb\xfe"), -ENOEXEC, 0, -1, -1},             /* for ever */
+    {CODE("\x48\x83\xec\x10\xc3"), -ENOEXEC, 0, -1, -1}, /* the stack has grown */
+#undef CODE
+};
+
+enum { WORDS = 16, FIRST_WORD = 4 };
+static u8 way_code[ARRAY_SIZE(ways)][64];
+static u64 way_stack[WORDS];
+
+static void check_way(struct target *t, size_t n)
+{
+	const struct way *w = &ways[n];
+	u64 *sp = &way_stack[FIRST_WORD];
+	struct target_unwind u = {
+	    .t = t, .pc = (u64)way_code[n], .sp = (u64)sp, .known = 1u << CFI_RSP | 1u << CFI_RBP};
+	int ret;
+
+	u.reg[CFI_RBP] = (u64)&sp[4];
+	ret = unwind_code(&u);
+	if (ret != w->ret)
+		fail_msg("way %zu: %d", n, ret);
+	if (ret != 1) {
+		assert_int_equal(u.pc, way_code[n]);
+		assert_int_equal(u.sp, sp);
+		return;
+	}
+	if (u.sp != (u64)&sp[w->words] || u.pc != sp[w->words - 1] || !u.called)
+		fail_msg("way %zu: %lld words, to word %llu", n, (long long)(u.sp - (u64)sp) / 8,
+			 (unsigned long long)u.pc);
+	if (w->rbx >= 0 ? u.reg[CFI_RBX] != sp[w->rbx] || !(u.known >> CFI_RBX & 1) : u.known >> CFI_RBX & 1)
+		fail_msg("way %zu: rbx is %llu", n, (unsigned long long)u.reg[CFI_RBX]);
+	if (u.reg[CFI_RBP] != (w->rbp >= 0 ? sp[w->rbp] : (u64)&sp[4]))
+		fail_msg("way %zu: rbp is %llu", n, (unsigned long long)u.reg[CFI_RBP]);
+}
+
+/* It is read out of a child that has the same memory. */
+static void code_alone(void **state)
+{
+	struct diag diag = {0};
+	struct target *t;
+	pid_t pid;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+		memcpy(way_code[i], ways[i].code, ways[i].size);
+	for (u64 i = 0; i < WORDS; i++)
+		way_stack[i] = 1000 + i;
+	pid = fork();
+	if (!pid) {
+		alarm(60);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(target_open(&t, pid, &diag), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+		check_way(t, i);
+	target_close(t);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(rows), cmocka_unit_test(calls_of_a_child)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(rows), cmocka_unit_test(calls_of_a_child),
+					   cmocka_unit_test(code_alone)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
