@@ -473,7 +473,8 @@ bool interps_leave(void);
 #define INTERP_NCALLBACKS 6
 struct interp {
 	void *state;      /* its PyInterpreterState; NULL: this place is free */
-	agent_eval *eval; /* its evaluator, while ours is there; NULL: the interpreter itself */
+	agent_eval *eval; /* who was its evaluator before ours; NULL: the interpreter itself */
+	bool put;         /* ours is there, and has not been called yet */
 	bool inside;      /* it has our events */
 	bool turning;     /* a thread of it is in interp_come() or interp_go() */
 	bool held;        /* the program has got hold of a function of ours */

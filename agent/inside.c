@@ -13,6 +13,7 @@
 
 extern agent_eval pydtrace_turn; /* sites.S: the jump to interp_turn() */
 agent_eval interp_turn;
+agent_eval **turn_next(void *state); /* for sites.S */
 
 static struct interp interps[NINTERPS];
 static uint32_t ninterps; /* used so far */
@@ -107,19 +108,46 @@ void turn_put(struct interp *in)
 {
 	agent_eval **eval = eval_of(in->state);
 
-	if (*eval == pydtrace_turn)
+	if (in->put)
 		return;
+	in->put = true;
 	in->eval = *eval;
 	__atomic_store_n(eval, pydtrace_turn, __ATOMIC_RELEASE);
 }
 
+/*
+ * Other agents may have put theirs before ours, or theirs be what ours calls: before the function there is a mark by which they
+ * know each other, and the distance to one that says where it is kept whom it calls in an interpreter.
+ */
+agent_eval **turn_next(void *state)
+{
+	struct interp *in = interp_of(state);
+
+	return in && in->put ? &in->eval : NULL;
+}
+
+static agent_eval **next_of(agent_eval *eval, void *state)
+{
+	const char *p = (const char *)eval;
+
+	if (!p || ((uintptr_t)p & 4095) < 16 || *(const uint64_t *)(p - 16) != AGENT_TURN_MARK)
+		return NULL;
+	return ((agent_eval * *(*)(void *))(p - 8 + *(const int64_t *)(p - 8)))(state);
+}
+
+/* False: somebody whom we do not know calls it, and it must stay. */
 static bool turn_take(struct interp *in)
 {
-	agent_eval **eval = eval_of(in->state);
+	agent_eval **word = eval_of(in->state);
 
-	if (*eval == pydtrace_turn)
-		__atomic_store_n(eval, in->eval, __ATOMIC_RELEASE);
-	return *eval == in->eval;
+	while (word && in->put && *word != pydtrace_turn)
+		word = next_of(*word, in->state);
+	if (!word)
+		return false;
+	if (in->put)
+		__atomic_store_n(word, in->eval, __ATOMIC_RELEASE);
+	in->put = false;
+	return true;
 }
 
 /* Is this thread, which runs the interpreter, to come in or go out? Not when we have left it from outside meanwhile. */

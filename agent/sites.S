@@ -96,7 +96,11 @@ pydtrace_fill:
 	.cfi_endproc
 	.size pydtrace_fill, . - pydtrace_fill
 
-	.balign 16
+/* The evaluator of an interpreter that is to be entered or left (inside.c), with a mark before it and the distance to turn_next(). */
+	.balign 64
+	.skip 16
+	.quad AGENT_TURN_MARK
+	.quad turn_next - .
 	.globl pydtrace_turn
 	.hidden pydtrace_turn
 	.type pydtrace_turn, @function
