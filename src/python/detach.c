@@ -202,6 +202,13 @@ static int fini(struct python *p, int retries, u64 deadline)
 	}
 }
 
+/* From 3.12 on there are no frames of the agent's on a stack, but an interpreter is left by a thread that runs it (agent/inside.c). */
+static const char *why_stays(const struct python *p)
+{
+	return p->info.version < 0x030c0000 ? "calls that were traced have not returned"
+					    : "an interpreter in it that was traced runs nothing now";
+}
+
 /* Is something of ours still mapped in the process? Then say what, and when it will go. */
 static void tell_left(struct python *p, struct diag *diag)
 {
@@ -219,9 +226,8 @@ static void tell_left(struct python *p, struct diag *diag)
 	else
 		diag_report(
 		    diag, DIAG_NOTE, NOWHERE,
-		    "process %d (%s): calls that were traced have not returned; the agent stays in it, inert, "
-		    "until the next pydtrace takes it out",
-		    target_pid(p->t), target_comm(p->t));
+		    "process %d (%s): %s; the agent stays in it, inert, until the next pydtrace takes it out",
+		    target_pid(p->t), target_comm(p->t), why_stays(p));
 }
 
 /*
