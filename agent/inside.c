@@ -34,25 +34,6 @@ struct interp *interp_here(void)
 	return interp_of(py.PyInterpreterState_Get());
 }
 
-struct interp *interp_add(void *state)
-{
-	struct interp *in = interp_of(state);
-
-	lock_take(&agent.locks->state);
-	if (!in)
-		in = interp_of(NULL);
-	if (!in && ninterps < NINTERPS)
-		in = &interps[ninterps];
-	if (in) {
-		*in = (struct interp){.tool = -1};
-		__atomic_store_n(&in->state, state, __ATOMIC_RELEASE);
-		if (in == &interps[ninterps])
-			__atomic_store_n(&ninterps, ninterps + 1, __ATOMIC_RELEASE);
-	}
-	lock_leave(&agent.locks->state);
-	return in;
-}
-
 /* The word that says who evaluates the frames of an interpreter; NULL in it: the interpreter itself. */
 static agent_eval **eval_of(void *state)
 {
@@ -103,18 +84,6 @@ bool interps_inside(void)
 	return false;
 }
 
-/* With the list of interpreters held, or in a thread that runs this one. */
-void turn_put(struct interp *in)
-{
-	agent_eval **eval = eval_of(in->state);
-
-	if (in->put)
-		return;
-	in->put = true;
-	in->eval = *eval;
-	__atomic_store_n(eval, pydtrace_turn, __ATOMIC_RELEASE);
-}
-
 /*
  * Other agents may have put theirs before ours, or theirs be what ours calls: before the function there is a mark by which they
  * know each other, and the distance to one that says where it is kept whom it calls in an interpreter.
@@ -133,6 +102,65 @@ static agent_eval **next_of(agent_eval *eval, void *state)
 	if (!p || ((uintptr_t)p & 4095) < 16 || *(const uint64_t *)(p - 16) != AGENT_TURN_MARK)
 		return NULL;
 	return ((agent_eval * *(*)(void *))(p - 8 + *(const int64_t *)(p - 8)))(state);
+}
+
+/* Does the interpreter call our evaluator, directly or after other agents'? */
+static bool turn_is_there(const struct interp *in)
+{
+	agent_eval **word = eval_of(in->state);
+
+	while (word && *word != pydtrace_turn)
+		word = next_of(*word, in->state);
+	return word;
+}
+
+/* Once: who is called by ours must never be ours again. The lock is held. */
+static void put_locked(struct interp *in)
+{
+	agent_eval **eval = eval_of(in->state);
+
+	if (in->put)
+		return;
+	in->put = true;
+	if (turn_is_there(in))
+		return;
+	in->eval = *eval;
+	__atomic_store_n(eval, pydtrace_turn, __ATOMIC_RELEASE);
+}
+
+/* With the list of interpreters held, or in a thread that runs this one. */
+void turn_put(struct interp *in)
+{
+	lock_take(&agent.locks->state);
+	put_locked(in);
+	lock_leave(&agent.locks->state);
+}
+
+/*
+ * An interpreter that begins may have been met from outside a moment before: then it is known, and so is whom our evaluator calls in it.
+ * One that is at the place of another, which has ended, has not our evaluator.
+ */
+struct interp *interp_add(void *state)
+{
+	struct interp *in;
+
+	lock_take(&agent.locks->state);
+	in = interp_of(state);
+	if (in && in->put && turn_is_there(in))
+		goto out;
+	if (!in)
+		in = interp_of(NULL);
+	if (!in && ninterps < NINTERPS)
+		in = &interps[ninterps];
+	if (in) {
+		*in = (struct interp){.tool = -1};
+		__atomic_store_n(&in->state, state, __ATOMIC_RELEASE);
+		if (in == &interps[ninterps])
+			__atomic_store_n(&ninterps, ninterps + 1, __ATOMIC_RELEASE);
+	}
+out:
+	lock_leave(&agent.locks->state);
+	return in;
 }
 
 /* False: somebody whom we do not know calls it, and it must stay. */
@@ -223,7 +251,7 @@ static int turn_of(void *state)
 	if (!in->inside && !in->turning && turn_take(in))
 		in->state = NULL;
 	else
-		turn_put(in);
+		put_locked(in);
 	lock_leave(&agent.locks->state);
 	return 0;
 }
