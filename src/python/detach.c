@@ -12,7 +12,7 @@
 
 enum {
 	STOP_MS = 500,
-	UNLOAD_MS = 2000,
+	UNLOAD_MS = 2000, /* at least, once its events are off */
 	QUEUE_MS = 500,
 	FINI_RETRIES = 14,
 	UNDO_RETRIES = 4,
@@ -270,10 +270,12 @@ void python_undo(struct python *p, u64 deadline, struct diag *diag)
 static int detach(struct python *p, u64 deadline, bool last, struct diag *diag)
 {
 	int ret = python_page_lost(p) ? -EIO : p->ctl->handle ? fini(p, FINI_RETRIES, deadline) : 0;
+	u64 least;
 
 	if (ret)
 		return ret == -ETIMEDOUT || ret == -ESRCH || ret == -EBUSY ? ret : python_refuse_stop(p, ret, diag);
-	ret = unload(p, now_ns() + UNLOAD_MS * 1000000ull, last);
+	least = now_ns() + UNLOAD_MS * 1000000ull;
+	ret = unload(p, deadline > least ? deadline : least, last);
 	if (p->target_page && python_page_lost(p))
 		return python_refuse_lost(p, diag);
 	return ret == -ESRCH || ret == 0 || (ret == -ETIMEDOUT && !last) ? ret : -EBUSY;

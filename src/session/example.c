@@ -9,28 +9,30 @@ static void silent(void *arg, enum diag_level level, const char *text)
 {
 }
 
-static bool is_python(pid_t pid)
+/* What to run on the process; NULL: there is none. */
+static const char *script_for(pid_t pid)
 {
 	struct diag quiet = {.sink = silent};
 	struct python_info info;
 	struct target *t;
-	bool is;
+	bool python;
 
 	if (target_open(&t, pid, &quiet))
-		return false;
-	is = !python_find(t, &info, &quiet);
+		return NULL;
+	python = !python_find(t, &info, &quiet);
 	target_close(t);
-	return is;
+	return python ? "python$target:::function-entry { @[copyinstr(arg1)] = count(); }"
+		      : "syscall:::entry /pid == $target/ { @[probefunc] = count(); }";
 }
 
 const char *session_example(struct session *s)
 {
-	static const char *const scripts[] = {"syscall:::entry /pid == $target/ { @[probefunc] = count(); }",
-					      "python$target:::function-entry { @[copyinstr(arg1)] = count(); }"};
 	struct diag quiet = {.sink = silent};
+	const char *script;
 	pid_t pid;
 
 	if (!s->cfg->pids.n || session_pid_parse(s->cfg->pids.v[0], &pid, &quiet))
 		return "";
-	return arena_printf(s->arena, "; for example: pydtrace -n '%s' -p %d", scripts[is_python(pid)], pid);
+	script = script_for(pid);
+	return script ? arena_printf(s->arena, "; for example: pydtrace -n '%s' -p %d", script, pid) : "";
 }

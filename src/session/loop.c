@@ -163,6 +163,19 @@ static void status(struct run *r, s64 t)
 	run_losses_report(r);
 }
 
+/* Whose descriptor is readable has ended: `alive` is what is left of them. */
+static void count_ended(struct run *r)
+{
+	for (size_t i = FD_PROCESS; i < r->fds.n; i++) {
+		if (r->fds.v[i].fd < 0 || !r->fds.v[i].revents)
+			continue;
+		if (r->s->child && r->fds.v[i].fd == target_pidfd(r->s->child_target))
+			r->s->child_ended = !session_end_asked(r->s);
+		r->fds.v[i].fd = -1;
+		r->alive--;
+	}
+}
+
 /* One turn: wait, and do what is due. */
 static int turn(struct run *r)
 {
@@ -184,12 +197,7 @@ static int turn(struct run *r)
 	if (!err && t >= r->next_drain)
 		err = drain(r, t);
 	status(r, t);
-	for (size_t i = FD_PROCESS; i < r->fds.n; i++) {
-		if (r->fds.v[i].fd >= 0 && r->fds.v[i].revents) {
-			r->fds.v[i].fd = -1;
-			r->alive--;
-		}
-	}
+	count_ended(r);
 	r->stop = r->interrupted || run_exit_called(s) || (r->fds.n > FD_PROCESS && !r->alive && !is_busy(s));
 	return err;
 }

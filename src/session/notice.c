@@ -203,7 +203,16 @@ static bool sees_all(const struct session *s)
 
 static void scope_note_kernel(struct session *s)
 {
-	if ((s->grabbed.n || s->child) && sees_all(s))
+	size_t named = s->grabbed.n + (s->child != NULL);
+
+	if (!named || !sees_all(s))
+		return;
+	if (named > 1)
+		diag_report(s->diag, DIAG_NOTE, NOWHERE,
+			    "system calls of all processes, not only of the %zu that are named: a predicate on pid "
+			    "narrows them",
+			    named);
+	else
 		diag_report(s->diag, DIAG_NOTE, NOWHERE,
 			    "system calls of all processes, not of process %d alone: /pid == $target/ narrows them",
 			    (int)s->macros.target);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "session/session_impl.h"
@@ -160,8 +161,33 @@ void session_child_kill(struct session *s, int wait_ms)
 	if (!s->child)
 		return;
 	end.fd = target_pidfd(s->child_target);
+	if (poll(&end, 1, 0) > 0)
+		return;
+	s->child_killed = true;
 	syscall(SYS_pidfd_send_signal, end.fd, SIGKILL, NULL, 0);
 	poll(&end, 1, wait_ms);
+}
+
+/*
+ * Did the command end by itself? Not if we have killed it, nor after a signal that ended the run: the terminal sends Ctrl-C to both,
+ * and who of them is faster is nothing to tell.
+ */
+static bool is_own_end(const struct session *s, int status)
+{
+	if (!session_end_asked(s))
+		return !s->child_killed;
+	return s->child_ended && !(WIFSIGNALED(status) && sigismember(&s->end_signals, WTERMSIG(status)));
+}
+
+static const char *end_text(struct session *s, int status)
+{
+	const char *name;
+
+	if (WIFEXITED(status))
+		return arena_printf(s->arena, "exited with status %d", WEXITSTATUS(status));
+	name = sigabbrev_np(WTERMSIG(status)); /* NULL: a real-time signal */
+	return name ? arena_printf(s->arena, "was ended by SIG%s", name)
+		    : arena_printf(s->arena, "was ended by signal %d", WTERMSIG(status));
 }
 
 void session_processes_close(struct session *s)
@@ -174,7 +200,10 @@ void session_processes_close(struct session *s)
 	if (!s->child)
 		return;
 	/* As dtrace does: what -c has started ends with the run. */
-	python_child_wait(s->child, true, &status);
+	session_child_kill(s, 0);
+	if (!python_child_wait(s->child, true, &status) && status && is_own_end(s, status))
+		diag_report(s->diag, DIAG_WARNING, NOWHERE, "process %d, the command of -c, %s",
+			    target_pid(s->child_target), end_text(s, status));
 	s->child = NULL;
 	target_close(s->child_target);
 	s->child_target = NULL;

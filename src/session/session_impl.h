@@ -87,6 +87,8 @@ struct session {
 	struct target *child_target;
 	struct python_info child_python;
 	bool child_is_python;
+	bool child_ended;  /* and nobody had asked for the end of the run */
+	bool child_killed; /* by us: it had not ended */
 	VEC(struct target *) grabbed;
 
 	/* the script */
@@ -137,6 +139,8 @@ int session_signals_block(struct session *s);
 int session_signals_input(struct session *s);
 void session_signals_stop(struct session *s); /* from here on they are only held back */
 void session_signals_close(struct session *s);
+/* True if one of them has come, taken or not. */
+bool session_end_asked(const struct session *s);
 /* Hold all signals back in this thread, for one that it is about to start. */
 void session_signals_hold(sigset_t *old);
 void session_results(struct session *s, enum session_results r);

@@ -70,6 +70,14 @@ static void *signals_thread(void *arg)
 	}
 }
 
+bool session_end_asked(const struct session *s)
+{
+	sigset_t pending, ours;
+
+	return __atomic_load_n(&s->interrupts, __ATOMIC_SEQ_CST) ||
+	       (!sigpending(&pending) && !sigandset(&ours, &pending, &s->end_signals) && !sigisemptyset(&ours));
+}
+
 void session_signals_hold(sigset_t *old)
 {
 	sigset_t all;
