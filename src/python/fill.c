@@ -41,6 +41,9 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 		c->agent_ino = st.st_ino;
 	}
 	c->add_pending = (void *)s->add_pending;
+	if (p->info.version >= 0x030c0000 && s->runtime)
+		c->add_pending_in = (void *)s->add_pending_in;
+	c->runtime = s->runtime;
 	c->gil_check = (void *)s->gil_check;
 	c->gil_ensure = (void *)s->gil_ensure;
 	c->gil_release = (void *)s->gil_release;

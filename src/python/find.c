@@ -251,6 +251,8 @@ struct wanted {
 
 static const struct wanted of_python[] = {
     WANT("Py_AddPendingCall", add_pending),
+    WANT("_PyEval_AddPendingCall", add_pending_in, true),
+    WANT("_PyRuntime", runtime, true),
     WANT("PyGILState_Check", gil_check),
     WANT("PyGILState_Ensure", gil_ensure),
     WANT("PyGILState_Release", gil_release),

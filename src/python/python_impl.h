@@ -13,6 +13,7 @@ struct python_symbols {
 	/* What starts a thread; all or none. */
 	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
 	u64 this_state;                          /* PyGILState_GetThisThreadState */
+	u64 add_pending_in, runtime;             /* _PyEval_AddPendingCall, _PyRuntime; 0: not exported */
 	u64 current;                             /* PyThreadState_GetUnchecked, before 3.13 with another name */
 	u64 interp_get, interp_main;             /* PyInterpreterState_Get, PyInterpreterState_Main */
 	u64 restore_thread;                      /* PyEval_RestoreThread */

@@ -197,10 +197,44 @@ STUB static bool may_hold_gil(struct stub_ctl *c)
 	return c->gil_check() && c->current();
 }
 
+/*
+ * From 3.13 on to queue a call for another interpreter than the main one takes the lock of the list of interpreters: this thread,
+ * which may stand anywhere, must not have it. It is the word before the list's head and the main interpreter (struct
+ * pyinterpreters, Include/internal/pycore_interp_structs.h).
+ */
+STUB static bool may_have_list(const struct stub_ctl *c)
+{
+	const uint64_t *word = (const uint64_t *)c->runtime, main = (uint64_t)c->interp_main();
+
+	for (int i = 2; i < 512; i++)
+		if (word[i] == main && word[i - 1] && word[i + 1] && word[i + 1] >> 31 == 0)
+			return (uint8_t)__atomic_load_n(&word[i - 2], __ATOMIC_ACQUIRE);
+	return true;
+}
+
+/*
+ * From 3.12 on what Py_AddPendingCall() queues is run by the main interpreter only. A thread that runs another one is given the
+ * call there. 0 when it is queued.
+ */
+STUB static int queue_call(struct stub_ctl *c)
+{
+	const char *state = c->add_pending_in ? c->current() : NULL;
+	void *interp;
+
+	if (!state && c->add_pending_in)
+		state = c->this_state();
+	interp = state ? *(void *const *)(state + STUB_STATE_INTERP) : NULL;
+	if (!interp || interp == c->interp_main())
+		return (int)c->add_pending(pending, ticket(c));
+	if (c->version >= 0x030d0000 && may_have_list(c))
+		return -1;
+	return c->add_pending_in(interp, pending, ticket(c), 0);
+}
+
 STUB static void queue(struct stub_ctl *c)
 {
 	__atomic_fetch_add(&c->queued, 1, __ATOMIC_RELAXED);
-	if ((int)c->add_pending(pending, ticket(c)) == 0)
+	if (queue_call(c) == 0)
 		return;
 	__atomic_fetch_sub(&c->queued, 1, __ATOMIC_RELAXED);
 	c->refused++;

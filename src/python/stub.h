@@ -26,6 +26,9 @@ enum { STUB_CTL_SIZE = 4096, STUB_XSAVE_MAX = 16384, STUB_THREAD_STACK = 1 << 20
  */
 enum stub_ready { STUB_RAW, STUB_FILLED, STUB_TAKEN, STUB_ABANDONED };
 
+/* PyThreadState.interp, from 3.9 to 3.15 (Include/cpython/pystate.h) */
+#define STUB_STATE_INTERP 16
+
 #define STUB_MAGIC 0x316c746362757473ull /* "stubctl1": for who looks for what a dead tracer has left */
 
 /* A job is done once, by whoever gets to it first with the GIL held. */
@@ -70,6 +73,9 @@ struct stub_ctl {
 	uint32_t place_at, init_at,
 	    call_at; /* of the agent's functions in it, as of the names below; 0: there is none */
 	uint64_t (*add_pending)(int (*)(void *), void *);
+	/* _PyEval_AddPendingCall(), from 3.12 on: the last argument says by flags that any thread may run it; NULL: not there */
+	int (*add_pending_in)(void *interp, int (*)(void *), void *, int);
+	uint64_t runtime; /* _PyRuntime */
 	int (*gil_check)(void);
 	int (*gil_ensure)(void);
 	void (*gil_release)(int);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Interpreters that run nothing while tracers come, end and are killed: they are counted when they run, and nothing of ours stays once
-they have run and a tracer has come again."""
+"""Interpreters beside the main one, in odd states: those that run nothing while tracers come, end and are killed, those that a thread
+never leaves, and those that end while they are traced."""
 import pathlib
 
 import pytest
@@ -94,3 +94,15 @@ def test_ends_while_traced(interpreter, start, pydtrace):
     tracer.wait()
     assert tracer.status == 0, tracer.err
     assert tracer.number("calls") == calls
+
+
+@pytest.mark.parametrize("gil", ["shared", "own"])
+def test_busy(interpreter, gil, start, pydtrace):
+    """The main thread is in another interpreter for good: the call that is queued for it there brings a tracer in, and out."""
+    target = start(interpreter.argv("busy_interpreter.py", gil))
+    before = seen_from_outside(target.pid)
+    for _ in range(3):
+        tracer = pydtrace("-n", "python$1::target:function-entry { calls++; } tick-10ms /calls > 100/ { exit(0); } "
+                          'END { printf("calls: %d\\n", calls); }', target.pid).wait()
+        assert (tracer.status, tracer.number("calls") > 100) == (0, True), tracer.out + tracer.err
+        same_as(before, target.pid)
