@@ -13,8 +13,8 @@ static struct calls threads[NTHREADS + WINDOW];
 /* The last one counts for all threads that there was no place for. */
 static struct calls *const rest = &threads[NTHREADS + WINDOW - 1];
 
-/* Its own, or one that counts nothing; `rest` where there is no such place. */
-static struct calls *active_find_place(uint32_t thread)
+/* Its own, or one that counts nothing. */
+struct calls *active_find(uint32_t thread)
 {
 	struct calls *c = &threads[thread * 0x9e3779b1u >> 23], *unused = NULL;
 
@@ -25,59 +25,18 @@ static struct calls *active_find_place(uint32_t thread)
 		if (!c[i].n && !unused)
 			unused = &c[i];
 	}
-	return unused ? unused : rest;
+	if (!unused)
+		return rest;
+	unused->thread = thread;
+	return unused;
 }
 
-struct calls *active_find(uint32_t thread)
-{
-	struct calls *c = active_find_place(thread);
-
-	if (c != rest)
-		c->thread = thread;
-	return c;
-}
-
-/* A place's two words at once: it is given to another thread only while it counts nothing. */
-struct calls *active_enter_shared(uint32_t thread)
-{
-	for (;;) {
-		struct calls *c = active_find_place(thread), was, counted;
-
-		if (c == rest) {
-			__atomic_fetch_add(&rest->n, 1, __ATOMIC_ACQ_REL);
-			return rest;
-		}
-		was.both = __atomic_load_n(&c->both, __ATOMIC_RELAXED);
-		if (was.n && was.thread != thread)
-			continue; /* another thread was faster */
-		counted.thread = thread;
-		counted.n = was.n + 1;
-		if (__atomic_compare_exchange_n(&c->both, &was.both, counted.both, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_RELAXED))
-			return c;
-	}
-}
-
-bool active_others(void)
-{
-	uint32_t thread = active_thread(py.PyThreadState_Get());
-
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		if (__atomic_load_n(&threads[i].n, __ATOMIC_ACQUIRE) && threads[i].thread != thread)
-			return true;
-	return false;
-}
-
-/* True if some interpreter has that thread. */
 static bool thread_there(uint32_t thread)
 {
-	void *interp = py.PyInterpreterState_Head(), *t = NULL;
+	void *t = py.PyInterpreterState_ThreadHead(py.PyInterpreterState_Main());
 
-	for (; interp && !t; interp = py.PyInterpreterState_Next(interp)) {
-		t = py.PyInterpreterState_ThreadHead(interp);
-		while (t && active_thread(t) != thread)
-			t = py.PyThreadState_Next(t);
-	}
+	while (t && active_thread(t) != thread)
+		t = py.PyThreadState_Next(t);
 	return t;
 }
 
@@ -87,15 +46,6 @@ bool active_any(void)
 		if (threads[i].n && (*agent.mine || &threads[i] == rest || thread_there(threads[i].thread)))
 			return true;
 	return false;
-}
-
-void active_adopt(void)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		if (threads[i].n && &threads[i] != rest && !thread_there(threads[i].thread))
-			threads[i].n = 0;
-	if (!agent.calls->n)
-		agent.calls = rest;
 }
 
 void active_forget(void)

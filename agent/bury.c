@@ -12,22 +12,19 @@
 /* dlopen(3), as glibc has it in <bits/dlfcn.h>: only if it is loaded already. */
 enum { RTLD_NOW = 2, RTLD_NOLOAD = 4 };
 
-/* A round takes the events off a thousand functions, or, where there is no GIL, lets other threads end their decisions. */
-#define ROUNDS 1000
-
 EXPORT wire_fini pydtrace_agent_bury;
 EXPORT wire_fini pydtrace_agent_close;
 wire_fini pydtrace_agent_fini;
 
 static void *(*symbol)(void *, const char *);
 
-/* A child that has inherited us has no page, unless children are followed, and nobody holds us there. */
+/* A child that has inherited us has no page, and nobody holds us there. */
 static bool held(void)
 {
 	const struct wire_page *page = agent.page;
 	uint32_t owner;
 
-	if (!page || (agent.mine && !*agent.mine && !agent.follow))
+	if (!page || (agent.mine && !*agent.mine))
 		return false;
 	owner = __atomic_load_n(&page->owner, __ATOMIC_ACQUIRE);
 	return owner && !(owner & WIRE_OWNER_DIED);
@@ -39,14 +36,12 @@ int pydtrace_agent_bury(void)
 
 	if (held())
 		return -EEXIST;
-	if (!room_for_calls(interp_here()))
+	if (!room_for_calls())
 		return -EBUSY;
-	for (int i = 0; i < ROUNDS; i++) {
+	do {
 		err = pydtrace_agent_fini();
-		if (err != -EAGAIN)
-			return err == -ESRCH ? 0 : err; /* never started, or ended already */
-	}
-	return -EBUSY;
+	} while (err == -EAGAIN);       /* nobody else can have it: it is us who hold the GIL */
+	return err == -ESRCH ? 0 : err; /* never started, or ended already */
 }
 
 static void *find(const char *path)
@@ -138,7 +133,7 @@ static void page_drop(const struct wire_dead *d)
 /* Whoever loaded them never closed them: so once for that, and once for us. */
 int pydtrace_agent_close(void)
 {
-	uint32_t n = agent.follow ? 0 : dead_count(); /* a child might have written that */
+	uint32_t n = dead_count();
 	struct wire_dead *d = n ? page_dead(agent.page) : NULL;
 
 	for (uint32_t i = 0; i < n; i++) {

@@ -21,8 +21,8 @@
 
 static bool hides_subscript; /* see subscript.c */
 static bool key_has_file, key_has_module;
-static bool installed;
-static agent_eval *saved; /* of every interpreter */
+static void *interpreter;
+static agent_eval *saved;
 static uint32_t until_look;
 
 /* --- calls ------------------------------------------------------------------------------------------- */
@@ -105,8 +105,7 @@ static SLOW struct pyobj *traced(struct matched *m, void *tstate, struct pyframe
 {
 	struct pyobj *code = field(struct pyobj *, frame, layout.frame_code);
 	bool generator = field(int, code, layout.code_flags) & CO_GENERATORS;
-	const uint64_t *returns = m->filters[WIRE_RETURN];
-	uint32_t kind = WIRE_PY_START;
+	bool returns = m->filters[WIRE_RETURN];
 	struct pyobj *result;
 	struct calls *calls;
 
@@ -114,21 +113,22 @@ static SLOW struct pyobj *traced(struct matched *m, void *tstate, struct pyframe
 		/* 3.11: the call that only makes the generator, on a frame of the thread's. */
 		if (layout.code_bytes && field(uint8_t, frame, layout.frame_state) == 0)
 			return saved(tstate, frame, throwing);
+		/* Closed, or thrown into, before it began: no body runs. */
 		if (layout.began(frame))
-			kind = throwing ? WIRE_PY_THROW : WIRE_PY_RESUME;
-		else if (throwing) /* closed, or thrown into, before it began: no body runs */
+			goto run;
+		if (throwing)
 			return saved(tstate, frame, throwing);
 	}
-	agent_entry(m, kind, (uintptr_t)frame);
-	if (agent.inert || !(returns[WIRE_PY_RETURN] | returns[WIRE_PY_YIELD] | returns[WIRE_PY_UNWIND]))
+	agent_entry(m);
+run:
+	if (!returns || agent.inert)
 		return saved(tstate, frame, throwing);
 	py.Py_IncRef(code);
 	calls = active_enter(tstate);
 	result = saved(tstate, frame, throwing);
 	active_leave(calls);
-	kind = !result ? WIRE_PY_UNWIND : generator && layout.yielded(frame) ? WIRE_PY_YIELD : WIRE_PY_RETURN;
-	if (!agent_away())
-		agent_return(m, kind, layout.offset(frame), (uintptr_t)frame);
+	if (!agent_away() && !(generator && result && layout.yielded(frame)))
+		agent_return(m, layout.offset(frame));
 	py.Py_DecRef(code);
 	return result;
 }
@@ -199,7 +199,7 @@ static SLOW struct pyobj *look(void *tstate, struct pyframe *frame, int throwing
 
 static SLOW struct pyobj *too_deep(void *tstate, struct pyframe *frame, int throwing)
 {
-	if (!*agent.mine && !agent.follow) {
+	if (!*agent.mine) {
 		agent_orphan();
 	} else if (!agent.inert) {
 		agent_message(
@@ -269,46 +269,17 @@ static bool peer_poke(agent_eval *eval)
 }
 
 /* What is to be called in our place. -EBUSY: somebody's whom we do not know. */
-static int saved_take(void *interp)
+static int saved_take(void)
 {
-	agent_eval *current = py._PyInterpreterState_GetEvalFrameFunc(interp);
+	agent_eval *current = py._PyInterpreterState_GetEvalFrameFunc(interpreter);
 	bool peer = peer_poke(current);
 
-	saved = py._PyInterpreterState_GetEvalFrameFunc(interp);
-	return saved == py._PyEval_EvalFrameDefault || (peer && saved == current) ? 0 : -EBUSY;
-}
-
-/* All interpreters call the same, for it is found without asking which one a thread runs. */
-static int saved_check(void *interp)
-{
-	return py._PyInterpreterState_GetEvalFrameFunc(interp) == saved ? 0 : -EBUSY;
-}
-
-static int evaluator_put(void *interp)
-{
-	py._PyInterpreterState_SetEvalFrameFunc(interp, pydtrace_evalframe);
-	return 0;
-}
-
-/* Out of one interpreter. -EBUSY: someone who came after us calls us as we call what was before us. */
-static int evaluator_take(void *interp)
-{
-	if (py._PyInterpreterState_GetEvalFrameFunc(interp) == pydtrace_evalframe)
-		py._PyInterpreterState_SetEvalFrameFunc(interp, saved);
-	return saved_check(interp);
-}
-
-static void evalframe_begun(void *interp)
-{
-	if (!saved_check(interp)) {
-		evaluator_put(interp);
-		return;
-	}
-	agent_message(
-	    "another tool evaluates the frames of an interpreter that was made in this process; tracing of "
-	    "Python stopped there",
-	    NULL);
-	agent_give_up(EBUSY);
+	saved = py._PyInterpreterState_GetEvalFrameFunc(interpreter);
+	if (saved == py._PyEval_EvalFrameDefault || (peer && saved == current))
+		return 0;
+	interpreter = NULL;
+	agent_message("another tool (a debugger or a compiler) evaluates the frames of this process", NULL);
+	return -EBUSY;
 }
 
 static int evalframe_init(void)
@@ -317,13 +288,10 @@ static int evalframe_init(void)
 
 	if (err)
 		return err;
-	err = saved_take(py.PyInterpreterState_Main());
-	if (!err)
-		err = interps_each(saved_check);
-	if (err) {
-		agent_message("another tool (a debugger or a compiler) evaluates the frames of this process", NULL);
+	interpreter = py.PyInterpreterState_Main();
+	err = saved_take();
+	if (err)
 		return err;
-	}
 	stack_init(agent.stack_end);
 	/* The name is the end of the qualified name, so that alone will do where there is one. */
 	if (layout.code_qualname && agent.field_used[WIRE_QUALNAME])
@@ -335,19 +303,8 @@ static int evalframe_init(void)
 	agent.frame_locals = field(uint64_t, py.PyFrame_Type, TP_BASICSIZE) - 8;
 	hides_subscript = subscript_init();
 	until_look = CALLS_PER_LOOK;
-	interps_each(evaluator_put);
-	installed = true;
+	py._PyInterpreterState_SetEvalFrameFunc(interpreter, pydtrace_evalframe);
 	return 0;
-}
-
-static bool evaluators_take(void)
-{
-	bool all = true;
-	void *interp = py.PyInterpreterState_Head();
-
-	for (; interp; interp = py.PyInterpreterState_Next(interp))
-		all &= !evaluator_take(interp);
-	return all;
 }
 
 static int evalframe_leave(bool inside)
@@ -355,11 +312,15 @@ static int evalframe_leave(bool inside)
 	if (hides_subscript)
 		subscript_leave();
 	hides_subscript = false;
-	/* Where someone calls us as we call what was before us: stay, and pass everything on. */
-	if (installed && !evaluators_take())
+	if (!interpreter)
+		return inside ? -EBUSY : 0;
+	/* Someone who came after us calls us as we call what was before us: stay, and pass everything on. */
+	if (py._PyInterpreterState_GetEvalFrameFunc(interpreter) == pydtrace_evalframe)
+		py._PyInterpreterState_SetEvalFrameFunc(interpreter, saved);
+	else if (py._PyInterpreterState_GetEvalFrameFunc(interpreter) != saved)
 		return -EBUSY;
-	installed = false; /* out for good, whatever is put in later */
+	interpreter = NULL; /* out for good, whatever is installed later */
 	return inside ? -EBUSY : 0;
 }
 
-const struct mechanism mechanism_evalframe = {39, evalframe_init, evalframe_leave, evalframe_begun};
+const struct mechanism mechanism_evalframe = {39, evalframe_init, evalframe_leave};

@@ -26,46 +26,37 @@ static inline bool agent_away(void)
 /* peer.c: another instance asks us to look whether there is still a reason to be here. */
 bool agent_poke(void);
 
-/* sites.S: the ways into the sites */
-extern wire_site agent_pass_entry __attribute__((visibility("hidden")));
-extern wire_site agent_pass_return __attribute__((visibility("hidden")));
-extern wire_site agent_trap_entry __attribute__((visibility("hidden")));
-extern wire_site agent_trap_return __attribute__((visibility("hidden")));
+/* sites.S */
+extern wire_site pydtrace_site_entry, pydtrace_site_return;
 
 /* By mail this may end in going inert: then `m` is gone. */
-static inline void agent_pass(struct matched *m, enum wire_event event, uint32_t kind, wire_site *site,
-			      int64_t line, uint64_t call)
+static inline void agent_pass(struct matched *m, enum wire_event event, wire_site *site, int64_t line)
 {
-	agent_count(&agent.page->events[event]);
+	agent.page->events[event]++;
 	if (unlikely(agent.mail))
-		agent_mail(m, event, kind, line, call);
-	else if (unlikely(agent.follow))
-		(event == WIRE_ENTRY ? agent_trap_entry : agent_trap_return)(
-		    m->fid, m->filters[event][kind], m->file, m->func, line, m->function, call, kind);
+		agent_mail(m, event, line);
 	else
-		site(m->fid, m->filters[event][kind], m->file, m->func, line, m->function, call, kind);
+		site(m->fid, m->filters[event], m->file, m->func, line, m->function);
 }
 
-/* A body begins to run, in the way that `kind` says, or goes on to; `call` names the call, as wire.h says. */
-static inline void agent_entry(struct matched *m, uint32_t kind, uint64_t call)
+static inline void agent_entry(struct matched *m)
 {
-	if (!m->filters[WIRE_ENTRY][kind])
+	if (!m->filters[WIRE_ENTRY])
 		return;
 	if (likely(m->function))
-		agent_pass(m, WIRE_ENTRY, kind, agent_pass_entry, m->firstline, call);
+		agent_pass(m, WIRE_ENTRY, pydtrace_site_entry, m->firstline);
 	else
-		agent_count(&agent.page->dropped_events);
+		agent.page->dropped_events++;
 }
 
-/* A body runs no longer; `offset`, in bytes, is that of the instruction that it was left from. */
-static inline void agent_return(struct matched *m, uint32_t kind, int offset, uint64_t call)
+static inline void agent_return(struct matched *m, int offset)
 {
-	if (!m->filters[WIRE_RETURN][kind])
+	if (!m->filters[WIRE_RETURN])
 		return;
 	if (likely(m->function))
-		agent_pass(m, WIRE_RETURN, kind, agent_pass_return, record_line(m, offset), call);
+		agent_pass(m, WIRE_RETURN, pydtrace_site_return, record_line(m, offset));
 	else
-		agent_count(&agent.page->dropped_events);
+		agent.page->dropped_events++;
 }
 
 #endif

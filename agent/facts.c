@@ -25,27 +25,15 @@ void facts_done(struct facts *f)
 	py.PyErr_Clear();
 }
 
-/* A new reference; NULL: there is none. Where another thread may change the dictionary a borrowed one is not safe. */
-static struct pyobj *module_name(struct pyobj *globals)
-{
-	struct pyobj *o = NULL;
-
-	if (py.PyDict_GetItemRef) {
-		py.PyDict_GetItemRef(globals, agent.dunder_name, &o);
-		return o;
-	}
-	o = py.PyDict_GetItemWithError(globals, agent.dunder_name);
-	py.Py_IncRef(o);
-	return o;
-}
-
 /* The string object for a field, a new reference; NULL: there is none. */
 static struct pyobj *facts_object(struct facts *f, enum wire_field field)
 {
 	struct pyobj *o = NULL;
 
 	if (field == WIRE_MODULE) {
-		o = f->globals ? module_name(f->globals) : NULL;
+		o = f->globals ? py.PyDict_GetItemWithError(f->globals, agent.dunder_name) : NULL;
+		if (o)
+			py.Py_IncRef(o);
 	} else if (field == WIRE_QUALNAME && agent.version < 0x030b) {
 		o = qualname_find(f->code, f->globals);
 	} else {
@@ -56,48 +44,40 @@ static struct pyobj *facts_object(struct facts *f, enum wire_field field)
 	return o;
 }
 
-/* Half of a surrogate pair has no UTF-8: bytes of a file's name as they are on disk, others as \udc80. A new reference or NULL. */
-static struct pyobj *encode(struct pyobj *o)
-{
-	static const char *const ways[] = {"surrogateescape", "backslashreplace"};
-	struct pyobj *bytes = NULL;
-
-	for (size_t i = 0; !bytes && i < ARRAY_SIZE(ways); i++) {
-		py.PyErr_Clear();
-		bytes = py.PyUnicode_AsEncodedString(o, "utf-8", ways[i]); /* NULL as well when it is no string */
-	}
-	return bytes;
-}
-
-void facts_give(struct facts *f, enum wire_field field, struct pyobj *o)
-{
-	struct fact_text *t = &f->text[field];
-	const char *s = o ? py.PyUnicode_AsUTF8AndSize(o, NULL) : NULL;
-
-	if (o && !s) {
-		struct pyobj *bytes = encode(o);
-
-		py.Py_DecRef(o);
-		o = bytes;
-		s = o ? py.PyBytes_AsString(o) : NULL;
-	}
-	py.PyErr_Clear();
-	t->owner = o;
-	t->s = s ? s : "";
-	t->len = strlen(t->s); /* up to a NUL in it, as a C string is seen by copyinstr() */
-}
-
 const struct fact_text *facts_text(struct facts *f, enum wire_field field)
 {
 	struct fact_text *t = &f->text[field];
 
 	if (t->s)
 		return t;
-	facts_give(f, field, facts_object(f, field));
-	if (!t->owner && field == WIRE_QUALNAME) {
+
+	struct pyobj *o = facts_object(f, field);
+	const char *s = o ? py.PyUnicode_AsUTF8AndSize(o, NULL) : NULL;
+
+	/* Half of a surrogate pair has no UTF-8: bytes of a file's name as they are on disk, others as \udc80. */
+	static const char *const ways[] = {"surrogateescape", "backslashreplace"};
+
+	for (size_t i = 0; o && !s && i < ARRAY_SIZE(ways); i++) {
+		struct pyobj *bytes;
+
+		py.PyErr_Clear();
+		bytes = py.PyUnicode_AsEncodedString(o, "utf-8", ways[i]); /* NULL as well when it is no string */
+		if (!bytes)
+			continue;
+		py.Py_DecRef(o);
+		o = bytes;
+		s = py.PyBytes_AsString(o);
+	}
+	py.PyErr_Clear();
+	if (!s && field == WIRE_QUALNAME) {
 		/* Not found, or a name that is no text. */
+		py.Py_DecRef(o);
 		*t = *facts_text(f, WIRE_NAME);
 		t->owner = NULL; /* the name's entry keeps it */
+		return t;
 	}
+	t->owner = o;
+	t->s = s ? s : "";
+	t->len = strlen(t->s); /* up to a NUL in it, as a C string is seen by copyinstr() */
 	return t;
 }

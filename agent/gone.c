@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What happens when the tracer, or the process that it traced, goes away under us: inert, from inside an event. */
-#include "events_impl.h"
+#include "agent_impl.h"
 
 #define MAIN_STACK (8u << 20) /* from its top on it is the main thread's for sure */
 
 void agent_forget(void)
 {
 	record_free();
-	walk_free();
 	table_free(&agent.table);
 	table_free(&agent.refs);
-	running_free();
 }
 
 /*
@@ -21,29 +19,11 @@ static void clean_up(void)
 {
 	struct py_error error;
 
-	if (!agent_leave_begin())
-		return;
 	agent.postponed = false;
 	py_error_save(&error);
-	if (agent.mechanism->leave(true) == -EAGAIN) {
-		agent.postponed = true;
-	} else {
-		interps_leave();
-		if (!interps_inside())
-			agent_forget();
-	}
+	agent.mechanism->leave(true);
+	agent_forget();
 	py_error_restore(&error);
-	agent_leave_end();
-}
-
-bool agent_leave_begin(void)
-{
-	return !agent.parallel || !__atomic_exchange_n(&agent.leaving, true, __ATOMIC_ACQUIRE);
-}
-
-void agent_leave_end(void)
-{
-	__atomic_store_n(&agent.leaving, false, __ATOMIC_RELEASE);
 }
 
 /*
@@ -56,13 +36,12 @@ static bool may_clean_up(void)
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0),
 		  top = agent.stack_end ? (uintptr_t)*agent.stack_end : 0;
 
-	return (agent.version < 0x030e || (here < top && top - here < MAIN_STACK)) && room_for_calls(interp_here());
+	return (agent.version < 0x030e || (here < top && top - here < MAIN_STACK)) && room_for_calls();
 }
 
 static void agent_go_inert(void)
 {
-	if (__atomic_exchange_n(&agent.inert, true, __ATOMIC_ACQ_REL))
-		return; /* another thread has seen the same */
+	agent.inert = true;
 	if (may_clean_up())
 		clean_up();
 	else
@@ -82,32 +61,8 @@ void agent_give_up(int err)
 	__atomic_store_n(&agent.page->state, WIRE_INERT, __ATOMIC_RELEASE);
 }
 
-/* What other threads of the parent had begun never ends here. */
-void agent_adopt(void)
-{
-	struct interp *in = interp_here();
-
-	running_adopt();
-	*agent.mine = 1;
-	agent.child = true;
-	if (in && in->deciding != py.PyThreadState_Get())
-		in->deciding = NULL;
-	if (agent.deciding != py.PyThreadState_Get()) {
-		agent.deciding = NULL;
-		agent.deciding_frame = NULL;
-	}
-	active_adopt();
-	__atomic_add_fetch(&agent.page->children, 1, __ATOMIC_RELAXED);
-	agent_mail_adopt();
-}
-
 bool agent_orphan(void)
 {
-	if (agent.follow &&
-	    !(agent.changes & 1)) { /* else another thread was changing the tables, and is not here to end it */
-		agent_adopt();
-		return agent_away();
-	}
 	if (!agent.inert)
 		agent_go_inert();
 	else if (agent.postponed)

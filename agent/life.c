@@ -4,8 +4,6 @@
 
 #include "agent_impl.h"
 
-#define FREE_THREADED 0x030d /* the version whose builds without a GIL are known */
-
 static const struct {
 	uint16_t first, last;
 	const struct mechanism *mechanism;
@@ -14,50 +12,43 @@ static const struct {
     {0x030c, 0x030f, &mechanism_monitoring},
 };
 
-/* True for a build that can do without the GIL, also where it runs with one (PYTHON_GIL=1). */
-static bool is_free_threaded(void)
+static int refuse_odd_builds(void)
 {
 	struct pyobj *flags = py.PySys_GetObject("abiflags");
 	const char *s = flags ? py.PyUnicode_AsUTF8AndSize(flags, NULL) : NULL;
-	bool found = false;
 
 	py.PyErr_Clear();
 	for (; s && *s; s++)
-		found |= *s == 't';
-	return found;
-}
-
-static int refuse_odd_builds(void)
-{
-	if (agent.free_threaded && agent.version != FREE_THREADED) {
-		agent_message("this is a free-threaded build of Python (no GIL), which is supported in 3.13 only",
-			      NULL);
-		return -ENOTSUP;
-	}
+		if (*s == 't') {
+			agent_message("this is a free-threaded build of Python (no GIL), which is not supported",
+				      NULL);
+			return -ENOTSUP;
+		}
 	/* Each object is two words longer there. */
 	if (py.PySys_GetObject("getobjects")) {
 		agent_message("this is a build of Python with Py_TRACE_REFS, which is not supported", NULL);
 		return -ENOTSUP;
+	}
+	if (py.PyInterpreterState_Get() != py.PyInterpreterState_Main()) {
+		agent_message("the thread was running a subinterpreter; try again", NULL);
+		return -EAGAIN;
 	}
 	return 0;
 }
 
 static int memory_take(void)
 {
-	struct locks *mine = agent_map(4096);
+	uint32_t *mine = agent_map(4096);
 	int err;
 
 	if (!mine)
 		return -ENOMEM;
-	agent.locks = mine;
-	agent.mine = &mine->mine;
-	mine->mine = 1;
+	agent.mine = mine;
+	*mine = 1;
 	/* Linux 4.14. A child that cannot know that it is one would write into our page: refuse rather. */
 	err = agent_madvise(mine, 4096, MADV_WIPEONFORK);
 	if (!err)
-		err = page_keep();
-	if (!err)
-		err = agent_madvise(agent.page, agent.page->size, agent.follow ? MADV_DOFORK : MADV_DONTFORK);
+		err = agent_madvise(agent.page, agent.page->size, MADV_DONTFORK);
 	if (err) {
 		agent_message("the kernel cannot keep the agent out of child processes", NULL);
 		return err;
@@ -71,10 +62,8 @@ static int memory_take(void)
 /* Does not touch the page: in a forked child there is none. */
 static void memory_free(void)
 {
-	if (agent.locks) /* else there is nothing yet */
-		agent_forget();
-	agent_unmap(agent.locks, 4096);
-	page_forget();
+	agent_forget();
+	agent_unmap((void *)agent.mine, 4096);
 	if (agent.dunder_name) /* else it may be that there is no Py_DecRef() either */
 		py.Py_DecRef(agent.dunder_name);
 	agent = (struct agent){0};
@@ -108,19 +97,14 @@ static int agent_start(void *(*dlsym)(void *, const char *))
 	agent.dunder_name = py.PyUnicode_InternFromString("__name__");
 	if (!agent.dunder_name)
 		return -ENOMEM;
-	err = agent.version < 0x030c ? weak_init(NULL) : 0;
+	err = weak_init();
 	if (err)
 		return err;
 	agent.page->mechanism = agent.mechanism->number;
 	err = agent.mechanism->init();
-	if (!err && !agent.plan->walk.only) {
-		err = interps_init();
-		if (err)
-			agent.mechanism->leave(false);
-	}
 	if (err) {
 		agent_forget();
-		weak_leave(NULL);
+		weak_leave();
 	}
 	return err;
 }
@@ -128,11 +112,10 @@ static int agent_start(void *(*dlsym)(void *, const char *))
 /*
  * The thread that we run in may stand in the middle of a library that is not ready to be called again. So no finalizer of the
  * program's may run now: until 3.11 the collector starts at any allocation (later only between two instructions of Python's).
- * Without a GIL another thread of the program's may switch it meanwhile, so there it is left alone.
  */
 static bool collector_stop(void)
 {
-	return !agent.free_threaded && py.PyGC_Disable && py.PyGC_Disable();
+	return py.PyGC_Disable && py.PyGC_Disable();
 }
 
 static void collector_go_on(bool was_on)
@@ -142,7 +125,7 @@ static void collector_go_on(bool was_on)
 }
 
 EXPORT wire_init pydtrace_agent_init;
-EXPORT wire_fini pydtrace_agent_fini, pydtrace_agent_walk;
+EXPORT wire_fini pydtrace_agent_fini;
 
 int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex)
 {
@@ -161,8 +144,6 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 	page->message[0] = '\0';
 	handle = (void *)page->dl_handle;
 	err = version_take(py_version_hex);
-	if (page->walk.only)
-		agent.mechanism = &mechanism_none;
 	if (!err)
 		err = agent_api_resolve(dlsym, handle, agent.version, &missing);
 	if (missing)
@@ -170,8 +151,6 @@ int pydtrace_agent_init(struct wire_page *page, void *(*dlsym)(void *, const cha
 	if (!err) {
 		agent.stack_end = dlsym(handle, "__libc_stack_end");
 		agent_mail_init(dlsym(handle, "gnu_get_libc_version"));
-		agent.free_threaded = is_free_threaded();
-		agent.parallel = agent.version >= 0x030c;
 		collects = collector_stop();
 		py_error_save(&error);
 		err = agent_start(dlsym);
@@ -193,23 +172,15 @@ static int agent_leave(void)
 	struct py_error error;
 	int err;
 
-	if (!agent_leave_begin())
-		return -EBUSY; /* that thread may wait for a stop of the world, so for us: do not wait for it */
-	__atomic_store_n(&agent.inert, true, __ATOMIC_RELEASE);
+	agent.inert = true;
 	py_error_save(&error);
 	err = agent.mechanism->leave(false);
 	if (err != -EAGAIN) {
-		if (!interps_inside())
-			agent_forget();
-
-		bool begin = !interps_leave(), die = !weak_leave(NULL); /* may call us still */
-
-		/* In this order: a thread that has just put one more there was active before. */
-		if (active_any() || interps_left() || begin || die)
+		agent_forget();
+		if (!weak_leave() || active_any())
 			err = -EBUSY;
 	}
 	py_error_restore(&error);
-	agent_leave_end();
 	if (!err)
 		memory_free();
 	return err;
@@ -223,9 +194,7 @@ int pydtrace_agent_fini(void)
 
 	if (!page)
 		return -ESRCH;
-	if (!*agent.mine && agent.follow)
-		agent_adopt();
-	forked = !*agent.mine || agent.child; /* then there is no page, or it is the parent's */
+	forked = !*agent.mine; /* then there is no page */
 	if (!forked)
 		page->state = WIRE_LEAVING;
 	collects = collector_stop();
@@ -233,22 +202,5 @@ int pydtrace_agent_fini(void)
 	collector_go_on(collects);
 	if (!forked && err != -EAGAIN)
 		__atomic_store_n(&page->state, err ? WIRE_INERT : WIRE_GONE, __ATOMIC_RELEASE);
-	return err;
-}
-
-int pydtrace_agent_walk(void)
-{
-	struct py_error error;
-	bool collects;
-	int err;
-
-	/* Not in a forked child, where there is no page. */
-	if (!agent.page || !*agent.mine || agent.child || agent.inert)
-		return -ESRCH;
-	collects = collector_stop();
-	py_error_save(&error);
-	err = walk_slice();
-	py_error_restore(&error);
-	collector_go_on(collects);
 	return err;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Mail (wire.h): an event is handed to the tracer, and the thread waits, with the GIL held, until the tracer has run what
- * is to be run. Without a GIL, threads wait for their turn under a lock; the world cannot be stopped meanwhile. It looks for a moment and then sleeps in short slices, so that it sees within one of them that the
+ * is to be run. It looks for a moment and then sleeps in short slices, so that it sees within one of them that the
  * tracer has died. How long it has waited is known by the slices that have run out: there is no clock without a system
  * call everywhere, and a target that is itself stopped for an hour has waited no longer for that.
  */
@@ -95,7 +95,7 @@ static bool answered_at_once(const struct wire_mail *mail, uint32_t asked)
 		agent.mail_luck = agent.mail_luck > -UNLUCKY ? agent.mail_luck - 1 : 1;
 		return false;
 	}
-	for (uint32_t turns = agent.follow ? agent.plan->mail.spin : mail->spin; turns; turns--) {
+	for (uint32_t turns = mail->spin; turns; turns--) {
 		if (LOOK(mail->answered) == asked) {
 			agent.mail_luck += agent.mail_luck < LUCK;
 			return true;
@@ -134,75 +134,25 @@ static enum outcome answer_await(struct wire_mail *mail, uint32_t asked)
 	}
 }
 
-/* --- a child's own ------------------------------------------------------------------------------------------- */
-
-static struct wire_mail no_box; /* shut: all are in use */
-
-static struct wire_mail *box_take(uint32_t pid)
+void agent_mail(const struct matched *m, enum wire_event event, int64_t line)
 {
-	struct wire_mail *boxes = (struct wire_mail *)((char *)agent.page + agent.plan->boxes);
-
-	for (uint32_t i = 0; i < agent.plan->nboxes; i++) {
-		uint32_t nobody = 0;
-
-		if (__atomic_compare_exchange_n(&boxes[i].pid, &nobody, pid, false, __ATOMIC_SEQ_CST,
-						__ATOMIC_RELAXED))
-			return &boxes[i];
-	}
-	return &no_box;
-}
-
-/* Until the tracer has opened the box, or does not serve anybody now. */
-static enum outcome box_await(struct wire_mail *box)
-{
-	for (uint32_t waited = 0; !LOOK(box->open) && LOOK(agent.page->mail.open); waited += SLICE_US) {
-		if (LOOK(agent.page->owner) & WIRE_OWNER_DIED)
-			return GOES_ON; /* the next event sees it */
-		if (waited >= DEADLINE_US)
-			return TRACER_LATE;
-		sleep_on(&box->open, 0, SLICE_US);
-	}
-	return GOES_ON;
-}
-
-void agent_mail_adopt(void)
-{
-	struct wire_mail *box;
-
-	if (!agent.mail)
-		return;
-	box = box_take(agent_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0));
-	agent.mail = box;
-	if (box == &no_box)
-		return;
-	__atomic_add_fetch(&agent.page->claims, 1, __ATOMIC_SEQ_CST);
-	wake(&agent.page->claims);
-	if (box_await(box) == TRACER_LATE)
-		agent.mail = &no_box;
-}
-
-/* ------------------------------------------------------------------------------------------------------------- */
-
-/* Put the event into the page, and wait. One thread at a time. */
-static enum outcome exchange(struct wire_mail *mail, const struct matched *m, enum wire_event event, uint32_t kind,
-			     int64_t line, uint64_t call)
-{
+	struct wire_mail *mail = agent.mail;
 	uint32_t asked = mail->asked + 1;
 	enum outcome outcome = GOES_ON;
+	struct calls *calls;
 
-	if (!LOOK(mail->open) || agent.mail_over) /* since we looked last, or waited for our turn */
-		return outcome;
+	if (!LOOK(mail->open))
+		return;
 	mail->event = event;
-	mail->kind = kind;
 	mail->tid = thread_id();
 	mail->cpu = cpu_number();
 	mail->fid = m->fid;
-	mail->filters = m->filters[event][kind];
+	mail->filters = m->filters[event];
 	mail->file = (uintptr_t)m->file;
 	mail->func = (uintptr_t)m->func;
 	mail->line = line;
 	mail->function = (uintptr_t)m->function;
-	mail->call = call;
+	calls = active_enter(py.PyThreadState_Get()); /* whoever may come by meanwhile must not unload us */
 	TELL(mail->asked, asked);
 	if (LOOK(mail->asleep))
 		wake(&mail->asked);
@@ -210,25 +160,7 @@ static enum outcome exchange(struct wire_mail *mail, const struct matched *m, en
 		TELL(mail->waits, 1);
 		outcome = answer_await(mail, asked);
 		TELL(mail->waits, 0);
-		agent.mail_over = outcome != GOES_ON;
 	}
-	return outcome;
-}
-
-void agent_mail(const struct matched *m, enum wire_event event, uint32_t kind, int64_t line, uint64_t call)
-{
-	enum outcome outcome;
-	struct calls *calls;
-
-	if (!LOOK(agent.mail->open)) {
-		if (unlikely(agent.mail == &no_box))
-			agent_count(&agent.page->dropped_events);
-		return;
-	}
-	calls = active_enter(py.PyThreadState_Get()); /* whoever may come by meanwhile must not unload us */
-	lock_take(&agent.locks->mail);
-	outcome = exchange(agent.mail, m, event, kind, line, call);
-	lock_leave(&agent.locks->mail);
 	active_leave(calls);
 	if (likely(outcome == GOES_ON) || agent.inert)
 		return;

@@ -123,25 +123,16 @@ static bool all_hold(const struct wire_page *page, uint32_t first, uint32_t n, s
 	return hold;
 }
 
-/* Descriptions that have not matched anything yet are looked at, too, when another one matches. */
 static bool filter_matches(const struct wire_page *page, const struct wire_filter *w, struct facts *f)
 {
 	const struct wire_range *r = page_ranges(page);
-	uint8_t *hits = page->hits ? (uint8_t *)agent.page + page->hits : NULL;
-	bool matches = !w->nany;
 
 	if (!all_hold(page, w->all_first, w->nall, f))
 		return false;
-	for (uint32_t i = w->any_first; i < w->any_first + w->nany; i++) {
-		if (matches && (!hits || hits[i]))
-			continue;
-		if (!all_hold(page, r[i].first, r[i].n, f))
-			continue;
-		matches = true;
-		if (hits)
-			hits[i] = 1;
-	}
-	return matches;
+	for (uint32_t i = w->any_first; i < w->any_first + w->nany; i++)
+		if (all_hold(page, r[i].first, r[i].n, f))
+			return true;
+	return !w->nany;
 }
 
 uint64_t match_filters(const struct wire_page *page, struct facts *f)

@@ -24,45 +24,12 @@ static bool piece_inside(const struct wire_page *page, struct piece p, uint64_t 
 	return (!p.size || p.at >= sizeof(*page)) && p.at % align == 0 && p.at + p.size <= page->size;
 }
 
-/* What the agent writes: functions, texts, hits, names of a walk. */
-#define NWRITTEN 4
-static void pieces_written(const struct wire_page *page, struct piece *out)
-{
-	out[0] = PIECE(page->functions, page->max_functions, struct wire_function);
-	out[1] = PIECE(page->strings, page->strings_end - page->strings, char);
-	out[2] = PIECE(page->hits, page->hits ? page->nranges : 0, char);
-	out[3] = PIECE(page->walk.room, page->walk.room_end - page->walk.room, char);
-}
-
-/* Are they inside of the page, and apart from each other? */
-static bool written_valid(const struct wire_page *page)
-{
-	static const uint64_t align[NWRITTEN] = {_Alignof(struct wire_function), 1, 1, _Alignof(struct wire_name)};
-	struct piece p[NWRITTEN];
-
-	if (page->strings > page->strings_end || page->walk.room > page->walk.room_end)
-		return false;
-	pieces_written(page, p);
-	for (int i = 0; i < NWRITTEN; i++) {
-		if (!piece_inside(page, p[i], align[i]))
-			return false;
-		for (int k = 0; k < i; k++)
-			if (!piece_apart(p[i], p[k]))
-				return false;
-	}
-	return true;
-}
-
 /* Is it something that stays as it is? What the agent writes must not bend what was proved. */
 static bool piece_given(const struct wire_page *page, struct piece p, uint64_t align)
 {
-	struct piece written[NWRITTEN];
-	bool apart = piece_inside(page, p, align);
-
-	pieces_written(page, written);
-	for (int i = 0; i < NWRITTEN && apart; i++)
-		apart = piece_apart(p, written[i]);
-	return apart;
+	return piece_inside(page, p, align) &&
+	       piece_apart(p, PIECE(page->functions, page->max_functions, struct wire_function)) &&
+	       piece_apart(p, PIECE(page->strings, page->strings_end - page->strings, char));
 }
 
 static bool term_valid(const struct wire_page *page, const struct wire_term *t)
@@ -80,12 +47,15 @@ bool page_valid(const struct wire_page *page)
 	const struct wire_filter *w = page_filters(page);
 	const struct wire_range *r = page_ranges(page);
 	const struct wire_term *t = page_terms(page);
+	struct piece functions = PIECE(page->functions, page->max_functions, struct wire_function);
+	struct piece strings = PIECE(page->strings, page->strings_end - page->strings, char);
 
-	if (page->nfilters > WIRE_MAX_FILTERS || !written_valid(page) ||
+	if (page->nfilters > WIRE_MAX_FILTERS || page->strings > page->strings_end ||
+	    !piece_inside(page, functions, _Alignof(struct wire_function)) || !piece_inside(page, strings, 1) ||
+	    !piece_apart(functions, strings) ||
 	    !piece_given(page, PIECE(page->filters, page->nfilters, *w), _Alignof(struct wire_filter)) ||
 	    !piece_given(page, PIECE(page->ranges, page->nranges, *r), _Alignof(struct wire_range)) ||
 	    !piece_given(page, PIECE(page->terms, page->nterms, *t), _Alignof(struct wire_term)) ||
-	    !piece_given(page, PIECE(page->boxes, page->nboxes, struct wire_mail), _Alignof(struct wire_mail)) ||
 	    page->ndead > WIRE_MAX_DEAD ||
 	    !piece_given(page, PIECE(page->dead, page->ndead, struct wire_dead), _Alignof(struct wire_dead)))
 		return false;
@@ -113,36 +83,13 @@ int page_take(struct wire_page *page)
 	}
 	for (uint32_t i = 0; i < page->nfilters; i++)
 		for (int e = 0; e < WIRE_NEVENTS; e++)
-			for (int k = 0; k < WIRE_NKINDS; k++)
-				if (w[i].events >> e & 1 && w[i].kinds >> k & 1)
-					agent.at[e][k] |= 1ull << i;
+			if (w[i].events >> e & 1)
+				agent.at[e] |= 1ull << i;
 	for (uint32_t i = 0; i < page->nterms; i++)
 		agent.field_used[t[i].field] = true;
-	agent.plan = page;
-	agent.follow = page->follow;
 	page->tool_id = -1;
 	page->nfunctions = page->strings_used = 0;
 	return 0;
-}
-
-int page_keep(void)
-{
-	struct wire_page *own;
-
-	if (!agent.follow)
-		return 0;
-	own = agent_map(agent.page->functions);
-	if (!own)
-		return -ENOMEM;
-	memcpy(own, agent.page, agent.page->functions);
-	agent.plan = own;
-	return 0;
-}
-
-void page_forget(void)
-{
-	if (agent.plan && agent.plan != agent.page)
-		agent_unmap(agent.plan, agent.plan->functions);
 }
 
 void agent_message(const char *part, ...)

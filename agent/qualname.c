@@ -69,7 +69,8 @@ static bool is_class(struct pyobj *o)
 	return field(unsigned long, type_of(o), TP_FLAGS) & TYPE_SUBCLASS;
 }
 
-struct pyobj *qualname_join(struct pyobj *prefix, struct pyobj *outer, struct pyobj *code)
+/* The name of a constant of `outer`, which is called `prefix`: a new string; takes the reference to the prefix. */
+static struct pyobj *join(struct pyobj *prefix, struct pyobj *outer, struct pyobj *code)
 {
 	const char *separator = field(int, outer, layout.code_flags) & CO_OPTIMIZED ? ".<locals>." : ".";
 	struct pyobj *name = field(struct pyobj *, code, layout.code_name);
@@ -77,20 +78,6 @@ struct pyobj *qualname_join(struct pyobj *prefix, struct pyobj *outer, struct py
 
 	py.Py_DecRef(prefix);
 	return all;
-}
-
-bool qualname_own(struct pyobj *qualname, struct pyobj *code)
-{
-	intptr_t whole, part;
-	const char *s = py.PyUnicode_AsUTF8AndSize(qualname, &whole);
-	const char *name = py.PyUnicode_AsUTF8AndSize(field(struct pyobj *, code, layout.code_name), &part);
-
-	if (!s || !name) {
-		py.PyErr_Clear();
-		return true;
-	}
-	return whole >= part && !memcmp(s + whole - part, name, part) &&
-	       (whole == part || s[whole - part - 1] == '.');
 }
 
 /*
@@ -126,7 +113,7 @@ static void search_constants(struct search *s, const struct candidate *c)
 	path[length] = s->code;
 	name = py.PyObject_GetAttrString(c->function, "__qualname__");
 	for (int i = 0; i < length; i++)
-		name = qualname_join(name, path[i], path[i + 1]);
+		name = join(name, path[i], path[i + 1]);
 	s->found = name;
 }
 
@@ -166,16 +153,10 @@ static void search_function(struct search *s, struct pyobj *f, int depth)
 	intptr_t n = closure ? py.PyTuple_Size(closure) : 0;
 
 	if (code == s->code) {
-		struct pyobj *qualname = py.PyObject_GetAttrString(f, "__qualname__");
-
-		/* A decorator's wrapper may bear the name of what it wraps (functools.wraps); co_qualname does not. */
-		if (qualname && qualname_own(qualname, code))
-			s->found = qualname;
-		else
-			py.Py_DecRef(qualname);
-		if (s->found)
-			return;
-	} else if (code)
+		s->found = py.PyObject_GetAttrString(f, "__qualname__");
+		return;
+	}
+	if (code)
 		candidate_add(s, code, f);
 	/* What a decorator has wrapped. */
 	for (intptr_t i = 0; i < n && look(s); i++) {
@@ -279,9 +260,8 @@ static void search_caller(struct search *s, struct pyframe *frame, int depth)
 	for (intptr_t i = 0; i < n && !is_constant && (i % CONSTANTS_PER_LOOK || look(s)); i++)
 		is_constant = py.PyTuple_GetItem(constants, i) == s->code;
 	if (is_constant)
-		s->found = qualname_join(
-		    qualname_of(code, field(struct pyobj *, caller, FRAME_GLOBALS), caller, depth + 1), code,
-		    s->code);
+		s->found = join(qualname_of(code, field(struct pyobj *, caller, FRAME_GLOBALS), caller, depth + 1),
+				code, s->code);
 }
 
 /* Through the module's names, and then the constants of the functions found there that are nearest. */

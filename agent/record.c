@@ -16,10 +16,10 @@ static uint32_t cache[CACHE_SIZE];
 static struct bucket {
 	uint32_t hash, fid;
 } * buckets;
-static uint32_t bucket_mask, nrecords; /* in them; the page may have more, of other processes */
+static uint32_t bucket_mask, nrecords;
 
-/* By the events and kinds that are wanted: functions of which nothing can be kept. Their events are counted as lost. */
-static struct matched lost[1 << WIRE_NEVENTS * WIRE_NKINDS];
+/* By bit 1 << event: functions of which nothing can be kept. Their events are counted as lost. */
+static struct matched lost[1 << WIRE_NEVENTS];
 
 void record_init(void)
 {
@@ -28,108 +28,32 @@ void record_init(void)
 	for (uint32_t i = 0; i < ARRAY_SIZE(lost); i++) {
 		lost[i].file = lost[i].func = "";
 		for (int e = 0; e < WIRE_NEVENTS; e++)
-			for (int k = 0; k < WIRE_NKINDS; k++)
-				lost[i].filters[e][k] = i >> (e * WIRE_NKINDS + k) & 1;
-		lost[i].ready = true;
+			lost[i].filters[e] = i >> e & 1;
 	}
 }
 
-/* Where a code object has been decided on again while its old weak reference was dying, its entry is another's. */
-struct pyobj *record_take(struct matched *m)
+void record_forget(struct matched *m)
 {
 	struct pyobj *ref = m->ref;
 
-	if (table_find(&agent.table, m->code)->matched == m)
-		table_delete(&agent.table, m->code);
+	table_delete(&agent.table, m->code);
 	table_delete(&agent.refs, ref);
 	slot_free(m);
-	return ref;
-}
-
-bool record_knows(const struct pyobj *ref)
-{
-	bool knows;
-
-	lock_take(&agent.locks->state);
-	knows = table_find(&agent.refs, ref)->code;
-	lock_leave(&agent.locks->state);
-	return knows;
-}
-
-struct pyobj *record_take_ref(const struct pyobj *ref)
-{
-	struct matched *m;
-	struct pyobj *taken;
-
-	agent_change_begin();
-	m = table_find(&agent.refs, ref)->matched;
-	taken = m ? record_take(m) : NULL;
-	agent_change_end();
-	return taken;
-}
-
-static bool wanted(const struct matched *m, enum wire_event event)
-{
-	bool any = false;
-
-	for (int k = 0; k < WIRE_NKINDS; k++)
-		any |= m->filters[event][k];
-	return any;
-}
-
-static struct matched *first_of(const struct interp *in)
-{
-	struct matched *m = agent.matched;
-
-	while (m && m->interp != in)
-		m = m->next;
-	return m;
-}
-
-bool record_any(const struct interp *in)
-{
-	bool any;
-
-	lock_take(&agent.locks->state);
-	any = first_of(in);
-	lock_leave(&agent.locks->state);
-	return any;
-}
-
-struct pyobj *record_take_first(const struct interp *in, bool *had_local_events)
-{
-	struct pyobj *taken = NULL;
-	struct matched *m;
-
-	agent_change_begin();
-	m = first_of(in);
-	if (m) {
-		*had_local_events = wanted(m, WIRE_RETURN);
-		taken = record_take(m);
-	}
-	agent_change_end();
-	return taken;
+	py.Py_DecRef(ref);
 }
 
 void record_free(void)
 {
-	bool had_local_events;
-	struct pyobj *ref;
-
-	while ((ref = record_take_first(NULL, &had_local_events)))
-		py.Py_DecRef(ref);
-	agent_change_begin();
-	while (agent.matched) /* of interpreters that have ended */
-		record_take(agent.matched);
+	while (agent.matched)
+		record_forget(agent.matched);
 	slot_trim();
 	agent_unmap(buckets, (bucket_mask + (size_t)1) * sizeof(*buckets));
 	buckets = NULL;
-	agent_change_end();
 }
 
 static uint32_t text_max(void)
 {
-	return agent.plan->strsize > TEXT_MAX ? agent.plan->strsize : TEXT_MAX;
+	return agent.page->strsize > TEXT_MAX ? agent.page->strsize : TEXT_MAX;
 }
 
 static size_t text_len(const struct fact_text *t)
@@ -137,34 +61,22 @@ static size_t text_len(const struct fact_text *t)
 	return t->len < text_max() ? t->len : text_max() - 1;
 }
 
-/* So many of the page's numbers or bytes, of `room`; other processes may take some, too (wire_page.follow). UINT32_MAX: there are not so many. */
-static uint32_t page_reserve(uint32_t *used, uint32_t n, uint32_t room)
-{
-	uint32_t at = __atomic_load_n(used, __ATOMIC_RELAXED);
-
-	do {
-		if (at > room || n > room - at)
-			return UINT32_MAX;
-	} while (!__atomic_compare_exchange_n(used, &at, at + n, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-	return at;
-}
-
 /* Text on the page, cut where needed. Its offset; 0: no room. */
 static uint32_t text_add(const struct fact_text *t)
 {
-	const struct wire_page *plan = agent.plan;
+	struct wire_page *page = agent.page;
 	size_t len = text_len(t);
-	uint32_t *seen = &cache[hash_text(t->s, len) % CACHE_SIZE], at;
-	char *page = (char *)agent.page;
+	uint32_t *seen = &cache[hash_text(t->s, len) % CACHE_SIZE];
+	uint32_t at = page->strings + page->strings_used;
+	char *s = (char *)page + *seen;
 
-	if (*seen && !memcmp(page + *seen, t->s, len) && !page[*seen + len])
+	if (*seen && !memcmp(s, t->s, len) && !s[len])
 		return *seen;
-	at = page_reserve(&agent.page->strings_used, len + 1, plan->strings_end - plan->strings);
-	if (at == UINT32_MAX)
+	if (len >= page->strings_end - at)
 		return 0;
-	at += plan->strings;
-	memcpy(page + at, t->s, len);
-	page[at + len] = '\0';
+	memcpy((char *)page + at, t->s, len);
+	((char *)page)[at + len] = '\0';
+	page->strings_used += len + 1;
 	*seen = at;
 	return at;
 }
@@ -172,11 +84,11 @@ static uint32_t text_add(const struct fact_text *t)
 /* Is this, at an offset that the page says, the text as it would be recorded? */
 static bool text_same(uint32_t at, const struct fact_text *t)
 {
-	const struct wire_page *plan = agent.plan;
-	const char *s = (const char *)agent.page + at;
+	const struct wire_page *page = agent.page;
+	const char *s = (const char *)page + at;
 	size_t len = text_len(t);
 
-	return at >= plan->strings && at < plan->strings_end && len < plan->strings_end - at &&
+	return at >= page->strings && at < page->strings_end && len < page->strings_end - at &&
 	       !memcmp(s, t->s, len) && !s[len];
 }
 
@@ -198,7 +110,7 @@ static uint32_t *text_of(struct wire_function *w, size_t i)
 
 static struct wire_function *record_of(uint32_t fid)
 {
-	return (struct wire_function *)((char *)agent.page + agent.plan->functions) + fid - 1;
+	return (struct wire_function *)((char *)agent.page + agent.page->functions) + fid - 1;
 }
 
 static uint32_t record_hash(struct facts *f, uint64_t filters)
@@ -263,7 +175,7 @@ static bool buckets_grow(void)
 static uint32_t record_find(struct facts *f, uint64_t filters)
 {
 	struct wire_page *page = agent.page;
-	uint32_t hash = record_hash(f, filters), fid;
+	uint32_t hash = record_hash(f, filters), fid = nrecords + 1;
 	struct wire_function w = {.firstline = f->firstline, .filters = filters, .page = (uintptr_t)page};
 	struct bucket *b;
 
@@ -272,17 +184,17 @@ static uint32_t record_find(struct facts *f, uint64_t filters)
 	b = bucket_find(hash, f, filters);
 	if (b->fid)
 		return b->fid;
+	if (nrecords >= page->max_functions)
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		*text_of(&w, i) = text_add(facts_text(f, texts[i].field));
 		if (!*text_of(&w, i))
 			return 0;
 	}
-	fid = page_reserve(&page->nfunctions, 1, agent.plan->max_functions) + 1;
-	if (!fid)
-		return 0;
 	*record_of(fid) = w;
 	*b = (struct bucket){hash, fid};
-	nrecords++;
+	nrecords = fid;
+	__atomic_store_n(&page->nfunctions, fid, __ATOMIC_RELEASE);
 	return fid;
 }
 
@@ -294,47 +206,44 @@ static bool matched_put(struct matched *m)
 	return !table_put(&agent.refs, &(struct decided){.code = m->ref, .matched = m});
 }
 
-struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref, struct interp *in)
+struct matched *record_function(struct facts *f, uint64_t filters, struct pyobj *ref)
 {
 	struct matched *m = ref ? slot_new() : NULL;
 	uint32_t events = 0, fid;
 
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		for (int k = 0; k < WIRE_NKINDS; k++)
-			events |= (uint32_t) !!(filters & agent.at[e][k]) << (e * WIRE_NKINDS + k);
-	if (!m)
+		events |= !!(filters & agent.at[e]) << e;
+	if (!m) {
+		py.Py_DecRef(ref);
 		return &lost[events];
+	}
 	m->code = f->code;
 	m->ref = ref;
-	m->interp = in;
 	m->file = m->func = "";
 	m->firstline = f->firstline;
 	m->start = m->lines[0].offset = m->lines[1].offset = -1;
 	for (int e = 0; e < WIRE_NEVENTS; e++)
-		for (int k = 0; k < WIRE_NKINDS; k++)
-			m->filters[e][k] = filters & agent.at[e][k];
+		m->filters[e] = filters & agent.at[e];
 	fid = record_find(f, filters);
 	if (fid) {
-		m->fid = agent.plan->fid_base + fid;
+		m->fid = fid;
 		m->function = record_of(fid);
 		m->file = (const char *)agent.page + m->function->file;
 		m->func = (const char *)agent.page + m->function->name;
 	}
 	if (matched_put(m))
 		return m;
-	record_take(m);
+	record_forget(m);
 	return &lost[events];
 }
 
 int record_line(struct matched *m, int offset)
 {
-	union left *last = &m->lines[offset >> 1 & 1];
-	union left left = {.word = __atomic_load_n(&last->word, __ATOMIC_RELAXED)};
+	int i = offset >> 1 & 1;
 
-	if (left.offset != offset) {
-		left.offset = offset;
-		left.line = py.PyCode_Addr2Line(m->code, offset);
-		__atomic_store_n(&last->word, left.word, __ATOMIC_RELAXED);
+	if (m->lines[i].offset != offset) {
+		m->lines[i].offset = offset;
+		m->lines[i].line = py.PyCode_Addr2Line(m->code, offset);
 	}
-	return left.line;
+	return m->lines[i].line;
 }

@@ -10,39 +10,36 @@
 
 static struct pyobj *on_room(struct pyobj *self, struct pyobj *arg);
 static struct method_def room_def = {"pydtrace_room", on_room, METH_NOARGS, NULL};
+static struct pyobj *room;
+static int levels;
 
 static struct pyobj *on_room(struct pyobj *self, struct pyobj *arg)
 {
-	struct interp *in = interp_here();
-
-	if (in && in->levels-- > 0)
-		return py.PyObject_CallNoArgs(in->room);
+	if (levels-- > 0)
+		return py.PyObject_CallNoArgs(room);
 	py.Py_IncRef(py._Py_NoneStruct);
 	return py._Py_NoneStruct;
 }
 
-int room_init(struct interp *in)
+int room_init(void)
 {
-	in->room = py.PyCFunction_NewEx(&room_def, NULL, NULL);
-	if (!in->room)
-		return -ENOMEM;
-	object_share(in->room);
-	return 0;
+	room = py.PyCFunction_NewEx(&room_def, NULL, NULL);
+	return room ? 0 : -ENOMEM;
 }
 
-bool room_leave(struct interp *in)
+bool room_leave(void)
 {
-	return callback_drop(&in->room);
+	return callback_drop(&room);
 }
 
-bool room_for_calls(struct interp *in)
+bool room_for_calls(void)
 {
 	struct pyobj *none;
 
-	if (!in || !in->room)
+	if (!room)
 		return true; /* nothing was begun */
-	in->levels = LEVELS;
-	none = py.PyObject_CallNoArgs(in->room);
+	levels = LEVELS;
+	none = py.PyObject_CallNoArgs(room);
 	if (!none)
 		py.PyErr_Clear();
 	py.Py_DecRef(none);

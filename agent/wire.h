@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC       0x7079647472616365ull /* "pydtrace" */
-#define WIRE_VERSION     5
+#define WIRE_VERSION     3
 #define WIRE_MAX_FILTERS 64 /* one bit each in a 64-bit word */
 
 /*
@@ -25,10 +25,6 @@
 
 /* Python events; also the numbers of the sites. */
 enum wire_event { WIRE_ENTRY, WIRE_RETURN, WIRE_NEVENTS };
-/* Kinds of them (arg3): of the one event and of the other, as sys.monitoring names them. */
-enum wire_kind { WIRE_PY_START, WIRE_PY_RESUME, WIRE_PY_THROW, WIRE_NKINDS };
-enum { WIRE_PY_RETURN, WIRE_PY_YIELD, WIRE_PY_UNWIND };
-#define WIRE_ALL_KINDS ((1u << WIRE_NKINDS) - 1)
 
 enum wire_state {
 	WIRE_NEW,     /* as the tracer made it */
@@ -61,9 +57,7 @@ struct wire_term {
 
 /* All terms of a group must hold (a description); any group will do; then all of the last terms must. */
 struct wire_filter {
-	uint16_t events; /* bit for each wire_event that the clause is at */
-	uint8_t kinds; /* bit for each wire_kind of these events that it wants; its predicate excludes the others */
-	uint8_t pad;
+	uint32_t events; /* bit for each wire_event that the clause is at */
 	uint32_t any_first,
 	    nany; /* descriptions: `nany` ranges at `any_first` in the array of wire_range; 0: all match */
 	uint32_t all_first, nall; /* terms that must hold besides */
@@ -113,12 +107,10 @@ struct wire_mail {
 	uint32_t waits;
 	uint32_t event; /* enum wire_event */
 	uint32_t tid, cpu;
-	uint32_t pid; /* of a child: the box is its own from the first event in it on (wire_page.boxes); 0: free */
-	uint32_t kind;
 	uint32_t pad2;
 	uint64_t fid, filters, file, func; /* as the arguments of a site */
 	int64_t line;
-	uint64_t function, call;
+	uint64_t function;
 	uint64_t own_ip; /* the address behind the one instruction that makes the agent's own system calls */
 };
 
@@ -144,40 +136,6 @@ struct wire_dead {
 	uint32_t pad;
 };
 
-/*
- * A walk over the functions that are loaded, matched or not, called or not. WIRE_WALK is called again and again, as a job each
- * time, and after each slice the tracer takes the names that are in the room: a struct wire_name for each function, at a
- * multiple of 8, and behind it, without a NUL, the texts of which it has the lengths.
- */
-#define WIRE_WALK_TEXT 4096 /* bytes of a text that are put down at the most */
-struct wire_walk {
-	/* written by the tracer before the agent is loaded */
-	uint32_t only; /* 1: no events are switched on, the agent is there for the walk alone */
-	uint32_t room, room_end;
-
-	/* written by the tracer before a slice */
-	uint32_t all; /* 1: functions that no filter matches, too */
-	uint32_t end; /* 1: there is to be no more, the agent gives its memory back */
-
-	/* written by the agent after a slice */
-	uint32_t used; /* bytes of the room */
-	uint32_t
-	    partial; /* 1: not all could be gone through: no memory, or the program changes too much meanwhile */
-	uint32_t pad;
-};
-struct wire_name {
-	uint64_t filters; /* bits of those that it matches */
-	int32_t line;     /* first line */
-	uint16_t module, qualname, file;
-	uint16_t pad[3];
-};
-
-/* The agent as the stub maps it where dlopen() cannot be used; offsets from its start. */
-struct wire_image {
-	uint32_t size, data_at; /* code from 0 on, data from data_at on */
-	uint32_t rela, nrela;   /* Elf64_Rela[], all R_X86_64_RELATIVE */
-};
-
 struct wire_page {
 	uint64_t magic;
 	uint32_t version, size; /* size of the file */
@@ -188,16 +146,8 @@ struct wire_page {
 	uint32_t max_functions, functions; /* offset of wire_function[] */
 	uint32_t strings, strings_end;     /* room for text that the agent adds */
 
-	/*
-	 * 1: children that are forked are traced, too, through this page, which they inherit. They may have fewer rights than the
-	 * process: what it believes of the page it believes of a copy of its own (agent_impl.h, agent.plan).
-	 */
-	uint32_t follow;
-	uint32_t
-	    fid_base; /* the numbers of functions that sites and mail have are these and the number of the function */
-	uint32_t pad;
-
 	/* written by the tracer, and by the kernel at its end */
+	uint32_t pad;
 	uint32_t owner; /* see WIRE_OWNER_DIED; at a multiple of 8 */
 
 	/* written by the agent */
@@ -212,51 +162,28 @@ struct wire_page {
 	uint64_t events[WIRE_NEVENTS]; /* passed to a site (for tests and benches; not used in production counts) */
 	uint64_t seen;                 /* code objects decided on */
 	uint64_t looks;                /* objects looked at for qualified names (3.9, 3.10) */
-	uint32_t children;             /* forked ones in which an event has come (`follow`) */
-	uint32_t pad2;
 
 	/* written by the tracer: what dlsym() is to be asked with; 0: the default scope (the interpreter is global) */
 	uint64_t dl_handle;
 	uint64_t dlopen, dlclose; /* the C library's functions, for the following; 0: not known */
 	uint32_t ndead, dead;     /* offset of wire_dead[] */
-	char agent
-	    [96]; /* what dlopen() was called with, where children have the page (`follow`): for who takes it out there */
-
-	/*
-	 * Mail of children that are followed: each takes a free box at its first event, says so, and waits until the tracer
-	 * opens it, as it would for an answer.
-	 */
-	uint32_t nboxes, boxes; /* offset of wire_mail[], behind the strings */
-	uint32_t claims;        /* futex: boxes that were taken so far */
-	uint32_t pad3;
-
-	/* Offset of a byte for each wire_range: the agent makes it 1 when a function matches it; 0: there are none. */
-	uint32_t hits;
-	uint32_t pad4;
-	struct wire_walk walk;
 
 	struct wire_mail mail __attribute__((aligned(64)));
 };
 
 /*
  * A site is a function of the agent, exported by name, that a uprobe is put on at its first instruction (a five-byte
- * nop). Its arguments are what the kernel's program reads from the registers (System V: rdi, rsi, rdx, rcx, r8, r9; what
- * does not fit there is in r10 and r11 too).
+ * nop). Its arguments are what the kernel's program reads from the registers (System V: rdi, rsi, rdx, rcx, r8, r9).
  *   fid       number of the function
- *   filters   the bits of its filters for this kind of event
+ *   filters   the bits of its filters for this event
  *   file, func addresses of NUL-terminated text
  *   line      first line; for WIRE_RETURN the line that it is left from
  *   function  address of its wire_function in the target
- *   call      names the call: the address of its frame; the same from its start to its end, and no other live call's
- *   kind      enum wire_kind
  */
 typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const char *func, int64_t line,
-		       const struct wire_function *function, uint64_t call, uint64_t kind);
+		       const struct wire_function *function);
 #define WIRE_SITE_ENTRY  "pydtrace_site_entry"
 #define WIRE_SITE_RETURN "pydtrace_site_return"
-/* The same with an instruction that the kernel never makes a call: for wire_page.follow (sites.S). */
-#define WIRE_TRAP_ENTRY  "pydtrace_trap_entry"
-#define WIRE_TRAP_RETURN "pydtrace_trap_return"
 
 /*
  * What the stub calls, by dlsym, with the GIL held (from a pending call or after PyGILState_Ensure); they never
@@ -266,19 +193,14 @@ typedef void wire_site(uint64_t fid, uint64_t filters, const char *file, const c
  * fini: 0: gone (WIRE_GONE), the agent may be unloaded; -EAGAIN: there is more to do, call it again at once; -EBUSY: events
  * are off, but it must stay mapped (WIRE_INERT), ask again later; -ESRCH: it was not active. In a child that was forked while it was active too, where there is no page to say
  * so: only the result tells.
- * walk: 0: that was all; -EAGAIN: there is more to do, call it again; -ESRCH: it is not active; other -errno: no walk.
  * bury, which a newer agent calls: the same as fini if nobody holds the agent, else -EEXIST.
  * close: unloads what the tracer has marked in wire_page.dead.
  */
 #define WIRE_INIT  "pydtrace_agent_init"
-#define WIRE_PLACE "pydtrace_agent_place"
 #define WIRE_FINI  "pydtrace_agent_fini"
-#define WIRE_WALK  "pydtrace_agent_walk"
 #define WIRE_BURY  "pydtrace_agent_bury"
 #define WIRE_CLOSE "pydtrace_agent_close"
 typedef int wire_init(struct wire_page *page, void *(*dlsym)(void *, const char *), uint32_t py_version_hex);
 typedef int wire_fini(void);
-/* Before init, where the stub has mapped the code of file `fd` at `base`: data and relocations. 0 or -errno. */
-typedef int wire_place(uint64_t base, const struct wire_image *m, int fd);
 
 #endif

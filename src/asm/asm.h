@@ -56,21 +56,6 @@ struct asm_image {
 	u32 nprogs;
 };
 
-/* --- what programs are told of the kernel ---------------------------------------------------------- */
-
-/*
- * Where a program finds the number that the tracer's pid namespace has for a thread or a process: byte offsets in the
- * kernel's structs. level 0: bpf_get_current_pid_tgid() tells it (the tracer is in the initial namespace, or the executor is
- * the tracer itself).
- */
-struct asm_pid_ns {
-	u32 level; /* how deep the tracer's namespace is below the initial one */
-	u64 ns;    /* the address of its struct pid_namespace: which of all at that level it is */
-	u32 task_thread_pid, task_group_leader, task_real_parent; /* struct task_struct */
-	u32 pid_level, pid_numbers;                               /* struct pid */
-	u32 upid_size, upid_nr, upid_ns;                          /* struct upid: pid.numbers[level] */
-};
-
 /* --- the builder -------------------------------------------------------------------------------- */
 
 struct asm_buf;

@@ -11,8 +11,6 @@
 #include "bpf/bpf_impl.h"
 #include "bpf/libbpf_impl.h"
 
-#define NO_RUN_US 50000
-
 int bpf_attach_raw_tracepoint(struct bpf_attachment *out, int prog, const char *name, struct diag *diag)
 {
 	char what[128];
@@ -94,11 +92,9 @@ void bpf_attachment_close(struct bpf_attachment *a)
 /*
  * A link that is closed starts no new run of its program, but runs may be under way on other CPUs. They hold an RCU
  * read lock, and membarrier(MEMBARRIER_CMD_GLOBAL) is the one call that makes user space wait for a grace period
- * (kernel/sched/membarrier.c: it is synchronize_rcu()). A kernel with CPUs that have no tick (nohz_full) refuses it: there a time
- * is waited that no run takes.
+ * (kernel/sched/membarrier.c: it is synchronize_rcu()).
  */
 void bpf_wait_programs(void)
 {
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		usleep(NO_RUN_US);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }

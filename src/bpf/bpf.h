@@ -36,12 +36,6 @@ struct bpf_task_layout {
 /* Reads some megabytes (10 ms): only for programs that need it. 0 or -errno, without a message. */
 int bpf_task_layout(struct bpf_task_layout *out);
 
-/*
- * The pid namespace of this process, and where programs find the numbers in it. Reads the same megabytes, but not where it
- * is the initial one. 0 or -errno, without a message.
- */
-int bpf_pid_ns(struct asm_pid_ns *out);
-
 /* --- maps (map.c) ---------------------------------------------------------------------------------- */
 
 /* A map as the image defines it, with the value that it begins with. A descriptor or -errno. */

@@ -23,10 +23,6 @@ int bpf_feature_lack(const char **what, const char **remedy);
 /* Make a map of 8 bytes, the least that bpf(2) can be asked for. 0 or -errno. */
 int bpf_try(void);
 
-/* task.c: the byte offset of a member of struct `id`, also inside of unnamed ones, and its type; or -ENOENT. */
-struct btf;
-int bpf_btf_member(const struct btf *btf, u32 id, const char *name, u32 *type);
-
 /* attach.c: a perf event, a descriptor or -errno; let the events of out->perf run `prog`. */
 struct perf_event_attr;
 int bpf_perf_open(struct perf_event_attr *attr, pid_t pid, int cpu);

@@ -6,7 +6,8 @@
 #include "bpf/bpf_impl.h"
 #include "bpf/libbpf_impl.h"
 
-int bpf_btf_member(const struct btf *btf, u32 id, const char *name, u32 *type)
+/* The byte offset of `name` in struct `id`, also inside of unnamed members. *type is its type. -ENOENT. */
+static int member(const struct btf *btf, u32 id, const char *name, u32 *type)
 {
 	const struct btf_type *t = btf__type_by_id(btf, id);
 	const struct btf_member *m = btf_members(t);
@@ -22,7 +23,7 @@ int bpf_btf_member(const struct btf *btf, u32 id, const char *name, u32 *type)
 			return off;
 		if (n && *n)
 			continue;
-		in = bpf_btf_member(btf, m->type, name, type);
+		in = member(btf, m->type, name, type);
 		if (in >= 0)
 			return off + in;
 	}
@@ -45,10 +46,10 @@ int bpf_task_layout(struct bpf_task_layout *out)
 		return -errno;
 	task = btf__find_by_name_kind(btf, "task_struct", BTF_KIND_STRUCT);
 	if (task > 0) {
-		out->real_parent = found(bpf_btf_member(btf, (u32)task, "real_parent", &type));
-		out->tgid = found(bpf_btf_member(btf, (u32)task, "tgid", &type));
-		entity = bpf_btf_member(btf, (u32)task, "se", &type);
-		sum = entity > 0 ? bpf_btf_member(btf, type, "sum_exec_runtime", &type) : -ENOENT;
+		out->real_parent = found(member(btf, (u32)task, "real_parent", &type));
+		out->tgid = found(member(btf, (u32)task, "tgid", &type));
+		entity = member(btf, (u32)task, "se", &type);
+		sum = entity > 0 ? member(btf, type, "sum_exec_runtime", &type) : -ENOENT;
 		out->sum_exec_runtime = sum < 0 ? 0 : (u32)(entity + sum);
 	}
 	btf__free(btf);

@@ -259,11 +259,6 @@ static void standard_fds_reserve(void)
 		close(fd);
 }
 
-static void quit(int status)
-{
-	_exit(status);
-}
-
 int main(int argc, char **argv)
 {
 	struct cli cli = {0};
@@ -272,7 +267,6 @@ int main(int argc, char **argv)
 
 	standard_fds_reserve();
 	session_config_init(&cli.cfg, a);
-	cli.cfg.quit = quit;
 	if (argc > 1 && argv[1][0] != '-')
 		status = refuse_command(&cli, argv[1]);
 	else if (argc == 1)

@@ -17,6 +17,16 @@ static struct ir_val error(struct gen *g, enum d_builtin b)
 	return ir_ext(&g->ir, gen_arg(g, ARG_ERRNO), 4, true);
 }
 
+static struct ir_val pid(struct gen *g, enum d_builtin b)
+{
+	return ir_alu(&g->ir, BPF_RSH, call(g, BPF_FUNC_get_current_pid_tgid), ir_const(32));
+}
+
+static struct ir_val tid(struct gen *g, enum d_builtin b)
+{
+	return ir_ext(&g->ir, call(g, BPF_FUNC_get_current_pid_tgid), 4, false);
+}
+
 static struct ir_val uid(struct gen *g, enum d_builtin b)
 {
 	return ir_ext(&g->ir, call(g, BPF_FUNC_get_current_uid_gid), 4, false);
@@ -64,64 +74,11 @@ static struct ir_val kernel_word(struct gen *g, struct ir_val base, u32 off, u32
 	return ir_load(&g->ir, size, at, 0);
 }
 
-/*
- * What the tracer's pid namespace calls a thread, given its struct task_struct; 0: it is not in it. A struct pid has a number
- * in the namespace that it was made in and in each above, numbers[level] (include/linux/pid.h); which of
- * all namespaces of that level it is, the address beside it tells. bpf_get_ns_current_pid_tgid() would find only the
- * threads that were made in the tracer's namespace itself (kernel/bpf/helpers.c), and not those of the ones below.
- *
- * The task is one that the verifier knows (bpf_get_current_task_btf()), so that its members, and theirs, are plain loads,
- * of which one from a NULL gives 0. The array's end it does not know: that takes the helper.
- */
-static struct ir_val number_in_ns(struct gen *g, struct ir_val task)
-{
-	const struct asm_pid_ns *n = &g->cg->in->opt.pid_ns;
-	struct ir *ir = &g->ir;
-	struct ir_val number = ir_new(ir), at = ir_stack(ir, n->upid_size), pid, upid;
-	s32 out = ir_label_new(ir);
-
-	ir_mov(ir, number, ir_const(0));
-	pid = ir_load(ir, 8, task, (s32)n->task_thread_pid);
-	ir_branch(ir, BPF_JLT, ir_load(ir, 4, pid, (s32)n->pid_level), ir_const(n->level), out);
-	upid = ir_alu(ir, BPF_ADD, pid, ir_const((s64)n->pid_numbers + (s64)n->level * n->upid_size));
-	ir_helper(ir, BPF_FUNC_probe_read_kernel, IR_ARGS(at, ir_const(n->upid_size), upid));
-	ir_branch(ir, BPF_JNE, ir_load(ir, 8, at, (s32)n->upid_ns), ir_const((s64)n->ns), out);
-	ir_mov(ir, number, ir_load(ir, 4, at, (s32)n->upid_nr));
-	ir_label(ir, out);
-	return number;
-}
-
-/* The number of its process: that of the thread that leads it. */
-static struct ir_val process_in_ns(struct gen *g, struct ir_val task)
-{
-	return number_in_ns(g, ir_load(&g->ir, 8, task, (s32)g->cg->in->opt.pid_ns.task_group_leader));
-}
-
-static struct ir_val pid(struct gen *g, enum d_builtin b)
-{
-	if (g->cg->in->opt.pid_ns.level)
-		return process_in_ns(g, call(g, BPF_FUNC_get_current_task_btf));
-	return ir_alu(&g->ir, BPF_RSH, call(g, BPF_FUNC_get_current_pid_tgid), ir_const(32));
-}
-
-static struct ir_val tid(struct gen *g, enum d_builtin b)
-{
-	if (g->cg->in->opt.pid_ns.level)
-		return number_in_ns(g, call(g, BPF_FUNC_get_current_task_btf));
-	return ir_ext(&g->ir, call(g, BPF_FUNC_get_current_pid_tgid), 4, false);
-}
-
 static struct ir_val ppid(struct gen *g, enum d_builtin b)
 {
 	const struct cg_options *o = &g->cg->in->opt;
-	struct ir_val parent;
+	struct ir_val parent = kernel_word(g, call(g, BPF_FUNC_get_current_task), o->task_real_parent, 8);
 
-	if (o->pid_ns.level) {
-		parent =
-		    ir_load(&g->ir, 8, call(g, BPF_FUNC_get_current_task_btf), (s32)o->pid_ns.task_real_parent);
-		return process_in_ns(g, parent);
-	}
-	parent = kernel_word(g, call(g, BPF_FUNC_get_current_task), o->task_real_parent, 8);
 	return kernel_word(g, parent, o->task_tgid, 4);
 }
 

@@ -89,8 +89,6 @@ struct cg_options {
 	 * that it makes up). 0: not known, and a script that uses them is refused.
 	 */
 	u32 task_real_parent, task_tgid, task_sum_exec_runtime;
-	/* Where pid, tid and ppid find their numbers; asked for only for scripts that read one of them. */
-	struct asm_pid_ns pid_ns;
 	/* For -v: who runs the programs, and why ("kernel", "vm: no CAP_BPF"). NULL: "kernel". */
 	const char *executor;
 	bool gate; /* make cg_output.prog_gate, where the script allows it */

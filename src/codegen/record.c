@@ -11,10 +11,7 @@ static void gen_record_head(struct gen *g, struct ir_val rec, struct ir_val epid
 		 ir_helper(ir, BPF_FUNC_get_smp_processor_id, NULL, 0));
 	ir_store(ir, 8, rec, offsetof(struct cg_record, timestamp), gen_lazy(g, LAZY_TIME));
 	ir_store(ir, 8, rec, offsetof(struct cg_record, ident), gen_ident(g));
-	/*
-	 * tid in the low half, pid in the high one: as the two fields stand. The kernel's own numbers, in whatever pid namespace we
-	 * are: they are not printed, but tell threads apart.
-	 */
+	/* tid in the low half, pid in the high one: as the two fields stand. */
 	ir_store(ir, 8, rec, offsetof(struct cg_record, tid),
 		 ir_helper(ir, BPF_FUNC_get_current_pid_tgid, NULL, 0));
 }

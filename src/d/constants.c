@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Constants that D has by name: errors, signals, what a fault is (arg4 of ERROR; the Guide, chapter "dtrace
- * provider"), and in which way a Python function is entered or left (arg3), by the names of sys.monitoring.events. DTrace
- * keeps its own in its library of D (errno.d, signal.d, dtrace.d).
+ * Constants that D has by name: errors, signals, and what a fault is (arg4 of ERROR; the Guide, chapter "dtrace
+ * provider"). DTrace keeps them in its library of D (errno.d, signal.d, dtrace.d).
  */
 #include <signal.h>
 #include <string.h>
@@ -28,12 +27,6 @@ static const struct {
     {"DTRACEFLT_UPRIV", 7},
     {"DTRACEFLT_TUPOFLOW", 8},
     {"DTRACEFLT_BADSTACK", 9},
-    {"PY_START", 0},
-    {"PY_RESUME", 1},
-    {"PY_THROW", 2},
-    {"PY_RETURN", 0},
-    {"PY_YIELD", 1},
-    {"PY_UNWIND", 2},
     C(EPERM),
     C(ENOENT),
     C(ESRCH),

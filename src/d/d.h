@@ -260,8 +260,7 @@ struct d_stmt {
 /* A probe description as written, macros replaced, abbreviations put in their place. Parts may be "". */
 struct d_desc {
 	const char *prov, *mod, *func, *name;
-	bool by_id;     /* -i ID: id */
-	bool of_target; /* the provider was written with $target in it */
+	bool by_id; /* -i ID: id */
 	u32 id;
 	struct srcpos pos;
 };
@@ -365,14 +364,6 @@ struct d_resolver {
  *   - keys of arrays and aggregations have the widest integer type that the script uses them with.
  */
 int d_check(struct d_program *prog, const struct d_resolver *r, struct diag *diag);
-
-/* The value of a checked expression that the caller knows: true, with *value. */
-typedef bool d_known(void *arg, const struct d_node *n, s64 *value);
-/*
- * The value of a checked expression of numbers, with what `known` says of its parts: as the generated code would compute it. False:
- * there is a part in it that `known` does not know, an operator with an effect, or a division by zero.
- */
-bool d_evaluate(const struct d_node *n, d_known *known, void *arg, s64 *value);
 
 /* Write the tree, with types where they are known, as the golden tests read it: one node a line, indented. */
 void d_dump(struct strbuf *out, const struct d_program *prog);

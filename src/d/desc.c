@@ -49,14 +49,6 @@ static struct d_desc *by_id(struct d_parser *p, struct d_desc *d, const char *te
 	return d;
 }
 
-/* Is $target in the provider, as it was written? */
-static bool names_target(const char *text)
-{
-	const char *colon = strchr(text, ':'), *at = strstr(text, "$target");
-
-	return at && colon && at < colon;
-}
-
 /* How much of "provider:module:function:name" there can be when the last part is the given one. */
 static const u8 shape[] = {[D_DESC_PROV] = 8, [D_DESC_MOD] = 15, [D_DESC_FUNC] = 24, [D_DESC_NAME] = 29};
 
@@ -67,7 +59,7 @@ struct d_desc *d_desc_parse(struct d_parser *p, struct srcpos pos, const char *t
 	int i = (int)p->cfg->bare;
 
 	*d = (struct d_desc){"", "", "", "", .pos = pos};
-	bool number = !text[strspn(text, "0123456789")], target = names_target(text);
+	bool number = !text[strspn(text, "0123456789")];
 
 	text = expand(p, pos, text);
 	if (!text)
@@ -85,7 +77,6 @@ struct d_desc *d_desc_parse(struct d_parser *p, struct srcpos pos, const char *t
 			return NULL;
 		}
 		*part[i] = arena_strndup(p->prog->arena, s, (size_t)(end - s));
-		d->of_target = target && i == D_DESC_PROV;
 		if (!colon)
 			return d;
 		end = colon;

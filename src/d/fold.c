@@ -93,7 +93,7 @@ static void fold_unary(struct d_node *n)
 	}
 }
 
-static void fold_binary(struct d_node *n)
+static void fold_binary(struct d_checker *c, struct d_node *n)
 {
 	const struct d_node *l = n->arg[0], *r = n->arg[1];
 	s64 a = l->value, b = r->value;
@@ -155,7 +155,7 @@ int d_fold(struct d_checker *c, struct d_node *n)
 	else if (n->narg == 1 && is_const_int(n->arg[0]))
 		fold_unary(n);
 	else if (n->narg == 2 && is_const_int(n->arg[0]) && is_const_int(n->arg[1]))
-		fold_binary(n);
+		fold_binary(c, n);
 	else if (n->narg == 2 && n->op >= D_LT && n->op <= D_NE && is_const_string(n->arg[0]) &&
 		 is_const_string(n->arg[1])) {
 		s64 order = compare_strings(c, n->arg[0]->str, n->arg[1]->str);
@@ -163,42 +163,4 @@ int d_fold(struct d_checker *c, struct d_node *n)
 		make_const(n, relation(n->op, order < 0, order == 0));
 	}
 	return 0;
-}
-
-/* Into *out, a constant. */
-static bool evaluate(const struct d_node *n, d_known *known, void *arg, struct d_node *out)
-{
-	struct d_node side[2], *sides[] = {&side[0], &side[1]};
-	s64 value;
-
-	*out = *n;
-	if (is_const_int(n))
-		return true;
-	if (known(arg, n, &value)) {
-		make_const(out, value);
-		return true;
-	}
-	if (n->op < D_NEG || n->op > D_LXOR || n->op == D_DEREF || n->op == D_SIZEOF)
-		return false;
-	for (u32 i = 0; i < n->narg; i++)
-		if (!evaluate(n->arg[i], known, arg, &side[i]))
-			return false;
-	if ((n->op == D_DIV || n->op == D_MOD) && !side[1].value)
-		return false;
-	out->arg = sides;
-	if (n->narg == 1)
-		fold_unary(out);
-	else
-		fold_binary(out);
-	return out->op == D_CONST;
-}
-
-bool d_evaluate(const struct d_node *n, d_known *known, void *arg, s64 *value)
-{
-	struct d_node out;
-	bool can = evaluate(n, known, arg, &out);
-
-	if (can)
-		*value = out.value;
-	return can;
 }

@@ -98,11 +98,6 @@ int exec_add_process(struct exec *e, struct target *t)
 	return e->methods->add_process ? e->methods->add_process(e, t) : 0;
 }
 
-bool exec_holds(const struct exec *e)
-{
-	return e->methods->holds && e->methods->holds(e);
-}
-
 void exec_set_gate(struct exec *e, u32 prog)
 {
 	if (e->methods->set_gate && has_prog(e, prog, ASM_RAW_TRACEPOINT))
@@ -150,11 +145,6 @@ void exec_resume(struct exec *e, struct diag *diag)
 u64 exec_lost(struct exec *e)
 {
 	return e->methods->lost ? e->methods->lost(e) : 0;
-}
-
-void exec_settle(struct exec *e)
-{
-	e->methods->settle(e);
 }
 
 void exec_detach(struct exec *e)
@@ -230,12 +220,6 @@ int exec_prog_misses(struct exec *e, u32 prog, u64 *misses)
 struct exec_task_layout exec_task_layout(struct exec *e)
 {
 	return e->methods->task_layout();
-}
-
-int exec_pid_ns(struct exec *e, struct asm_pid_ns *out)
-{
-	*out = (struct asm_pid_ns){0};
-	return e->methods->pid_ns ? e->methods->pid_ns(out) : 0;
 }
 
 u32 exec_ncpus(struct exec *e)

@@ -76,13 +76,8 @@ int exec_attach_site(struct exec *e, u32 prog, struct python *p, struct target *
 /* On `cpu` (-1: each) each `ns`: profile-N. The kernel interrupts whatever runs there; the vm keeps the time itself. */
 int exec_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag);
 
-/*
- * A process whose system calls are to be seen, where the kernel does not show all. After exec_start(), where exec_serves(): in a
- * thread that does not serve, after the process's sites have been attached, which begin to be served with this.
- */
+/* A process whose system calls are to be seen, where the kernel does not show all. Before exec_start(). */
 int exec_add_process(struct exec *e, struct target *t);
-/* True if threads of all processes are going to be held at their system calls. */
-bool exec_holds(const struct exec *e);
 /*
  * `prog` (ASM_RAW_TRACEPOINT; its context is of no use) returns non-zero in a thread whose system calls the programs look
  * at: others need not be stopped. Without one, all calls of all processes are. The kernel: does nothing.
@@ -111,11 +106,6 @@ void exec_resume(struct exec *e, struct diag *diag);
 /* Events that could not be brought to a program, of all kinds, since the start (threads that another traces ...). */
 u64 exec_lost(struct exec *e);
 
-/*
- * After what programs look at before they do anything has been changed (cg_state.activity): until every run has ended that may
- * still have seen the old value. What they have made by then is all that they make.
- */
-void exec_settle(struct exec *e);
 /* Take all links off (detach in the order of attaching); programs that run finish first. Idempotent. */
 void exec_detach(struct exec *e);
 /*
@@ -158,10 +148,6 @@ struct exec_task_layout {
 	u32 real_parent, tgid, sum_exec_runtime;
 };
 struct exec_task_layout exec_task_layout(struct exec *e);
-
-/* How programs find a pid as this process knows it (asm.h). 0 or -errno without a message: they cannot. Takes 10 ms in the
- * kernel where that is not the initial namespace. */
-int exec_pid_ns(struct exec *e, struct asm_pid_ns *out);
 
 u32 exec_ncpus(struct exec *e); /* number of values in a per-CPU map's element */
 

@@ -18,7 +18,6 @@ struct exec_methods {
 	int (*attach_uprobe)(struct exec *e, u32 prog, const char *path, u64 off, pid_t pid, bool is_return,
 			     struct diag *diag);
 	int (*attach_clock)(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag);
-	void (*settle)(struct exec *e);
 	void (*detach)(struct exec *e);
 	bool (*lingers)(struct exec *e);
 	void (*close)(struct exec *e);
@@ -30,11 +29,9 @@ struct exec_methods {
 	int (*ring_fd)(struct exec *e, u32 map);
 	int (*prog_stats)(struct exec *e, u32 prog, u64 *runs, u64 *ns);
 	struct exec_task_layout (*task_layout)(void);
-	int (*pid_ns)(struct asm_pid_ns *out); /* NULL: its helpers answer with this process's numbers */
 	int (*attach_site)(struct exec *e, u32 prog, struct python *p, struct target *t, enum wire_event ev,
 			   struct diag *diag);
 	int (*add_process)(struct exec *e, struct target *t);
-	bool (*holds)(const struct exec *e);
 	void (*set_gate)(struct exec *e, u32 prog);
 	int (*start)(struct exec *e, struct diag *diag);
 	int (*serve)(struct exec *e); /* NULL: events come by themselves */

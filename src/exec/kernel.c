@@ -163,8 +163,7 @@ static int kernel_attach_site(struct exec *e, u32 prog, struct python *p, struct
 	if (err)
 		return diag_fail(diag, -err, "cannot find the agent's site in process %d: %s", target_pid(t),
 				 strerror(-err));
-	/* The file is this process's alone, and that of the children that it has forked. */
-	return kernel_attach_uprobe(e, prog, path, off, python_follows(p) ? -1 : target_pid(t), false, diag);
+	return kernel_attach_uprobe(e, prog, path, off, target_pid(t), false, diag);
 }
 
 static int kernel_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag)
@@ -181,11 +180,6 @@ static int kernel_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct
 	while (err && k->nlinks > before)
 		bpf_attachment_close(&k->links[--k->nlinks]);
 	return err;
-}
-
-static void kernel_settle(struct exec *e)
-{
-	bpf_wait_programs();
 }
 
 static void kernel_detach(struct exec *e)
@@ -252,7 +246,6 @@ static const struct exec_methods kernel_methods = {
     .attach_uprobe = kernel_attach_uprobe,
     .attach_site = kernel_attach_site,
     .attach_clock = kernel_attach_clock,
-    .settle = kernel_settle,
     .detach = kernel_detach,
     .close = kernel_close,
     .map_memory = kernel_map_memory,
@@ -264,7 +257,6 @@ static const struct exec_methods kernel_methods = {
     .prog_stats = kernel_prog_stats,
     .prog_misses = kernel_prog_misses,
     .task_layout = kernel_task_layout,
-    .pid_ns = bpf_pid_ns,
 };
 
 static int kernel_probe(struct diag *diag)

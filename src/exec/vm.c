@@ -108,13 +108,6 @@ static int vm_prog_misses(struct exec *e, u32 prog, u64 *misses)
 	return 0;
 }
 
-/* A run holds the lock from its start to its end. */
-static void vm_settle(struct exec *e)
-{
-	pthread_mutex_lock(&vm_of(e)->lock);
-	pthread_mutex_unlock(&vm_of(e)->lock);
-}
-
 static void vm_close(struct exec *e)
 {
 	struct vm *vm = vm_of(e);
@@ -133,7 +126,6 @@ static const struct exec_methods vm_methods = {
     .attach_site = vm_attach_site,
     .attach_clock = vm_attach_clock,
     .add_process = vm_add_process,
-    .holds = vm_holds,
     .set_gate = vm_set_gate,
     .start = vm_start,
     .serve = vm_serve,
@@ -142,7 +134,6 @@ static const struct exec_methods vm_methods = {
     .pause = vm_pause,
     .resume = vm_resume,
     .lost = vm_lost,
-    .settle = vm_settle,
     .detach = vm_detach,
     .lingers = vm_lingers,
     .close = vm_close,

@@ -30,14 +30,19 @@ struct waitv {
 };
 
 struct vm_bell {
+	struct vm_live *live;
 	pthread_t thread, served;
 	u32 over;        /* a futex */
 	bool one_by_one; /* futex_waitv() is not to be had: an old kernel, a filter, too many agents */
-	size_t n;
-	struct {
-		u32 *word, rung; /* a futex; its value that was passed on */
-	} v[];
+	u32 *rung;       /* by site: the value that was passed on */
 };
+
+static u32 *bell_of(struct vm_bell *b, size_t site)
+{
+	u32 seen;
+
+	return python_mail_bell(b->live->sites.v[site].python, &seen);
+}
 
 static void nap(long ns)
 {
@@ -51,8 +56,8 @@ static void words_wait_old(struct vm_bell *b)
 {
 	const struct timespec ts = {0, LONG_NS};
 
-	if (b->n == 1)
-		syscall(SYS_futex, b->v[0].word, FUTEX_WAIT, b->v[0].rung, &ts, NULL, 0);
+	if (b->live->sites.n == 1)
+		syscall(SYS_futex, bell_of(b, 0), FUTEX_WAIT, b->rung[0], &ts, NULL, 0);
 	else
 		nap(NAP_NS);
 }
@@ -61,9 +66,11 @@ static void words_wait_old(struct vm_bell *b)
 static void words_wait(struct vm_bell *b)
 {
 	struct waitv v[WAITV_MAX] = {{0, (u64)(uintptr_t)&b->over, WAITV_U32 | WAITV_PRIVATE, 0}};
-	for (size_t i = 0; i < b->n && !b->one_by_one; i++)
-		v[1 + i] = (struct waitv){b->v[i].rung, (u64)(uintptr_t)b->v[i].word, WAITV_U32, 0};
-	if (!b->one_by_one && syscall(SYS_futex_waitv, v, 1 + b->n, 0, NULL, CLOCK_MONOTONIC) < 0)
+	size_t n = b->live->sites.n;
+
+	for (size_t i = 0; i < n && !b->one_by_one; i++)
+		v[1 + i] = (struct waitv){b->rung[i], (u64)(uintptr_t)bell_of(b, i), WAITV_U32, 0};
+	if (!b->one_by_one && syscall(SYS_futex_waitv, v, 1 + n, 0, NULL, CLOCK_MONOTONIC) < 0)
 		b->one_by_one = errno != EAGAIN && errno != EINTR &&
 				errno != EFAULT; /* a page cut short: has_rung() mends it */
 	if (b->one_by_one)
@@ -74,11 +81,11 @@ static bool has_rung(struct vm_bell *b)
 {
 	bool yes = false;
 
-	for (size_t i = 0; i < b->n; i++) {
-		u32 now = __atomic_load_n(b->v[i].word, __ATOMIC_SEQ_CST);
+	for (size_t i = 0; i < b->live->sites.n; i++) {
+		u32 now = __atomic_load_n(bell_of(b, i), __ATOMIC_SEQ_CST);
 
-		yes |= now != b->v[i].rung;
-		b->v[i].rung = now;
+		yes |= now != b->rung[i];
+		b->rung[i] = now;
 	}
 	return yes;
 }
@@ -95,37 +102,29 @@ static void *bell_thread(void *arg)
 	return NULL;
 }
 
-/* Each agent's mail, and that somebody has taken a box on its page. */
-static void words_list(struct vm_bell *b, struct vm_live *l)
-{
-	u32 seen;
-
-	for (size_t i = 0; i < l->sites.n; i++) {
-		struct python *p = l->sites.v[i].python;
-
-		b->v[b->n++].word = python_mail_bell(p, &seen);
-		if (python_follows(p))
-			b->v[b->n++].word = python_boxes_bell(p, &seen);
-	}
-}
-
 int vm_bell_start(struct vm_live *l)
 {
-	struct vm_bell *b = calloc(1, sizeof(*b) + 2 * l->sites.n * sizeof(b->v[0]));
+	struct vm_bell *b = calloc(1, sizeof(*b));
 	sigset_t all, mask;
 	int err;
 
 	if (!b)
 		return -ENOMEM;
+	b->live = l;
 	b->served = pthread_self();
-	words_list(b, l);
-	b->one_by_one = b->n >= WAITV_MAX;
+	b->rung = calloc(l->sites.n + 1, sizeof(*b->rung));
+	if (!b->rung) {
+		free(b);
+		return -ENOMEM;
+	}
+	b->one_by_one = l->sites.n >= WAITV_MAX;
 	has_rung(b);
 	guard_fillset(&all); /* it looks into the pages that targets share with us */
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
 	err = pthread_create(&b->thread, NULL, bell_thread, b);
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	if (err) {
+		free(b->rung);
 		free(b);
 		return -err;
 	}
@@ -142,6 +141,7 @@ void vm_bell_stop(struct vm_live *l)
 	__atomic_store_n(&b->over, 1, __ATOMIC_SEQ_CST);
 	syscall(SYS_futex, &b->over, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	pthread_join(b->thread, NULL);
+	free(b->rung);
 	free(b);
 	l->bell = NULL;
 }
@@ -161,5 +161,5 @@ bool vm_bell_waits(const struct vm_live *l)
 		if (__atomic_load_n(bell, __ATOMIC_SEQ_CST) != seen)
 			return true;
 	}
-	return vm_children_wait(l);
+	return false;
 }

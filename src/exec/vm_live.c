@@ -3,11 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "exec/vm_live_impl.h"
-
-enum { JOIN_NS = 100000000, JOIN_LOOK_US = 100 };
 
 int vm_live_open(struct vm *vm)
 {
@@ -16,7 +13,6 @@ int vm_live_open(struct vm *vm)
 	if (!l)
 		return -ENOMEM;
 	l->gate = VM_NO_PROG;
-	pthread_mutex_init(&l->coming_lock, NULL);
 	for (size_t i = 0; i < VM_NPOINTS; i++)
 		l->point[i] = VM_NO_PROG;
 	vm->live = l;
@@ -25,11 +21,6 @@ int vm_live_open(struct vm *vm)
 
 void vm_live_close(struct vm *vm)
 {
-	pthread_mutex_destroy(&vm->live->coming_lock);
-	for (size_t i = 0; i < vm->live->kept.n; i++)
-		target_close(vm->live->kept.v[i]);
-	free(vm->live->kept.v);
-	free(vm->live->coming.v);
 	free(vm->live->processes.v);
 	free(vm->live->sites.v);
 	free(vm->live->clocks.v);
@@ -72,62 +63,25 @@ int vm_attach_raw_tracepoint(struct exec *e, u32 prog, const char *name, struct 
 	return diag_fail(diag, EOPNOTSUPP, "the tracepoint %s is one of the kernel's alone", name);
 }
 
-struct vm_site *vm_site_add(struct vm_live *l)
-{
-	return ONE_MORE(&l->sites);
-}
-
-bool vm_target_keep(struct vm_live *l, struct target *process)
-{
-	struct target **one = ONE_MORE(&l->kept);
-
-	if (one)
-		*one = process;
-	return one;
-}
-
-static struct vm_site *site_of(struct vm_live *l, struct python *p, struct target *t)
-{
-	struct vm_site *s;
-
-	for (size_t i = 0; i < l->sites.n; i++)
-		if (l->sites.v[i].python == p)
-			return &l->sites.v[i];
-	s = ONE_MORE(&l->sites);
-	if (!s)
-		return NULL;
-	*s = (struct vm_site){.python = p, .process = t, .foreign_tids = vm_foreign_tids(t)};
-	for (size_t i = 0; i < WIRE_NEVENTS; i++)
-		s->prog[i] = VM_NO_PROG;
-	return s;
-}
-
-static int coming_add(struct vm_live *l, const struct vm_coming *c)
-{
-	struct vm_coming *own;
-
-	pthread_mutex_lock(&l->coming_lock);
-	own = ONE_MORE(&l->coming);
-	if (own)
-		*own = *c;
-	pthread_mutex_unlock(&l->coming_lock);
-	return own ? 0 : -ENOMEM;
-}
-
 int vm_attach_site(struct exec *e, u32 prog, struct python *p, struct target *t, enum wire_event ev,
 		   struct diag *diag)
 {
 	struct vm_live *l = vm_of(e)->live;
 	struct vm_site *s = NULL;
-	int err = 0;
 
-	if (l->started)
-		err = coming_add(l, &(struct vm_coming){t, p, prog, ev});
-	else
-		s = site_of(l, p, t);
-	if (s)
-		s->prog[ev] = prog;
-	return err || (!l->started && !s) ? diag_fail(diag, ENOMEM, "out of memory") : 0;
+	for (size_t i = 0; i < l->sites.n && !s; i++)
+		if (l->sites.v[i].python == p)
+			s = &l->sites.v[i];
+	if (!s) {
+		s = ONE_MORE(&l->sites);
+		if (!s)
+			return diag_fail(diag, ENOMEM, "out of memory");
+		*s = (struct vm_site){.python = p, .process = t, .foreign_tids = vm_foreign_tids(t)};
+		for (size_t i = 0; i < WIRE_NEVENTS; i++)
+			s->prog[i] = VM_NO_PROG;
+	}
+	s->prog[ev] = prog;
+	return 0;
 }
 
 int vm_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag)
@@ -140,8 +94,9 @@ int vm_attach_clock(struct exec *e, u32 prog, int cpu, u64 ns, struct diag *diag
 	return 0;
 }
 
-static int process_add(struct vm_live *l, struct target *t)
+int vm_add_process(struct exec *e, struct target *t)
 {
+	struct vm_live *l = vm_of(e)->live;
 	struct target **one;
 
 	for (size_t i = 0; i < l->processes.n; i++)
@@ -152,88 +107,6 @@ static int process_add(struct vm_live *l, struct target *t)
 		return -ENOMEM;
 	*one = t;
 	return 0;
-}
-
-/* What is coming has been taken by who serves; not waited for long, for that one may be letting go of all just now. */
-static void coming_wait(struct vm_live *l)
-{
-	u64 deadline = now_ns() + JOIN_NS;
-	size_t n;
-
-	do {
-		usleep(JOIN_LOOK_US);
-		pthread_mutex_lock(&l->coming_lock);
-		n = l->coming.n;
-		pthread_mutex_unlock(&l->coming_lock);
-	} while (n && now_ns() < deadline);
-}
-
-int vm_add_process(struct exec *e, struct target *t)
-{
-	struct vm_live *l = vm_of(e)->live;
-	int err;
-
-	if (!l->started)
-		return process_add(l, t);
-	err = coming_add(l, &(struct vm_coming){.process = t});
-	if (err)
-		return err;
-	vm_serve_joins(l);
-	coming_wait(l);
-	return 0;
-}
-
-static void silent(void *arg, enum diag_level level, const char *text)
-{
-}
-
-/* All that is attached to the process is there: now it is served. */
-static void process_join(struct vm *vm, struct target *t)
-{
-	struct diag quiet = {.sink = silent};
-	struct vm_live *l = vm->live;
-	int err = process_add(l, t);
-
-	for (size_t i = 0; i < l->sites.n; i++) {
-		if (l->sites.v[i].process != t)
-			continue;
-		if (l->trace)
-			target_trace_own(l->trace, t, python_mail_own_ip(l->sites.v[i].python));
-		python_mail_open(l->sites.v[i].python, true);
-	}
-	if (!err && l->trace && l->gate == VM_NO_PROG)
-		err = target_trace_all(l->trace, t, &quiet);
-	if (err && err != -ESRCH)
-		vm_lose(vm);
-}
-
-/* In the thread that serves. */
-void vm_join(struct vm *vm)
-{
-	struct vm_live *l = vm->live;
-
-	pthread_mutex_lock(&l->coming_lock);
-	__atomic_store_n(&l->joins, false, __ATOMIC_SEQ_CST);
-	for (size_t i = 0; i < l->coming.n; i++) {
-		const struct vm_coming *c = &l->coming.v[i];
-		struct vm_site *s = c->python ? site_of(l, c->python, c->process) : NULL;
-
-		if (s)
-			s->prog[c->event] = c->prog;
-		else if (!c->python)
-			process_join(vm, c->process);
-		else
-			vm_lose(vm);
-	}
-	l->coming.n = 0;
-	pthread_mutex_unlock(&l->coming_lock);
-}
-
-bool vm_holds(const struct exec *e)
-{
-	const struct vm_live *l = ((const struct vm *)e)->live;
-
-	return l->point[VM_SYS_ENTER] != VM_NO_PROG || l->point[VM_SYS_EXIT] != VM_NO_PROG;
 }
 
 void vm_set_gate(struct exec *e, u32 prog)
@@ -277,7 +150,6 @@ int vm_start(struct exec *e, struct diag *diag)
 	struct vm_live *l = vm->live;
 	u64 now = now_ns();
 
-	l->started = true;
 	for (size_t i = 0; i < l->clocks.n; i++)
 		l->clocks.v[i].next = now + l->clocks.v[i].period;
 	for (size_t i = 0; i < l->sites.n; i++)
@@ -301,14 +173,12 @@ void vm_detach(struct exec *e)
 	for (size_t i = 0; i < l->sites.n; i++)
 		python_mail_open(l->sites.v[i].python, false);
 	l->lingers = l->trace && !l->lingers && !target_trace_end(l->trace);
-	vm_children_drop(vm, true);
 	if (!l->lingers) {
 		target_trace_close(l->trace);
 		l->trace = NULL;
 		vm_threads_free(vm);
 	}
-	l->sites.n = l->clocks.n = l->processes.n = l->coming.n = 0;
-	l->started = false;
+	l->sites.n = l->clocks.n = l->processes.n = 0;
 	l->over = false;
 	for (size_t i = 0; i < VM_NPOINTS; i++)
 		l->point[i] = VM_NO_PROG;

@@ -7,7 +7,6 @@
  *   vm_site.c     an agent's event                        vm_syscall.c  a system call
  *   vm_clock.c    profile-N                               vm_serve.c    the loop, and its sleep
  *   vm_bell.c     how an agent ends that sleep            vm_pause.c    while this process is stopped
- *   vm_children.c children that are followed
  */
 #ifndef PYDTRACE_EXEC_VM_LIVE_IMPL_H
 #define PYDTRACE_EXEC_VM_LIVE_IMPL_H
@@ -33,17 +32,6 @@ struct vm_site {
 	struct target *process;
 	u32 prog[WIRE_NEVENTS];
 	bool foreign_tids; /* its pid namespace is not ours */
-	/* Of a child that is followed: whose page its box of mail is on. `python` and `process` are ours to close. */
-	const struct python *parent;
-	u32 box;
-};
-
-/* An event of an agent, or the whole process, that is to be served from now on. */
-struct vm_coming {
-	struct target *process;
-	struct python *python; /* NULL: that was all of the process */
-	u32 prog;
-	enum wire_event event;
 };
 
 struct vm_clock {
@@ -66,16 +54,12 @@ enum vm_point { VM_SYS_ENTER, VM_SYS_EXIT, VM_PROCESS_EXIT, VM_NPOINTS };
 struct vm_live {
 	LIST(struct target *) processes;
 	LIST(struct vm_site) sites;
-	LIST(struct target *) kept; /* of children that have ended, until nobody can ask for them */
 	LIST(struct vm_clock) clocks;
-	LIST(struct vm_coming) coming; /* by other threads, with the lock */
-	pthread_mutex_t coming_lock;
-	bool started, joins;   /* exec_start() was called; something that is coming is complete */
 	u32 point[VM_NPOINTS]; /* programs */
 	u32 gate;
 	struct target_trace *trace; /* NULL: system calls are not looked at */
 	struct vm_thread *threads[VM_THREAD_BUCKETS];
-	u64 next_cookie, next_reap, next_children;
+	u64 next_cookie, next_reap;
 	u32 nuntraced; /* of the threads: nobody says when these end */
 	u64 lost;
 	struct vm_bell *bell; /* NULL: no agent, or not serving */
@@ -102,11 +86,6 @@ bool vm_lingers(struct exec *e);
 /* All calls of all threads of the processes. 0, or the first error: each is said. */
 int vm_trace_processes(struct vm *vm, struct diag *diag);
 
-struct vm_site *vm_site_add(struct vm_live *l);                 /* zeroed; NULL: no memory */
-bool vm_target_keep(struct vm_live *l, struct target *process); /* to be closed with us; false: no memory */
-bool vm_holds(const struct exec *e);
-void vm_join(struct vm *vm); /* take in what is coming */
-
 /* vm_bell.c: from here on the calling thread is sent SIGCHLD when an agent rings. 0 or -errno. */
 int vm_bell_start(struct vm_live *l);
 void vm_bell_stop(struct vm_live *l);
@@ -119,7 +98,6 @@ bool vm_bell_waits(const struct vm_live *l);
 int vm_serve(struct exec *e);
 void vm_serve_end(struct exec *e);
 void vm_serve_break(struct exec *e);
-void vm_serve_joins(struct vm_live *l); /* vm_join() is to be called */
 
 /* vm_pause.c */
 bool vm_pause(struct exec *e);
@@ -142,16 +120,6 @@ void vm_threads_reap(struct vm *vm, u64 now);
 void vm_threads_forget(struct vm *vm); /* as if all had ended */
 void vm_threads_free(struct vm *vm);
 bool vm_foreign_tids(struct target *t); /* is its pid namespace another than ours? */
-/* What its own pid namespace calls a process or thread: the last number on the line NSpid of its status (Linux 4.1); 0: none. */
-pid_t vm_inner_number(const char *status);
-
-void vm_threads_drop(struct vm *vm, const struct target *process); /* all of it have ended */
-
-/* vm_children.c: have children come, or ended? Take them in, or out; the bell must not be listening meanwhile. */
-bool vm_children_wait(const struct vm_live *l);
-bool vm_children_ended(const struct vm_live *l);
-void vm_children_take(struct vm *vm);
-void vm_children_drop(struct vm *vm, bool all);
 
 /* vm_site.c: the event that waits, if there is one. */
 bool vm_site_take(struct vm *vm, struct vm_site *s);

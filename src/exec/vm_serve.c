@@ -12,12 +12,11 @@
 
 #include "exec/vm_live_impl.h"
 
-#define NSEC          1000000000ull
-#define SPIN          20000ull    /* ns of looking before a sleep */
-#define LONGEST       (NSEC / 10) /* ns of a sleep: threads that have ended are looked for */
-#define CHILDREN_EACH (NSEC / 10) /* ns: children that have ended are looked for */
-#define LUCK          8           /* so many times in a row in vain, and looking is given up for a while */
-#define UNLUCKY       32
+#define NSEC    1000000000ull
+#define SPIN    20000ull    /* ns of looking before a sleep */
+#define LONGEST (NSEC / 10) /* ns of a sleep: threads that have ended are looked for */
+#define LUCK    8           /* so many times in a row in vain, and looking is given up for a while */
+#define UNLUCKY 32
 
 static void serve_leave(struct vm_live *l, bool *why)
 {
@@ -36,36 +35,6 @@ void vm_serve_break(struct exec *e)
 	serve_leave(vm_of(e)->live, &vm_of(e)->live->broken);
 }
 
-void vm_serve_joins(struct vm_live *l)
-{
-	serve_leave(l, &l->joins);
-}
-
-static bool is_joined(struct vm_live *l, u64 now)
-{
-	if (__atomic_load_n(&l->joins, __ATOMIC_SEQ_CST) || vm_children_wait(l))
-		return true;
-	if (now < l->next_children)
-		return false;
-	l->next_children = now + CHILDREN_EACH;
-	return vm_children_ended(l);
-}
-
-/* Who comes and goes. The bell listens to those that were there when it began. */
-static void joins_take(struct vm *vm, u64 now)
-{
-	struct vm_live *l = vm->live;
-
-	if (!is_joined(l, now))
-		return;
-	vm_bell_stop(l);
-	vm_join(vm);
-	vm_children_drop(vm, false);
-	vm_children_take(vm);
-	if (l->sites.n && vm_bell_start(l))
-		vm_lose(vm); /* no memory: events are seen late */
-}
-
 /* --- sleep ------------------------------------------------------------------------------------------ */
 
 /*
@@ -79,7 +48,7 @@ static void serve_sleep(struct vm_live *l, u64 ns)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	vm_bell_asleep(l, true);
-	if (!vm_bell_waits(l) && !__atomic_load_n(&l->joins, __ATOMIC_SEQ_CST))
+	if (!vm_bell_waits(l))
 		sigtimedwait(&child, NULL, ns == UINT64_MAX ? NULL : &ts);
 	vm_bell_asleep(l, false);
 }
@@ -162,11 +131,9 @@ static void serve(struct vm *vm)
 
 	while (!__atomic_load_n(&l->over, __ATOMIC_SEQ_CST) &&
 	       !__atomic_exchange_n(&l->broken, false, __ATOMIC_SEQ_CST)) {
-		bool more;
+		bool more = is_more(l);
 		u64 now = now_ns();
 
-		joins_take(vm, now);
-		more = is_more(l);
 		if (serve_once(vm, now)) {
 			if (looking)
 				luck.left = LUCK;

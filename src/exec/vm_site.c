@@ -38,8 +38,6 @@ bool vm_site_take(struct vm *vm, struct vm_site *s)
 		regs.rcx = m.func;
 		regs.r8 = (u64)m.line;
 		regs.r9 = m.function;
-		regs.r10 = m.call;
-		regs.r11 = m.kind;
 		vm_run_in(vm, s->prog[m.event], &regs, sizeof(regs), th, NULL);
 		if (l->trace)
 			target_trace_favour(l->trace, th->tid); /* it has the GIL */

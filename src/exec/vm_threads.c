@@ -109,25 +109,23 @@ bool vm_foreign_tids(struct target *t)
 	return ns_of("self", own, sizeof(own)) && ns_of(pid, its, sizeof(its)) && strcmp(own, its) != 0;
 }
 
-pid_t vm_inner_number(const char *status)
-{
-	const char *line = strstr(status, "\nNSpid:"), *end = line ? strchr(line + 1, '\n') : NULL;
-
-	while (end && end > line && end[-1] != '\t')
-		end--;
-	return end > line ? (pid_t)strtol(end, NULL, 10) : 0;
-}
-
+/* The innermost number of a thread: the last on the line NSpid of its status (Linux 4.1). */
 static pid_t innermost(struct target *process, pid_t tid)
 {
-	char name[64], *status;
-	pid_t own;
+	char name[64], *text, *line, *end;
+	pid_t own = 0;
 
 	snprintf(name, sizeof(name), "task/%d/status", tid);
-	if (target_file_read(process, name, &status, NULL))
+	if (target_file_read(process, name, &text, NULL))
 		return 0;
-	own = vm_inner_number(status);
-	free(status);
+	line = strstr(text, "\nNSpid:");
+	end = line ? strchr(line + 1, '\n') : NULL;
+	if (end) {
+		*end = '\0';
+		line = strrchr(line, '\t');
+		own = line ? (pid_t)strtol(line, NULL, 10) : 0;
+	}
+	free(text);
 	return own;
 }
 
@@ -222,17 +220,6 @@ void vm_threads_reap(struct vm *vm, u64 now)
 		for (struct vm_thread *next, *th = l->threads[b]; th; th = next) {
 			next = th->next;
 			vm_thread_reap(vm, th);
-		}
-	}
-}
-
-void vm_threads_drop(struct vm *vm, const struct target *process)
-{
-	for (size_t b = 0; b < VM_THREAD_BUCKETS; b++) {
-		for (struct vm_thread *next, *th = vm->live->threads[b]; th; th = next) {
-			next = th->next;
-			if (th->process == process && !th->traced)
-				thread_end(vm, th);
 		}
 	}
 }

@@ -17,8 +17,7 @@ struct probe {
 	const char *prov, *mod, *func, *name;
 	u32 id; /* the D `id`; the session numbers them */
 	struct provider_group *group;
-	u32 index;  /* in the group */
-	bool later; /* of what may come: it counts for none that matches */
+	u32 index; /* in the group */
 	u32 nargs;
 	const char *const *arg_types; /* nargs D type names: what args[n] is; NULL: all int64_t */
 };
@@ -39,34 +38,18 @@ struct provider_group {
 struct provider_env {
 	struct arena *arena;
 	struct diag *diag;
-	pid_t target_pid;     /* $target; 0: none */
-	const pid_t *targets; /* ntargets: all of -p, and of -c */
-	size_t ntargets;
-	bool follow; /* -x follow: a process that is named stands for its descendants, too */
+	pid_t target_pid; /* $target; 0: none */
 	/* -c: the held child (python/python.h); NULL: there is none */
 	struct python_child *child;
 	struct target *child_target;
 	const struct python_info *child_python; /* NULL: it is no Python */
 	u32 strsize;
 	int cancel_fd; /* polls readable when the user wants no more */
-	bool verbose;  /* -v: who comes and goes */
 	bool listing;  /* -l: name all that exists, functions too */
-	u32 told_leave; /* 1, by a provider: it has said that a signal ends the wait for a process that is being left */
 	/* Add a group / a probe to a group (probes may be added to groups while expanding only). */
 	struct provider_group *(*add_group)(struct provider_env *env, const struct provider_group *g);
 	struct probe *(*add_probe)(struct provider_env *env, struct provider_group *g, const struct probe *p);
 };
-
-/* Of the functions that exist now, those that are at some probe of a clause or of more. */
-struct provider_functions {
-	u64 match, exist; /* each of them once for each process */
-	u32 processes;
-	bool partial;     /* there may be more of both */
-	const char *near; /* names that are nearly what was asked for, "a:b, a:c"; NULL: there are none */
-};
-/* A function that exists, of a process that probe `p` is of. */
-typedef bool provider_list_fn(void *arg, const struct probe *p, const char *mod, const char *func, const char *file,
-			      s64 line);
 
 struct provider {
 	const char *name;
@@ -99,26 +82,8 @@ struct provider {
 	int (*attach)(struct provider_run *r, struct provider_group *g, struct exec *e);
 	/* The names of a dynamic function of `p`; 0 or -ENOENT. NULL: there are none. */
 	int (*names)(struct provider_run *r, const struct probe *p, u32 fid, const char **mod, const char **func);
-	/*
-	 * Where a probe is many functions. functions_find() looks which of them exist, after attach() and before any event is
-	 * waited for; it takes 20 ms at the most, or longer as long as some clause has none. functions_count() says what it
-	 * has found for n clauses; false: nothing can be said. functions_matched() says whether description `d` of the
-	 * clause has matched any, now or at any time before: 1, 0, or -1: that is not known. functions_list() calls fn() for each that the
-	 * clauses match, until it returns false, without tracing any: 0 or -errno with a message. NULL: there is no such.
-	 */
-	void (*functions_find)(struct provider_run *r);
-	bool (*functions_count)(struct provider_run *r, struct d_clause *const *clauses, size_t n,
-				struct provider_functions *out);
-	int (*functions_matched)(struct provider_run *r, const struct d_desc *d);
-	int (*functions_list)(struct provider_run *r, struct d_clause *const *clauses, size_t n,
-			      provider_list_fn *fn, void *arg);
 	/* Undo attach (links of the exec are already off). Idempotent. 0, or -errno with a message: something was left behind. */
 	int (*detach)(struct provider_run *r);
-	/*
-	 * Name the processes in which something of ours is now, each by `fn`. In any thread, at any time: what it says may be
-	 * over by then. NULL: there are none.
-	 */
-	void (*left)(struct provider_run *r, void (*fn)(void *arg, pid_t pid, const char *comm), void *arg);
 	void (*close)(struct provider_run *r);
 	/* What was lost at the provider's side since the last call, reported on diag ("N functions not traced: ..."). */
 	void (*drops)(struct provider_run *r);
@@ -126,9 +91,6 @@ struct provider {
 	s64 (*timeout)(struct provider_run *r);
 	int (*tick)(struct provider_run *r, struct exec *e);
 	/* Call fn with a pidfd of each process that the script names: when all have ended, the run ends. */
-	int (*fd)(struct provider_run
-		      *r); /* polls readable when tick() has something to do; -1: nothing does. NULL: -1 */
-	bool (*busy)(struct provider_run *r); /* not yet, though they have: what descends from them lives */
 	void (*watch)(struct provider_run *r, void (*fn)(void *arg, int pidfd), void *arg);
 };
 

@@ -19,7 +19,7 @@ static const char *const event_names[] = {
 };
 _Static_assert(ARRAY_SIZE(event_names) == WIRE_NEVENTS, "an event without a name");
 
-static const char *const event_arg_types[] = {"uintptr_t", "uintptr_t", "int64_t", "int", "uint64_t"};
+static const char *const event_arg_types[] = {"uintptr_t", "uintptr_t", "int64_t"};
 
 static bool python_claims(const char *prov)
 {
@@ -31,7 +31,6 @@ static int python_open(struct provider_run **out, struct provider_env *env)
 	struct provider_run *r = arena_alloc(env->arena, sizeof(*r));
 
 	r->env = env;
-	r->fd = r->ready_fd = -1;
 	*out = r;
 	return 0;
 }
@@ -67,30 +66,10 @@ static void proc_add_events(struct provider_run *r, struct python_proc *p)
 				   .mod = "",
 				   .func = "",
 				   .name = event_names[ev],
-				   .later = p->later,
 				   .nargs = ARRAY_SIZE(event_arg_types),
 				   .arg_types = event_arg_types,
 			       });
 	}
-}
-
-static bool is_target(const struct provider_env *env, pid_t pid)
-{
-	for (size_t i = 0; i < env->ntargets; i++)
-		if (env->targets[i] == pid)
-			return true;
-	return false;
-}
-
-static int proc_find(const struct provider_env *env, struct python_proc *p, struct diag *diag)
-{
-	struct strbuf said = {0};
-	struct diag quiet = {.sink = python_keep_error, .arg = &said};
-	int err = python_find(p->target, &p->info, &quiet);
-
-	strbuf_free(&said);
-	p->bare = err == -ENOENT && env->follow && p->named;
-	return !err || p->bare ? 0 : python_find(p->target, &p->info, diag);
 }
 
 /* Look at the process without touching it. */
@@ -103,22 +82,18 @@ static int proc_add(struct provider_run *r, pid_t pid, bool named, struct diag *
 	p->pid = pid;
 	p->named = named;
 	p->prov = arena_printf(env->arena, "python%d", pid);
-	p->is_target = is_target(env, pid);
-	p->of = p;
 	if (env->child && env->child_target && pid == target_pid(env->child_target)) {
-		if (!env->child_python && !env->follow)
+		if (!env->child_python)
 			return diag_fail(diag, ENOENT, "process %d (%s) is not a Python process", pid,
 					 target_comm(env->child_target));
 		p->target = env->child_target;
-		p->bare = !env->child_python;
-		if (!p->bare)
-			p->info = *env->child_python;
+		p->info = *env->child_python;
 	} else {
 		err = target_open(&p->target, pid, diag);
 		if (err)
 			return err;
 		p->own_target = true;
-		err = proc_find(env, p, diag);
+		err = python_find(p->target, &p->info, diag);
 		if (err)
 			goto out;
 	}
@@ -133,28 +108,6 @@ out:
 	if (err && p->own_target)
 		target_close(p->target);
 	return err;
-}
-
-/* All of -p. One that cannot be traced is left out, with a warning, unless it is the only one. */
-static int add_targets(struct provider_run *r)
-{
-	struct provider_env *env = r->env;
-	size_t added = 0;
-
-	for (size_t i = 0; i < env->ntargets; i++) {
-		struct python_proc *p = proc_by_pid(r, env->targets[i]);
-		struct strbuf kept = {0};
-		struct diag quiet = {.sink = python_keep_error, .arg = &kept};
-		int err = p ? 0 : proc_add(r, env->targets[i], true, &quiet);
-
-		if (p)
-			p->named = true;
-		if (err)
-			python_left_out(r, DIAG_WARNING, &kept);
-		added += !err;
-		strbuf_free(&kept);
-	}
-	return added ? 0 : diag_fail(env->diag, ENOENT, "none of the %zu processes can be traced", env->ntargets);
 }
 
 /* "python1234": the process, or an error at the description. */
@@ -185,23 +138,18 @@ bad:
 	return -EINVAL;
 }
 
-/* For Python processes that start while we trace: once. */
-static int add_later(struct provider_run *r)
+/* Does the process have a libpython or a python executable mapped? Keeps python* from asking every process at length. */
+static int is_named_python(void *arg, const struct target_map *m)
 {
-	struct provider_env *env = r->env;
-	struct python_proc *p;
+	(void)arg;
+	return strstr(m->path, "python") || strstr(m->path, "Python");
+}
 
-	for (size_t i = 0; i < r->procs.n; i++)
-		if (r->procs.v[i]->later)
-			return 0;
-	p = arena_alloc(env->arena, sizeof(*p));
-	*p = (struct python_proc){.prov = "python*", .of = p, .bare = true, .later = true};
-	p->plan = python_plan_new(env->strsize);
-	if (!p->plan)
-		return diag_fail(env->diag, ENOMEM, "out of memory");
-	proc_add_events(r, p);
-	*vec_push(env->arena, &r->procs) = p;
-	return 0;
+static bool looks_like_python(pid_t pid)
+{
+	int ret = target_proc_maps_walk(pid, is_named_python, NULL);
+
+	return ret > 0 || ret == -E2BIG || ret == -EFBIG; /* then it is refused with a reason, if it is one */
 }
 
 /* "python*": every Python process that the pattern matches; what cannot be traced is left out, with a note when it is Python. */
@@ -219,7 +167,7 @@ static int add_matching(struct provider_run *r, const struct d_desc *d)
 		if (parse_s64(ent->d_name, &pid) || pid == getpid() || proc_by_pid(r, (pid_t)pid))
 			continue;
 		snprintf(prov, sizeof(prov), "python%d", (int)pid);
-		if (!glob_match(d->prov, prov) || !python_looks_like((pid_t)pid, NULL))
+		if (!glob_match(d->prov, prov) || !looks_like_python((pid_t)pid))
 			continue;
 
 		struct strbuf kept = {0};
@@ -227,11 +175,11 @@ static int add_matching(struct provider_run *r, const struct d_desc *d)
 		int err = proc_add(r, (pid_t)pid, false, &quiet);
 
 		if (err && err != -ENOENT && err != -ESRCH)
-			python_left_out(r, DIAG_NOTE, &kept);
+			python_left_out(r, &kept);
 		strbuf_free(&kept);
 	}
 	closedir(dir);
-	return !strcmp(d->prov, "python*") && !r->env->listing ? add_later(r) : 0;
+	return 0;
 }
 
 static int python_expand(struct provider_run *r, const struct d_desc *d, void (*found)(void *arg, struct probe *p),
@@ -239,9 +187,7 @@ static int python_expand(struct provider_run *r, const struct d_desc *d, void (*
 {
 	int err = 0;
 
-	if (d->of_target && r->env->ntargets > 1)
-		err = add_targets(r);
-	else if (!d->by_id)
+	if (!d->by_id)
 		err = glob_has_magic(d->prov) ? add_matching(r, d) : add_named(r, d);
 	if (err)
 		return err;
@@ -251,27 +197,17 @@ static int python_expand(struct provider_run *r, const struct d_desc *d, void (*
 
 			/* Which modules and functions is for the agent to decide, when it sees them. */
 			if (d->by_id ? d->id == p->id
-				     : python_desc_names(r, d, r->procs.v[i]) && glob_match(d->name, p->name))
+				     : glob_match(d->prov, p->prov) && glob_match(d->name, p->name))
 				found(arg, p);
 		}
 	}
 	return 0;
 }
 
-static int python_fd(struct provider_run *r)
-{
-	return r->fd;
-}
-
-static bool python_busy(struct provider_run *r)
-{
-	return r->env->follow && (python_family_alive(r) || python_join_wait(r, 0));
-}
-
 static void python_watch(struct provider_run *r, void (*fn)(void *arg, int pidfd), void *arg)
 {
 	for (size_t i = 0; i < r->procs.n; i++)
-		if (r->procs.v[i]->named && r->procs.v[i]->state != PROC_OUT)
+		if (r->procs.v[i]->named)
 			fn(arg, target_pidfd(r->procs.v[i]->target));
 }
 
@@ -286,17 +222,8 @@ const struct provider provider_python = {
     .filter_take = python_filter_take,
     .attach = python_group_attach,
     .names = python_names,
-    .functions_find = python_functions_find,
-    .functions_count = python_functions_count,
-    .functions_matched = python_functions_matched,
-    .functions_list = python_functions_list,
     .detach = python_provider_detach,
-    .left = python_provider_left,
     .close = python_provider_close,
     .drops = python_drops,
-    .timeout = python_timeout,
-    .tick = python_tick,
     .watch = python_watch,
-    .busy = python_busy,
-    .fd = python_fd,
 };

@@ -3,26 +3,11 @@
  * What of a clause is decided once for each Python function, by the agent, and not at each call: the module and function
  * fields of its descriptions, and each conjunct of its predicate that compares the file, the name, the first line, the
  * module or the qualified name with a constant, or is made of such comparisons by ||. The agent traces a function only when
- * some filter matches it. A conjunct that depends on arg3 alone decides which events of it are switched on.
+ * some filter matches it.
  */
 #include <string.h>
 
 #include "provider/python_impl.h"
-
-/* $target is each of the processes that the user has named. */
-bool python_desc_names(const struct provider_run *r, const struct d_desc *d, const struct python_proc *p)
-{
-	return (d->of_target && p->is_target) || glob_match(d->prov, p->prov);
-}
-
-bool python_desc_at(const struct provider_run *r, const struct d_desc *d, const struct python_event *e)
-{
-	const struct probe *probe = e->group->probes.v[0];
-
-	if (d->by_id)
-		return d->id == probe->id;
-	return python_desc_names(r, d, e->proc) && glob_match(d->name, probe->name);
-}
 
 int python_filter_open(struct provider_run *r, struct provider_group *g, const struct d_clause *c)
 {
@@ -37,16 +22,14 @@ int python_filter_open(struct provider_run *r, struct provider_group *g, const s
 		return filter;
 	}
 	e->enabled = true;
-	for (u32 i = 0, nth = 0; i < c->ndescs; i++) {
+	for (u32 i = 0; i < c->ndescs; i++) {
 		const struct d_desc *d = &c->descs[i];
-		int err;
+		int err = 0;
 
-		if (!python_desc_at(r, d, e))
-			continue;
-		*vec_push(r->env->arena, &r->wishes) =
-		    (struct python_wish){.event = e, .clause = c, .desc = d, .filter = filter, .nth = nth++};
-		err = d->by_id ? python_plan_any(plan, filter, "", "")
-			       : python_plan_any(plan, filter, d->mod, d->func);
+		if (d->by_id)
+			err = d->id == g->probes.v[0]->id ? python_plan_any(plan, filter, "", "") : 0;
+		else if (glob_match(d->prov, e->proc->prov) && glob_match(d->name, g->probes.v[0]->name))
+			err = python_plan_any(plan, filter, d->mod, d->func);
 		if (err)
 			return diag_fail(r->env->diag, -err, "cannot plan the Python probes: %s", strerror(-err));
 	}
@@ -103,75 +86,40 @@ static const struct {
     {D_LE, WIRE_LE, WIRE_GE}, {D_GT, WIRE_GT, WIRE_LT}, {D_GE, WIRE_GE, WIRE_LE},
 };
 
-static bool take_text(struct provider_run *r, struct python_event *e, int filter, const struct d_node *left,
-		      enum wire_op op, const char *text)
-{
-	enum wire_field field;
-
-	if ((op != WIRE_EQ && op != WIRE_NE) || !text_field(left, &field) ||
-	    python_plan_text(e->proc->plan, filter, field, op, text))
-		return false;
-	if (op == WIRE_EQ && field != WIRE_FILE)
-		*vec_push(r->env->arena, &r->name_wishes) =
-		    (struct python_name_wish){.event = e, .filter = filter, .field = field, .text = text};
-	return true;
-}
-
-static bool take(struct provider_run *r, struct python_event *e, int filter, const struct d_node *left,
-		 enum wire_op op, const struct d_node *constant)
+static bool take(struct python_event *e, int filter, const struct d_node *left, enum wire_op op,
+		 const struct d_node *constant)
 {
 	struct python_plan *plan = e->proc->plan;
+	enum wire_field field;
 
 	if (constant->type->kind == D_STRING)
-		return take_text(r, e, filter, left, op, constant->str);
+		return (op == WIRE_EQ || op == WIRE_NE) && text_field(left, &field) &&
+		       !python_plan_text(plan, filter, field, op, constant->str);
 	/* arg2 of a return is the line that it leaves from. A line is never negative, so signs decide nothing. */
 	return constant->type->kind == D_INT && constant->value >= 0 && e->event == WIRE_ENTRY &&
 	       arg_number(left) == 2 && !python_plan_number(plan, filter, WIRE_LINE, op, constant->value);
 }
 
-static bool take_compare(struct provider_run *r, struct python_event *e, int filter, const struct d_node *n)
+static bool take_compare(struct python_event *e, int filter, const struct d_node *n)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(compares); i++) {
 		if (n->op != compares[i].op)
 			continue;
 		if (n->arg[1]->op == D_CONST)
-			return take(r, e, filter, n->arg[0], compares[i].wire, n->arg[1]);
-		return n->arg[0]->op == D_CONST && take(r, e, filter, n->arg[1], compares[i].swapped, n->arg[0]);
+			return take(e, filter, n->arg[0], compares[i].wire, n->arg[1]);
+		return n->arg[0]->op == D_CONST && take(e, filter, n->arg[1], compares[i].swapped, n->arg[0]);
 	}
 	return false;
 }
 
 /* All alternatives, or as many as could be taken before one that cannot: *taken. */
-static bool take_either(struct provider_run *r, struct python_event *e, int filter, const struct d_node *n,
-			u32 *taken)
+static bool take_either(struct python_event *e, int filter, const struct d_node *n, u32 *taken)
 {
 	if (n->op == D_LOR)
-		return take_either(r, e, filter, n->arg[0], taken) && take_either(r, e, filter, n->arg[1], taken);
-	if (!take_compare(r, e, filter, n))
+		return take_either(e, filter, n->arg[0], taken) && take_either(e, filter, n->arg[1], taken);
+	if (!take_compare(e, filter, n))
 		return false;
 	++*taken;
-	return true;
-}
-
-/* arg3: in which way a function is entered or left. */
-static bool kind_known(void *arg, const struct d_node *n, s64 *value)
-{
-	*value = *(const int *)arg;
-	return arg_number(n) == 3;
-}
-
-/* Does nothing but arg3 decide? Then the events of which it is not true need not be there at all. */
-static bool take_kinds(struct python_event *e, int filter, const struct d_node *n)
-{
-	u8 kinds = 0;
-	s64 holds;
-
-	for (int k = 0; k < WIRE_NKINDS; k++) {
-		if (!d_evaluate(n, kind_known, &k, &holds))
-			return false;
-		kinds |= (u8)(!!holds << k);
-	}
-	python_plan_kinds(e->proc->plan, filter, kinds);
 	return true;
 }
 
@@ -179,11 +127,8 @@ bool python_filter_take(struct provider_run *r, struct provider_group *g, int fi
 {
 	struct python_event *e = g->data;
 	u32 taken = 0;
-	bool all;
+	bool all = take_either(e, filter, n, &taken);
 
-	if (take_kinds(e, filter, n))
-		return true;
-	all = take_either(r, e, filter, n, &taken);
 	if (all)
 		python_plan_alternatives(e->proc->plan, taken);
 	else

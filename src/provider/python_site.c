@@ -13,8 +13,6 @@
 #define SITE_FUNC     offsetof(struct pt_regs, rcx)
 #define SITE_LINE     offsetof(struct pt_regs, r8)
 #define SITE_FUNCTION offsetof(struct pt_regs, r9)
-#define SITE_CALL     offsetof(struct pt_regs, r10)
-#define SITE_KIND     offsetof(struct pt_regs, r11)
 #elif defined(__aarch64__)
 #define SITE_FID      0
 #define SITE_FILTERS  8
@@ -22,8 +20,6 @@
 #define SITE_FUNC     24
 #define SITE_LINE     32
 #define SITE_FUNCTION 40
-#define SITE_CALL     48
-#define SITE_KIND     56
 #endif
 
 static void site_fid(struct asm_buf *b, void *data)
@@ -38,7 +34,7 @@ static void site_filters(struct asm_buf *b, void *data)
 
 static void site_args(struct asm_buf *b, void *data, u32 mask, s16 off, asm_label fault)
 {
-	static const s16 regs[] = {SITE_FILE, SITE_FUNC, SITE_LINE, SITE_KIND, SITE_CALL};
+	static const s16 regs[] = {SITE_FILE, SITE_FUNC, SITE_LINE};
 
 	for (size_t n = 0; n < ARRAY_SIZE(regs); n++) {
 		if (!(mask & 1u << n))

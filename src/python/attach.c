@@ -18,7 +18,6 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	struct python *p = calloc(1, sizeof(*p));
 	struct target_status st;
 	u64 random = 0;
-	int ret;
 
 	*page = p ? python_plan_page(plan, page_size) : NULL;
 	if (!*page) {
@@ -30,23 +29,13 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->page_fd = p->agent_fd = -1;
 	p->agent = opt && opt->agent ? opt->agent : pydtrace_agent_so;
 	p->agent_size = opt && opt->agent ? opt->agent_size : (size_t)(pydtrace_agent_so_end - pydtrace_agent_so);
+	python_page_sizes(p, *page);
 	p->dir_fd = -1;
 	p->no_proc = !python_target_has_proc(p);
 	p->cancel_fd = opt ? opt->cancel_fd : 0;
 	p->mail = opt && opt->mail;
-	p->only_walk = opt && opt->only_walk;
-	((struct wire_page *)*page)->walk.only = p->only_walk;
 	if (p->mail)
 		python_mail_plan(*page, target_pid(t));
-	p->follow = opt && opt->follow;
-	p->starting = opt && opt->starting;
-	p->fid_base = opt ? opt->fid_base : 0;
-	p->nfids = ((const struct wire_page *)*page)->max_functions;
-	((struct wire_page *)*page)->follow = p->follow;
-	((struct wire_page *)*page)->fid_base = p->fid_base;
-	if (p->follow && p->mail)
-		python_page_boxes(*page);
-	python_page_sizes(p, *page);
 	p->filtered = !target_status(t, &st) && st.seccomp;
 	p->no_memfd = opt && opt->no_memfd;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
@@ -54,19 +43,14 @@ int python_new(struct python **out, struct target *t, const struct python_info *
 	p->cookie = random;
 	snprintf(p->nonce, sizeof(p->nonce), "%012llx", (unsigned long long)random & 0xffffffffffffull);
 	*out = p;
-	ret = python_symbols_find(t, info, &p->sym, diag);
-	if (!ret && p->sym.musl)
-		ret = python_image_make(p);
-	return ret;
+	return python_symbols_find(t, info, &p->sym, diag);
 }
 
 /* Where the agent is mapped, and its sites as offsets into its file. */
 static int sites_find(struct python *p)
 {
-	static const char *const names[2][WIRE_NEVENTS] = {
-	    {[WIRE_ENTRY] = WIRE_SITE_ENTRY, [WIRE_RETURN] = WIRE_SITE_RETURN},
-	    {[WIRE_ENTRY] = WIRE_TRAP_ENTRY, [WIRE_RETURN] = WIRE_TRAP_RETURN},
-	};
+	static const char *const names[WIRE_NEVENTS] = {
+	    [WIRE_ENTRY] = WIRE_SITE_ENTRY, [WIRE_RETURN] = WIRE_SITE_RETURN};
 	struct target_elf *e = NULL;
 	struct stat st;
 	int ret;
@@ -83,7 +67,7 @@ static int sites_find(struct python *p)
 	for (int ev = 0; !ret && ev < WIRE_NEVENTS; ev++) {
 		u64 addr;
 
-		ret = target_elf_symbol(e, names[p->follow][ev], &addr);
+		ret = target_elf_symbol(e, names[ev], &addr);
 		for (size_t i = 0; !ret && i < p->maps.n; i++) {
 			const struct target_map *m = &p->maps.v[i];
 
@@ -106,9 +90,7 @@ int python_loaded(struct python *p, struct diag *diag)
 		return python_refuse_lost(p, diag);
 	switch (c->stage) {
 	case STUB_OK:
-		ret = p->mail || p->only_walk
-			  ? 0
-			  : sites_find(p); /* whoever wants no site need not be able to read the file */
+		ret = p->mail ? 0 : sites_find(p); /* whoever wants no site need not be able to read the file */
 		return ret ? diag_fail(diag, -ret,
 				       "process %d (%s): the agent's probe sites are not where they should be", pid,
 				       comm)
@@ -118,8 +100,7 @@ int python_loaded(struct python *p, struct diag *diag)
 				 "process %d (%s) closed the agent's file while it was being loaded; try again",
 				 pid, comm);
 	case STUB_NO_DLOPEN:
-		return diag_fail(diag, EIO, "process %d (%s): cannot load the agent: %.200s", pid, comm,
-				 c->image.size ? strerror(-c->result) : c->error);
+		return diag_fail(diag, EIO, "process %d (%s): cannot load the agent: %.200s", pid, comm, c->error);
 	case STUB_INIT_FAILED:
 		return diag_fail(diag, c->result < 0 ? -c->result : EIO, "process %d (%s): %.250s", pid, comm,
 				 p->page->message[0] ? p->page->message : "the agent refused to start");
@@ -202,7 +183,7 @@ static int attach(struct python *p, void *page, size_t page_size, u64 deadline, 
 				 target_pid(p->t), target_comm(p->t));
 	if (ret == -ETIMEDOUT)
 		return python_refuse_busy(p, diag);
-	if (!ret && p->ndead && !p->follow)
+	if (!ret && p->ndead)
 		python_dead_close(p);
 	return ret ? python_refuse_stop(p, ret, diag) : python_loaded(p, diag);
 }
@@ -215,17 +196,16 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 	void *page = NULL;
 	size_t page_size;
 	struct python_lock lock = {{-1, -1}};
-	bool starting = opt && opt->starting;
-	int ret = starting ? 0 : python_refuse_state(t, diag);
+	int ret = python_refuse_state(t, diag);
 
 	/* Who hands events over is served by ptrace, too, in every thread. */
-	if (!ret && opt && opt->mail && !starting)
+	if (!ret && opt && opt->mail)
 		ret = target_refuse_traced(t, diag);
 	if (!ret)
 		ret = python_new(&p, t, info, plan, opt, &page, &page_size, diag);
 	if (ret)
 		goto out;
-	ret = python_lock(&lock, t, PYTHON_LOCK_ATTACH, PYTHON_LOCK_ATTACH_MS, diag);
+	ret = python_lock(&lock, t, PYTHON_LOCK_ATTACH, diag);
 	if (ret == -ESRCH)
 		python_refuse_stop(p, ret, diag);
 	if (ret)
@@ -237,8 +217,6 @@ int python_attach(struct python **out, struct target *t, const struct python_inf
 out:
 	python_unlock(&lock);
 	free(page);
-	if (starting && ret && (!p || p->starting))
-		python_starting_end(t);
 	if (ret) {
 		python_close(p);
 		return ret;
@@ -262,42 +240,13 @@ const struct wire_page *python_page(const struct python *p)
 	return p->page;
 }
 
-bool python_has_fid(const struct python *p, u32 fid)
-{
-	return fid > p->fid_base && fid - p->fid_base <= p->nfids;
-}
-
-u32 python_fid_end(const struct python *p)
-{
-	return p->fid_base + p->nfids;
-}
-
-bool python_is_held(const struct python *p)
-{
-	return p->starting;
-}
-
-bool python_had_begun(const struct python *p)
-{
-	return !p->starting || p->late;
-}
-
-bool python_follows(const struct python *p)
-{
-	return p->follow;
-}
-
 const struct wire_function *python_function(const struct python *p, u32 fid)
 {
-	if (!python_has_fid(p, fid))
-		return NULL;
-	fid -= p->fid_base;
-
 	/* Read once: the target may write it at any time. */
 	u64 off =
 	    __atomic_load_n(&p->page->functions, __ATOMIC_RELAXED) + (u64)(fid - 1) * sizeof(struct wire_function);
 
-	if (fid > p->page->max_functions || fid > __atomic_load_n(&p->page->nfunctions, __ATOMIC_ACQUIRE) ||
+	if (!fid || fid > p->page->max_functions || fid > __atomic_load_n(&p->page->nfunctions, __ATOMIC_ACQUIRE) ||
 	    off % _Alignof(struct wire_function) || off + sizeof(struct wire_function) > p->ctl_off)
 		return NULL;
 	return (const struct wire_function *)((const char *)p->page + off);

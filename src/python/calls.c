@@ -2,7 +2,6 @@
 /* May a thread whose system calls are filtered (seccomp(2)) make those that the stub, the loader and the agent make in it? */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -65,7 +64,6 @@ static const struct call calls[] = {
     {CALL(madvise, 0, 4096, MADV_DONTFORK), FOR_ALL},
     {CALL(madvise, 0, 4096, MADV_WIPEONFORK), FOR_ALL},
     {CALL(futex, 0, 0), FOR_ALL},
-    {CALL(futex, 0, FUTEX_WAKE_OP_PRIVATE), FOR_ALL},
     {CALL(prlimit64, 0, 3), FOR_ALL},
     /* pthread_create() with a stack that is there, the start of the thread, and its end; clone() where clone3() fails. */
     {CALL(clone3, 0, 88), FOR_THREAD},

@@ -9,7 +9,7 @@
 
 #include "python/child_impl.h"
 
-enum { ATTACH_MS = 10000, PAGE_TRIES = 50 };
+enum { ATTACH_MS = 10000 };
 
 /* Run the stub in the held thread and hold it again at the same place. */
 static int child_shoot(struct python_child *c, struct python *p, const void *page, size_t size)
@@ -38,23 +38,18 @@ static int child_shoot(struct python_child *c, struct python *p, const void *pag
 	return ret ? ret : handshake;
 }
 
-/*
- * With memory files; without them, where there may be none. On a busy machine one of the two may come too late for the page to be
- * handed over: then again.
- */
+/* With memory files; without them, where there may be none. */
 static int child_load(struct python_child *c, struct python *p, void *page, size_t size, struct diag *diag)
 {
-	int ret = -ETIMEDOUT;
+	int ret = python_files_prepare(p, page, size, diag);
 
-	for (int tries = 0; tries < PAGE_TRIES; tries++) {
-		ret = python_files_prepare(p, page, size, diag);
-		if (!ret)
-			ret = child_shoot(c, p, page, size);
-		if (!c->held || (ret != -ETIMEDOUT && !python_memfd_denied(p, ret)))
-			break;
-		python_handshake_undo(p);
-	}
-	return ret == -EKEYREJECTED ? python_refuse_stop(p, ret, diag) : ret;
+	if (!ret)
+		ret = child_shoot(c, p, page, size);
+	if (!ret || !python_memfd_denied(p, ret) || !c->held)
+		return ret == -EKEYREJECTED ? python_refuse_stop(p, ret, diag) : ret;
+	python_handshake_undo(p);
+	ret = python_files_prepare(p, page, size, diag);
+	return ret ? ret : child_shoot(c, p, page, size);
 }
 
 int python_child_attach(struct python_child *c, struct python **out, const struct python_plan *plan,

@@ -155,21 +155,6 @@ static bool is_launcher(struct python_child *c)
 	return yes;
 }
 
-/* A shell that is to run a command line: it may fork for that, and not exec. */
-static bool is_command_line(struct python_child *c)
-{
-	char *args;
-	size_t size, first;
-	bool yes;
-
-	if (target_proc_read(c->pid, "cmdline", &args, &size))
-		return false;
-	first = strlen(args) + 1; /* -c, -ec */
-	yes = first < size && args[first] == '-' && strchr(args + first, 'c');
-	free(args);
-	return yes;
-}
-
 static void silent(void *arg, enum diag_level level, const char *text)
 {
 }
@@ -232,14 +217,14 @@ static int child_enter(struct python_child *c)
 }
 
 /* From an entry point on. 0: held in Python; -ENOENT: it is none, held or (a launcher) running. */
-static int child_follow(struct python_child *c, struct python_info *info, bool forks, struct diag *diag)
+static int child_follow(struct python_child *c, struct python_info *info, struct diag *diag)
 {
 	for (;;) {
 		int ret = image_judge(c, info, diag);
 		bool python = ret == 0;
 		enum child_event ev;
 
-		if (ret && (ret != -ENOENT || !is_launcher(c) || (forks && is_command_line(c))))
+		if (ret && (ret != -ENOENT || !is_launcher(c)))
 			return ret;
 		ret = python ? runners_break(c, info) : 0;
 		c->held = false;
@@ -290,10 +275,10 @@ int python_start(struct python_child **out, char *const argv[], struct target **
 	return 0;
 }
 
-int python_follow(struct python_child *c, struct python_info *info, bool forks, struct diag *diag)
+int python_follow(struct python_child *c, struct python_info *info, struct diag *diag)
 {
 	unsigned errors = diag->errors;
-	int ret = child_follow(c, info, forks, diag);
+	int ret = child_follow(c, info, diag);
 
 	if (ret && diag->errors == errors && is_denial(-ret))
 		target_refuse(c->pid, target_comm(c->t), -ret, diag);

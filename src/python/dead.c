@@ -34,15 +34,14 @@ bool python_ctl_read(struct target *t, const struct target_map *m, struct stub_c
 				     : m->end - m->start == STUB_CTL_SIZE;
 }
 
-/* Is there a tracer that holds the page at `start`? */
-static bool page_held(struct target *t, u64 start)
+/* Is there a tracer that holds it? */
+static bool page_held(struct target *t, const struct target_map *m)
 {
-	u64 magic;
 	u32 owner;
 
-	if (target_read(t, start, &magic, sizeof(magic)) || magic != WIRE_MAGIC)
-		return false; /* only its control block is left */
-	return target_read(t, start + offsetof(struct wire_page, owner), &owner, sizeof(owner)) ||
+	if (m->end - m->start == STUB_CTL_SIZE)
+		return false;
+	return target_read(t, m->start + offsetof(struct wire_page, owner), &owner, sizeof(owner)) ||
 	       (owner && !(owner & WIRE_OWNER_DIED));
 }
 
@@ -91,75 +90,27 @@ static void page_enter(struct python *p, struct wire_dead *d, const struct targe
 	d->ino = c->agent_ino;
 }
 
-/* What a followed child has of its parent's page: all but the control block. Its agent's name. */
-static bool child_page_read(struct target *t, const struct target_map *m,
-			    char path[sizeof(((struct wire_page *)0)->agent)])
-{
-	struct wire_page head;
-
-	if (!page_like(m) || target_read(t, m->start, &head, sizeof(head)) || head.magic != WIRE_MAGIC ||
-	    !head.follow || head.size != m->end - m->start)
-		return false;
-	memcpy(path, head.agent, sizeof(head.agent));
-	path[sizeof(head.agent) - 1] = 0;
-	return true;
-}
-
-/* Where children have the page, it and its control block are two mappings of the process: is the other there, too? */
-static bool is_whole(const struct python *p, size_t i, const struct stub_ctl *c)
-{
-	const struct target_map *m = &p->maps.v[i];
-
-	return i && m[-1].start == c->page && m[-1].end == m->start && m[-1].ino == m->ino;
-}
-
-static bool has_ctl(struct python *p, size_t i)
-{
-	struct stub_ctl c;
-
-	return i + 1 < p->maps.n && python_ctl_read(p->t, &p->maps.v[i + 1], &c) && is_whole(p, i + 1, &c);
-}
-
-/* The entry of the agent of that name, if it is among those that are still loaded, or a new one. */
-static struct wire_dead *dead_of(struct wire_page *w, u32 nagents, const char *path)
-{
-	for (u32 k = 0; k < nagents; k++) {
-		struct wire_dead *agent = (struct wire_dead *)((char *)w + w->dead) + k;
-
-		if (!strncmp(agent->path, path, sizeof(agent->path)))
-			return agent;
-	}
-	return dead_add(w);
-}
-
-/* The pages that nobody holds; with each the name of its agent. */
+/* The pages that nobody holds; with each the name of its agent, if that is among those that are still loaded. */
 static void pages_find(struct python *p, struct wire_page *w)
 {
 	u32 nagents = w->ndead;
 
 	for (size_t i = 0; i < p->maps.n; i++) {
 		const struct target_map *m = &p->maps.v[i];
-		char path[sizeof(w->agent)];
 		struct wire_dead *d = NULL;
 		struct stub_ctl c;
 
-		if (python_ctl_read(p->t, m, &c)) {
-			struct target_map whole = *m;
+		if (!python_ctl_read(p->t, m, &c) || page_held(p->t, m))
+			continue;
+		for (u32 k = 0; k < nagents && !d; k++) {
+			struct wire_dead *agent = (struct wire_dead *)((char *)w + w->dead) + k;
 
-			if (page_held(p->t, c.page))
-				continue;
-			if (is_whole(p, i, &c))
-				whole.start = c.page;
-			d = dead_of(w, nagents, c.path);
-			if (d)
-				page_enter(p, d, &whole, &c);
-		} else if (child_page_read(p->t, m, path) && !has_ctl(p, i) && !page_held(p->t, m->start)) {
-			d = dead_of(w, nagents, path);
-			if (d) {
-				d->page = m->start;
-				d->page_size = m->end - m->start;
-			}
+			if (!strncmp(agent->path, c.path, sizeof(agent->path)))
+				d = agent;
 		}
+		d = d ? d : dead_add(w);
+		if (d)
+			page_enter(p, d, m, &c);
 	}
 }
 
@@ -213,11 +164,8 @@ void python_dead_find(struct python *p, struct wire_page *w)
 	w->dlclose = p->sym.dlclose;
 	w->ndead = 0;
 	memset(p->dead_code, 0, sizeof(p->dead_code));
-	/* The stub maps its image where no loader has a list of it: such agents stay, inert. */
-	if (!p->image.size) {
-		agents_find(p, w);
-		pages_find(p, w);
-	}
+	agents_find(p, w);
+	pages_find(p, w);
 	p->ndead = w->ndead;
 	p->dead_at = w->dead;
 }

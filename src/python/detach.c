@@ -12,7 +12,7 @@
 
 enum {
 	STOP_MS = 500,
-	UNLOAD_MS = 2000, /* at least, once its events are off */
+	DETACH_MS = 10000,
 	QUEUE_MS = 500,
 	FINI_RETRIES = 14,
 	UNDO_RETRIES = 4,
@@ -35,8 +35,8 @@ static bool agent_text(struct python *p, u64 *start, u64 *end)
 	return false;
 }
 
-/* Have the stub let go of the page, or of the image: raw system calls, so any thread will do that can be stopped. */
-static int unmap_shoot(struct python *p)
+/* Let go of the page: raw system calls, so any thread will do that can be stopped. */
+static int unmap_page(struct python *p, u64 deadline)
 {
 	struct target_stop s;
 	pid_t *tids;
@@ -57,52 +57,19 @@ static int unmap_shoot(struct python *p)
 		ret = ret ? ret : ended;
 	}
 	free(tids);
-	return ret;
-}
+	while (!ret && !p->leave_page && now_ns() < deadline) {
+		bool there = false;
 
-/* Wait until nothing is mapped at `start` any more. */
-static int unmap_await(struct python *p, u64 start, u64 deadline)
-{
-	bool there = true;
-	int ret = 0;
-
-	while (!ret && there && now_ns() < deadline) {
 		target_maps_free(&p->maps);
 		ret = target_maps_read(p->t, &p->maps);
-		there = false;
 		for (size_t i = 0; i < p->maps.n; i++)
-			there |= p->maps.v[i].start == start;
-		if (there)
-			usleep(200);
+			there |= p->maps.v[i].start == p->target_page;
+		if (!there)
+			break;
+		usleep(200);
 	}
-	return ret;
-}
-
-static int unmap_page(struct python *p, u64 deadline)
-{
-	int ret = unmap_shoot(p);
-
-	if (ret || p->leave_page)
-		return ret;
-	ret = unmap_await(p, p->target_page, deadline);
-	if (!ret)
+	if (!ret && !p->leave_page)
 		p->target_page = 0;
-	return ret;
-}
-
-/* What no loader knows needs none to be taken away, nor the GIL: no thread is in it, and none comes to it. */
-static int image_unmap(struct python *p, u64 deadline)
-{
-	u64 start = p->ctl->handle;
-	int ret;
-
-	p->unmap = (struct range){start, start + p->image.size};
-	ret = unmap_shoot(p);
-	p->unmap = (struct range){0};
-	if (!ret)
-		ret = unmap_await(p, start, deadline);
-	if (!ret)
-		p->ctl->handle = 0;
 	return ret;
 }
 
@@ -126,7 +93,7 @@ static int stub_erase(struct python *p, u64 deadline)
  * Nobody will look into the page again: the pending calls of ours that were queued have been run, and every borrowed
  * thread is past its last look (it may hang in PyGILState_Release() for a while after its job is done).
  */
-static int page_wait(struct python *p, u64 deadline)
+static bool page_unused(struct python *p, u64 deadline)
 {
 	u64 queue = now_ns() + QUEUE_MS * 1000000ull;
 	const struct stub_ctl *c = p->ctl;
@@ -137,17 +104,14 @@ static int page_wait(struct python *p, u64 deadline)
 			    !python_thread_there(p->t, c);
 
 		if (left && __atomic_load_n(&c->called, __ATOMIC_ACQUIRE) >= c->queued)
-			return 0;
+			return true;
 		/* A thread comes back when it gets the GIL; a pending call perhaps never, if main is in a call without end. */
-		if ((left && now_ns() > queue) || python_page_lost(p))
-			return -EBUSY;
-		if (now_ns() > deadline)
-			return -ETIMEDOUT;
+		if (now_ns() > deadline || (left && now_ns() > queue) || python_page_lost(p))
+			return false;
 	}
 }
 
-/* With `last` what cannot be taken out yet is given up; else it may be called again. */
-static int unload(struct python *p, u64 deadline, bool last)
+static int unload(struct python *p, u64 deadline)
 {
 	u64 start, end;
 	int ret = 0;
@@ -160,14 +124,11 @@ static int unload(struct python *p, u64 deadline, bool last)
 		if (!ret && agent_text(p, &start, &end))
 			ret = python_wait_outside(p, start, end, deadline);
 		if (!ret)
-			ret = p->image.size ? image_unmap(p, deadline) : python_job_do(p, STUB_UNLOAD, deadline);
+			ret = python_job_do(p, STUB_UNLOAD, deadline);
 		if (ret)
 			return ret;
 	}
-	ret = page_wait(p, deadline);
-	if (ret == -ETIMEDOUT && !last)
-		return ret;
-	p->leave_page = ret;
+	p->leave_page = !page_unused(p, deadline);
 	ret = unmap_page(p, deadline);
 	if (p->leave_page)
 		return -EBUSY;
@@ -202,13 +163,6 @@ static int fini(struct python *p, int retries, u64 deadline)
 	}
 }
 
-/* From 3.12 on there are no frames of the agent's on a stack, but an interpreter is left by a thread that runs it (agent/inside.c). */
-static const char *why_stays(const struct python *p)
-{
-	return p->info.version < 0x030c0000 ? "calls that were traced have not returned"
-					    : "an interpreter in it that was traced runs nothing now";
-}
-
 /* Is something of ours still mapped in the process? Then say what, and when it will go. */
 static void tell_left(struct python *p, struct diag *diag)
 {
@@ -226,21 +180,21 @@ static void tell_left(struct python *p, struct diag *diag)
 	else
 		diag_report(
 		    diag, DIAG_NOTE, NOWHERE,
-		    "process %d (%s): %s; the agent stays in it, inert, until the next pydtrace takes it out",
-		    target_pid(p->t), target_comm(p->t), why_stays(p));
+		    "process %d (%s): calls that were traced have not returned; the agent stays in it, inert, "
+		    "until the next pydtrace takes it out",
+		    target_pid(p->t), target_comm(p->t));
 }
 
 /*
  * The memory of what stays: all but what an inert agent, or a queued call, still looks at. Where an inert agent writes after
- * this it writes into fresh memory. One that was given up is not inert before its next event, and may stand in the middle of
- * one now; to it a function that is gone from the page is a new one.
+ * this it writes into fresh memory.
  */
 static void left_shrink(struct python *p)
 {
 	size_t from = p->leave_page ? 0 : ALIGN_UP(p->functions_at, 4096);
 	bool inert = p->page && __atomic_load_n(&p->page->state, __ATOMIC_ACQUIRE) == WIRE_INERT;
 
-	if (p->target_page && p->page_fd >= 0 && from < p->ctl_off && (p->leave_page || inert || p->given_up))
+	if (p->target_page && p->page_fd >= 0 && from < p->ctl_off && (p->leave_page || inert))
 		fallocate(p->page_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
 			  (off_t)(p->ctl_off - from));
 }
@@ -256,7 +210,7 @@ static void undo(struct python *p, u64 deadline)
 	if ((state == WIRE_ACTIVE || state == WIRE_INERT || state == WIRE_LEAVING) &&
 	    fini(p, UNDO_RETRIES, deadline))
 		return;
-	unload(p, deadline, true);
+	unload(p, deadline);
 }
 
 /* After an attach that failed: whatever of it is in the target. */
@@ -266,47 +220,23 @@ void python_undo(struct python *p, u64 deadline, struct diag *diag)
 	tell_left(p, diag);
 }
 
-/* One try. -ETIMEDOUT: its Python has not come to it. The agent is unloaded already where that has happened to its page alone. */
-static int detach(struct python *p, u64 deadline, bool last, struct diag *diag)
+static int detach(struct python *p, struct diag *diag)
 {
-	int ret = python_page_lost(p) ? -EIO : p->ctl->handle ? fini(p, FINI_RETRIES, deadline) : 0;
-	u64 least;
+	u64 deadline = now_ns() + (u64)DETACH_MS * 1000000;
+	int ret = python_page_lost(p) ? -EIO : fini(p, FINI_RETRIES, deadline);
 
+	if (ret == -ETIMEDOUT)
+		return python_refuse_busy(p, diag);
 	if (ret)
-		return ret == -ETIMEDOUT || ret == -ESRCH || ret == -EBUSY ? ret : python_refuse_stop(p, ret, diag);
-	least = now_ns() + UNLOAD_MS * 1000000ull;
-	ret = unload(p, deadline > least ? deadline : least, last);
+		return ret == -ESRCH || ret == -EBUSY ? ret : python_refuse_stop(p, ret, diag);
+	ret = unload(p, deadline);
 	if (p->target_page && python_page_lost(p))
 		return python_refuse_lost(p, diag);
-	return ret == -ESRCH || ret == 0 || (ret == -ETIMEDOUT && !last) ? ret : -EBUSY;
+	return ret == -ESRCH || ret == 0 ? ret : -EBUSY;
 }
 
-/*
- * Its Python does not come to a safe point: no more is tried. From here on the agent sees that it has no tracer, and goes inert at
- * the next event; what is queued does nothing but look at the control block.
- */
-static int give_up(struct python *p, struct diag *diag)
+int python_detach(struct python *p, struct diag *diag)
 {
-	if (p->ctl->stage == STUB_FINALIZING || p->ctl->not_ready)
-		return python_refuse_busy(p, diag);
-	python_owner_drop(p);
-	p->given_up = true;
-	diag_report(diag, DIAG_NOTE, NOWHERE,
-		    "process %d (%s): its Python did not come to a safe point in time (" PYTHON_NO_SAFE_POINT
-		    "); the agent stays in it, inert, until the next pydtrace takes it out",
-		    target_pid(p->t), target_comm(p->t));
-	return -EBUSY;
-}
-
-const char *python_waits_for(const struct python *p)
-{
-	return p->locked_out ? "another tracer holds its lock"
-			     : "its Python has not come to a safe point (" PYTHON_NO_SAFE_POINT ")";
-}
-
-int python_detach(struct python *p, u32 wait_ms, bool last, struct diag *diag)
-{
-	u64 deadline = now_ns() + wait_ms * 1000000ull;
 	struct python_lock lock;
 	int ret;
 
@@ -315,20 +245,12 @@ int python_detach(struct python *p, u32 wait_ms, bool last, struct diag *diag)
 	python_mail_open(p, false); /* first: a thread that waits for an answer has the GIL */
 	if (python_page_lost(p))    /* an error also when the process has died of it */
 		return python_refuse_lost(p, diag);
-	ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, wait_ms, last ? diag : NULL);
-	if (ret && ret != -ESRCH && ret != -EAGAIN && !last)
-		ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, 0, diag); /* to have it said */
-	p->locked_out = ret == -EAGAIN;
+	ret = python_lock(&lock, p->t, PYTHON_LOCK_DETACH, diag);
 	if (ret)
 		return ret;
-	if (!p->follow)
-		python_dead_again(p);
-	ret = detach(p, deadline, last, diag);
+	python_dead_again(p);
+	ret = detach(p, diag);
 	python_unlock(&lock);
-	if (ret == -ETIMEDOUT)
-		return last ? give_up(p, diag) : -EAGAIN;
-	if (p->follow)
-		python_owner_drop(p); /* what its children have inherited goes inert */
 	if (ret == -EBUSY)
 		tell_left(p, diag);
 	return ret;
@@ -340,13 +262,11 @@ void python_close(struct python *p)
 		return;
 	target_maps_free(&p->maps);
 	python_mail_open(p, false);
-	if (!p->follow) /* children may still be using it */
-		left_shrink(p);
+	left_shrink(p);
 	python_page_unmap(p);
 	if (p->page_fd >= 0)
 		close(p->page_fd);
 	if (p->agent_fd >= 0)
 		close(p->agent_fd);
-	free(p->own_agent);
 	free(p);
 }

@@ -233,14 +233,8 @@ int python_files_prepare(struct python *p, void *page, size_t page_size, struct 
 	int ret = target_status(p->t, &st), err = ENOENT;
 
 	p->page_kind = page_kind_choose(p);
-	if (!p->no_memfd && (!p->no_proc || p->image.size))
+	if (!p->no_memfd && !p->no_proc)
 		return 0;
-	if (p->image.size)
-		return diag_fail(
-		    diag, ENOTSUP,
-		    "process %d (%s): it can use no memory file, and its C library is musl, for which the "
-		    "agent comes in no other",
-		    target_pid(p->t), target_comm(p->t));
 	if (ret)
 		return python_refuse_stop(p, ret, diag);
 	if ((geteuid() && !(st.fsuid == geteuid() && user_is_all(p, &st))) ||
@@ -248,8 +242,6 @@ int python_files_prepare(struct python *p, void *page, size_t page_size, struct 
 		return files_refuse(p, diag);
 	if (p->page_kind == PAGE_FILE) {
 		python_page_room(page, page_size, FILE_FUNCTIONS);
-		if (((struct wire_page *)page)->nboxes)
-			python_page_boxes(page);
 		python_page_sizes(p, page);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {

@@ -41,16 +41,10 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 		c->agent_ino = st.st_ino;
 	}
 	c->add_pending = (void *)s->add_pending;
-	if (p->info.version >= 0x030c0000 && s->runtime)
-		c->add_pending_in = (void *)s->add_pending_in;
-	c->runtime = s->runtime;
 	c->gil_check = (void *)s->gil_check;
 	c->gil_ensure = (void *)s->gil_ensure;
 	c->gil_release = (void *)s->gil_release;
 	c->this_state = (void *)s->this_state;
-	c->current = (void *)s->current;
-	c->interp_get = (void *)s->interp_get;
-	c->interp_main = (void *)s->interp_main;
 	c->attr_init = (void *)s->attr_init;
 	c->attr_setstack = (void *)s->attr_setstack;
 	c->attr_setdetach = (void *)s->attr_setdetach;
@@ -62,11 +56,6 @@ static void ctl_fill(struct python *p, int target_agent_fd)
 	c->dlclose = (void *)s->dlclose;
 	c->dlerror = (void *)s->dlerror;
 	c->errno_location = (void *)s->errno_location;
-	c->image = p->image;
-	if (p->image.size) {
-		c->init_at = python_image_symbol(p, WIRE_INIT);
-		c->place_at = python_image_symbol(p, WIRE_PLACE);
-	}
 	snprintf(c->init_name, sizeof(c->init_name), "%s", WIRE_INIT);
 	agent_path(p, target_agent_fd, c->path, sizeof(c->path));
 }
@@ -76,7 +65,6 @@ void python_page_fill(struct python *p, const void *page, size_t size, int targe
 	memcpy(p->page, page, size);
 	python_owner_hold(p);
 	ctl_fill(p, target_agent_fd);
-	snprintf(p->page->agent, sizeof(p->page->agent), "%.*s", (int)sizeof(p->page->agent) - 1, p->ctl->path);
 	p->ctl->job = STUB_LOAD;
 	p->jobs = 1;
 }

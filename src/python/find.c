@@ -7,14 +7,7 @@
 
 #include "python/python_impl.h"
 
-enum {
-	VERSION_MIN = 0x0309,
-	VERSION_MAX = 0x030f,
-	FREE_THREADED = 0x030d,
-	SCAN_CHUNK = 1 << 16,
-	SCAN_MAX = 8 << 20,
-	SCAN_ALL = 32 << 20
-};
+enum { VERSION_MIN = 0x0309, VERSION_MAX = 0x030f, SCAN_CHUNK = 1 << 16, SCAN_MAX = 8 << 20, SCAN_ALL = 32 << 20 };
 
 /* Python 2.7 and 3.x put "X.Y.Z[abrc+...] (build..." into a static buffer (Python/getversion.c). */
 u32 python_version_parse(const char *s, size_t n)
@@ -229,10 +222,9 @@ int python_find(struct target *t, struct python_info *out, struct diag *diag)
 				 target_pid(t), target_comm(t), out->image);
 	if (out->version >> 16 < VERSION_MIN || out->version >> 16 > VERSION_MAX)
 		return refuse_version(diag, t, out);
-	if (out->free_threaded && out->version >> 16 != FREE_THREADED)
+	if (out->free_threaded)
 		return diag_fail(diag, ENOTSUP,
-				 "process %d (%s): the free-threaded build of Python %s is not supported; pydtrace "
-				 "knows that of 3.13",
+				 "process %d (%s): the free-threaded build of Python %s is not supported",
 				 target_pid(t), target_comm(t), out->version_text);
 	return 0;
 }
@@ -251,8 +243,6 @@ struct wanted {
 
 static const struct wanted of_python[] = {
     WANT("Py_AddPendingCall", add_pending),
-    WANT("_PyEval_AddPendingCall", add_pending_in, true),
-    WANT("_PyRuntime", runtime, true),
     WANT("PyGILState_Check", gil_check),
     WANT("PyGILState_Ensure", gil_ensure),
     WANT("PyGILState_Release", gil_release),
@@ -260,16 +250,9 @@ static const struct wanted of_python[] = {
     WANT("_Py_IsFinalizing", finalizing, true), /* to 3.12 */
     WANT("Py_IsFinalizing", finalizing, true),  /* from 3.13 */
     WANT("PyGILState_GetThisThreadState", this_state),
-    WANT("PyThreadState_GetUnchecked", current, true), /* from 3.13 */
-    WANT("_PyThreadState_UncheckedGet", current),      /* to 3.12 */
-    WANT("PyInterpreterState_Get", interp_get),
-    WANT("PyInterpreterState_Main", interp_main),
     WANT("PyEval_RestoreThread", restore_thread),
     WANT("PyThread_acquire_lock_timed", acquire_lock),
     WANT("_PySemaphore_Wait", semaphore_wait, true),
-    WANT("_PyParkingLot_Park", park, true),
-    WANT("Py_MakePendingCalls", pending_calls, true),
-    WANT("PyBool_FromLong", bool_from_long, true),
 };
 /* In libc from glibc 2.34, in libdl and libpthread before. */
 static const struct wanted of_libc[] = {
@@ -306,7 +289,7 @@ static const char *symbols_missing(const struct wanted *w, size_t n, const struc
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag)
 {
-	const char *missing;
+	const char *missing, *libc = NULL;
 	struct target_maps maps;
 	bool glibc = false;
 	int ret = target_maps_read(t, &maps);
@@ -333,9 +316,8 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 			base = base ? base + 1 : "";
 			if (!target_elf_symbol(e, "gnu_get_libc_version", &addr))
 				glibc = true;
-			/* musl has one image, of any name, and this where glibc has _r_debug (src/internal/dynlink.h). */
-			if (!target_elf_symbol(e, "_dl_debug_addr", &addr))
-				out->musl = true;
+			if (!strncmp(base, "ld-musl", 7) || !strncmp(base, "libc.musl", 9))
+				libc = "musl";
 			if (!strncmp(base, "libc.so", 7) || !strncmp(base, "libc-", 5) ||
 			    !strncmp(base, "libdl", 5) || !strncmp(base, "libpthread", 10) ||
 			    !strncmp(base, "ld-", 3))
@@ -346,10 +328,11 @@ int python_symbols_find(struct target *t, const struct python_info *info, struct
 	target_maps_free(&maps);
 	if (target_elf_exhausted(t))
 		return refuse_images(t, diag);
-	if (!out->musl && !glibc)
+	if (libc || !glibc)
 		return diag_fail(diag, ENOTSUP,
-				 "process %d (%s): its C library is neither glibc nor musl, or linked statically",
-				 target_pid(t), target_comm(t));
+				 "process %d (%s): its C library is %s; pydtrace can enter processes with glibc "
+				 "only",
+				 target_pid(t), target_comm(t), libc ? libc : "not glibc or linked statically");
 	missing = symbols_missing(of_python, ARRAY_SIZE(of_python), out);
 	if (!missing)
 		missing = symbols_missing(of_libc, ARRAY_SIZE(of_libc), out);

@@ -115,10 +115,7 @@ static void frame_fill(struct python *p, const struct target_stop *s, enum stub_
 	f->ctl_off = p->ctl_off;
 	f->page_fd = f->agent_fd = -1;
 	f->page = p->target_page;
-	if (how == STUB_UNMAP && p->unmap.end) {
-		f->page = p->unmap.start;
-		f->map_size = p->unmap.end - p->unmap.start;
-	} else if (how == STUB_UNMAP) {
+	if (how == STUB_UNMAP) {
 		if (p->leave_page) /* all but the control block, which a call that is queued may still look at */
 			f->map_size = p->ctl_off;
 		f->agent_fd = python_agent_fd(p);

@@ -26,21 +26,7 @@ static bool stack_points_into(struct python *p, u64 sp, u64 start, u64 end)
 	return false;
 }
 
-/*
- * True if a register whose value lasts for moments only points into the range: the thread may have read the address of a function
- * of ours, and not called it yet.
- */
-static bool registers_point_into(const struct user_regs_struct *r, u64 start, u64 end)
-{
-	const u64 v[] = {r->rip, r->rax, r->rcx, r->rdx, r->rsi, r->rdi, r->r8, r->r9, r->r10, r->r11};
-	bool found = false;
-
-	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
-		found |= v[i] >= start && v[i] < end;
-	return found;
-}
-
-/* 0: outside; 1: its stack mentions the range; 2: it stands inside, or is about to; -errno. */
+/* 0: outside; 1: its stack mentions the range; 2: it stands inside; -errno. */
 static int thread_inside(struct python *p, pid_t tid, u64 start, u64 end)
 {
 	struct target_stop s;
@@ -58,9 +44,7 @@ static int thread_inside(struct python *p, pid_t tid, u64 start, u64 end)
 		return 0; /* a thread that has ended is nowhere */
 	if (ret)
 		return ret;
-	inside = (c.pc >= start && c.pc < end) || (stopped && registers_point_into(&s.regs, start, end))
-		     ? 2
-		     : stack_points_into(p, c.sp, start, end);
+	inside = c.pc >= start && c.pc < end ? 2 : stack_points_into(p, c.sp, start, end);
 	if (stopped)
 		target_stop_end(&s);
 	return inside;

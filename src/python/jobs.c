@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "python/python_impl.h"
@@ -13,9 +12,7 @@
 enum {
 	STOP_MS = 500,      /* for a thread to come to a stop */
 	LOOK_AGAIN_MS = 30, /* while the job has not been done */
-	STARTING_US = 300,  /* while the interpreter starts: its first line must not come before the agent */
 	TELL_MS = 1000,     /* a wait that the user is told of */
-	SETTLE_MS = 20,     /* for the thread that did the last job */
 	/*
 	 * Looks at a main thread that does not hold the GIL, or is parked elsewhere, before the last means is taken: to queue
 	 * on it anyway, or to start a thread.
@@ -31,6 +28,13 @@ static bool is_alone(const struct python *p)
 	return !target_status(p->t, &st) && st.nthreads == 1;
 }
 
+static enum thread_doing doing_now(struct python *p, const struct target_stop *s)
+{
+	enum thread_doing doing = python_doing(p, s);
+
+	return doing == DOING_ELSEWHERE && is_alone(p) ? DOING_WAIT : doing;
+}
+
 /* Can a thread be started in the target at all, as far as it is not for the one that would start it to say? */
 static bool can_start_thread(const struct python *p)
 {
@@ -43,13 +47,9 @@ static bool can_start_thread(const struct python *p)
 static bool shot_for(struct python *p, const struct target_stop *s, bool may_queue, unsigned tries,
 		     enum stub_how *how)
 {
-	enum thread_doing doing = python_doing(p, s);
+	enum thread_doing doing = doing_now(p, s);
 	bool last_means = tries > QUEUE_TRIES;
 
-	if (doing == DOING_ELSEWHERE && is_alone(p)) {
-		*how = python_outside(p, s) ? STUB_ALONE : STUB_BORROW;
-		return true;
-	}
 	if (doing == DOING_WAIT || doing == DOING_RELEASED) {
 		*how = doing == DOING_WAIT ? STUB_BORROW : STUB_RELEASED;
 		return true;
@@ -134,9 +134,9 @@ static int shoot_other(struct python *p, unsigned tries)
  */
 int python_shoot_first(struct python *p, const void *page, size_t page_size)
 {
-	int ret = p->starting ? python_starting_shoot(p) : shoot(p, target_pid(p->t), true, 0);
+	int ret = shoot(p, target_pid(p->t), true, 0);
 
-	if (!p->starting && only_this_thread(ret))
+	if (only_this_thread(ret))
 		ret = shoot_other(p, 0);
 	return ret ? ret : python_handshake(p, page, page_size);
 }
@@ -161,10 +161,8 @@ static int job_push(struct python *p, bool may_queue, unsigned tries)
 /* Nobody may begin the open job any more; taken in the meantime, it will be done. */
 static int job_withdraw(struct python *p)
 {
-	if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE) {
-		p->jobs--; /* it will not be counted as done */
+	if (__atomic_exchange_n(&p->ctl->job, STUB_IDLE, __ATOMIC_ACQ_REL) != STUB_IDLE)
 		return -ETIMEDOUT;
-	}
 	return python_ctl_wait(p, p->jobs, now_ns() + 2000000000ull) ? 0 : -ETIMEDOUT;
 }
 
@@ -211,24 +209,16 @@ static unsigned first_try(const struct python *p)
 int python_job_finish(struct python *p, u64 deadline)
 {
 	struct stub_ctl *c = p->ctl;
-	u32 not_held = 0, refused = c->refused, not_ready = 0;
+	u32 not_held = 0, refused = c->refused;
 	u64 begin = now_ns();
 
-	if (p->starting) {
-		int ret = python_starting_queue(p, deadline);
-
-		if (ret == -ESRCH)
-			return ret;
-	}
 	for (unsigned tries = first_try(p) + 1;; tries++) {
 		u64 look = now_ns() + LOOK_AGAIN_MS * 1000000ull;
 		bool may_queue;
 		int ret;
 
-		while (!python_ctl_wait(p, p->jobs,
-					now_ns() + (c->not_ready != not_ready ? STARTING_US : 1000) * 1000ull)) {
-			if (c->not_ready != not_ready || now_ns() > look ||
-			    (c->not_held != not_held && tries <= QUEUE_TRIES))
+		while (!python_ctl_wait(p, p->jobs, now_ns() + 1000000)) {
+			if (now_ns() > look || (c->not_held != not_held && tries <= QUEUE_TRIES))
 				break;
 		}
 		if (python_ctl_wait(p, p->jobs, 0)) {
@@ -251,7 +241,6 @@ int python_job_finish(struct python *p, u64 deadline)
 			continue;
 		}
 		not_held = c->not_held;
-		not_ready = c->not_ready;
 		may_queue = c->queued == c->called || c->refused != refused;
 		refused = c->refused;
 		ret = job_push(p, may_queue, tries);
@@ -263,29 +252,13 @@ int python_job_finish(struct python *p, u64 deadline)
 int python_agent_call(struct python *p, const char *name, u64 deadline)
 {
 	snprintf(p->ctl->call_name, sizeof(p->ctl->call_name), "%s", name);
-	p->ctl->call_at = p->image.size ? python_image_symbol(p, name) : 0;
 	return python_job_do(p, STUB_CALL, deadline);
-}
-
-/*
- * Until the thread that has done the last job is back where it was, in moments: it gives the GIL up, and whoever looks at it
- * then would take it for one that waits for the GIL, and queue on it what it may not come to for long.
- */
-static void settle(const struct python *p)
-{
-	const struct timespec pause = {0, 50000};
-	u64 until = now_ns() + SETTLE_MS * 1000000ull;
-
-	while ((__atomic_load_n(&p->ctl->left, __ATOMIC_ACQUIRE) < p->shots || python_thread_there(p->t, p->ctl)) &&
-	       !__atomic_load_n(&p->ctl->waiting, __ATOMIC_ACQUIRE) && now_ns() < until)
-		nanosleep(&pause, NULL);
 }
 
 int python_job_do(struct python *p, enum stub_job job, u64 deadline)
 {
 	int ret;
 
-	settle(p);
 	p->jobs++;
 	__atomic_store_n(&p->ctl->job, (u32)job, __ATOMIC_RELEASE);
 	ret = job_push(p, p->ctl->queued == p->ctl->called, first_try(p));

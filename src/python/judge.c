@@ -42,9 +42,6 @@ static enum thread_doing doing_futex(const struct python *p, u64 addr, u64 op)
 
 	if (addr >= p->sym.image_start && addr < p->sym.image_end)
 		return DOING_GIL;
-	/* musl waits for all by FUTEX_WAIT, and for a condition in the waiter's own stack: which function it is tells (parked.c). */
-	if (p->sym.musl)
-		return !m || !m->ino || m->prot[3] == 's' ? DOING_WAIT : DOING_PYTHON;
 	/* In a library's data: one of its locks. Semaphores between processes are in files that are shared. */
 	if (cmd != FUTEX_WAIT_BITSET || (m && m->ino && m->prot[3] != 's'))
 		return DOING_PYTHON;
@@ -58,12 +55,6 @@ static bool is_futex_op(u64 op)
 	       op == (FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME);
 }
 
-/* musl's loader and its C library are one. */
-static bool is_loader(const struct target_map *m)
-{
-	return m && strstr(m->path, "/ld-") && !strstr(m->path, "/ld-musl");
-}
-
 /* Before RT_CONSISTENT images are mapped whose code cannot run yet, at the process's start above all. */
 bool python_loader_at_work(struct python *p, const struct user_regs_struct *r)
 {
@@ -73,7 +64,7 @@ bool python_loader_at_work(struct python *p, const struct user_regs_struct *r)
 		u32 state;
 	} d; /* struct r_debug of <link.h> */
 
-	if (is_loader(m))
+	if (m && strstr(m->path, "/ld-"))
 		return true;
 	return p->sym.r_debug && !target_read(p->t, p->sym.r_debug, &d, sizeof(d)) && (!d.map || d.state);
 }
@@ -86,7 +77,7 @@ enum thread_doing python_thread_doing(const struct python *p, const struct user_
 	if (nr < 0 || !python_call_waits(nr) ||
 	    !(python_call_restarts(rax) || (rax == -EINTR && ends_with_eintr(nr))))
 		return DOING_PYTHON;
-	if (is_loader(m)) /* under its lock */
+	if (m && strstr(m->path, "/ld-")) /* the loader, under its lock */
 		return DOING_PYTHON;
 	/* A futex that was stopped before is restarted under another number; its arguments are still there. */
 	if (nr == SYS_futex || (nr == SYS_restart_syscall && is_futex_op(r->rsi) && r->rdi > 65536))

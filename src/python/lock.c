@@ -187,11 +187,14 @@ static pid_t holder_of(int fd)
 	return holder;
 }
 
-/* What comes of it when each has waited in vain. */
-static const char *const wishes[] = {
-    [PYTHON_LOCK_ATTACH] = "try again",
-    [PYTHON_LOCK_DETACH] = "the agent stays in it, inert, until the next attach takes it out",
-    [PYTHON_LOCK_WALK] = "its functions are not counted",
+/* How long each waits, and what comes of it when that was in vain. */
+static const struct {
+	u32 wait_ms;
+	const char *then;
+} wishes[] = {
+    [PYTHON_LOCK_ATTACH] = {5000, "try again"},
+    /* Longer than another's attach that comes to nothing. */
+    [PYTHON_LOCK_DETACH] = {12000, "the agent stays in it, inert, until the next attach takes it out"},
 };
 
 static int refuse_held(struct target *t, int fd, const char *then, struct diag *diag)
@@ -216,17 +219,16 @@ static int refuse_lock(struct target *t, int err, const char *then, struct diag 
 			 target_comm(t), strerror(err), then);
 }
 
-int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, u32 wait_ms,
-		struct diag *diag)
+int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, struct diag *diag)
 {
-	u64 deadline = now_ns() + wait_ms * 1000000ull;
-	const char *then = wishes[wish];
+	u64 deadline = now_ns() + wishes[wish].wait_ms * 1000000ull;
+	const char *then = wishes[wish].then;
 	int ret = 0;
 
 	lock->fd[0] = target_proc_open(t, "mem", O_RDONLY);
 	lock->fd[1] = lock->fd[0] < 0 ? -1 : mem_its_own(t);
 	if (lock->fd[0] < 0)
-		return diag ? refuse_lock(t, -lock->fd[0], then, diag) : lock->fd[0];
+		return refuse_lock(t, -lock->fd[0], then, diag);
 	if (lock->fd[1] >= 0 && same_file(lock->fd[0], lock->fd[1])) {
 		close(lock->fd[1]);
 		lock->fd[1] = -1;
@@ -235,12 +237,9 @@ int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for
 		if (lock->fd[i] < 0)
 			continue;
 		ret = lock_wait(lock->fd[i], deadline);
-		if (ret == -EWOULDBLOCK && !diag)
-			ret = -EAGAIN;
-		else if (ret)
+		if (ret)
 			ret = ret == -EWOULDBLOCK ? refuse_held(t, lock->fd[i], then, diag)
-			      : diag              ? refuse_lock(t, -ret, then, diag)
-						  : ret;
+						  : refuse_lock(t, -ret, then, diag);
 	}
 	if (ret)
 		python_unlock(lock);

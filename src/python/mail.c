@@ -3,12 +3,8 @@
  * Events that the agent hands over: the tracer's side of struct wire_mail. The target may write the page at any time, so
  * what we go by is kept here: which event was answered last, and whether the mail is open.
  */
-#include <errno.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -66,14 +62,9 @@ static void wake(u32 *word)
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-static struct wire_mail *mail_of(const struct python *p)
-{
-	return p->box ? p->box : &p->page->mail;
-}
-
 static void answer(struct python *p, u32 asked)
 {
-	struct wire_mail *m = mail_of(p);
+	struct wire_mail *m = &p->page->mail;
 
 	p->answered = asked;
 	TELL(m->answered, asked);
@@ -87,13 +78,11 @@ void python_mail_open(struct python *p, bool open)
 
 	if (!p->page || (open && p->open))
 		return;
-	m = mail_of(p);
+	m = &p->page->mail;
 	p->open = open;
 	if (open) {
 		answer(p, LOOK(m->asked));
 		TELL(m->open, 1);
-		if (p->box)
-			wake(&m->open);
 		return;
 	}
 	TELL(m->open, 0);
@@ -103,7 +92,7 @@ void python_mail_open(struct python *p, bool open)
 
 bool python_mail_take(struct python *p, struct python_mail *out)
 {
-	const struct wire_mail *m = mail_of(p);
+	const struct wire_mail *m = &p->page->mail;
 	u32 asked = LOOK(m->asked);
 
 	if (asked == p->answered)
@@ -119,8 +108,6 @@ bool python_mail_take(struct python *p, struct python_mail *out)
 	    .func = READ(m->func),
 	    .line = READ(m->line),
 	    .function = READ(m->function),
-	    .call = READ(m->call),
-	    .kind = READ(m->kind),
 	};
 	/* An agent that has given us up does not wait for this any more. */
 	if (p->open && out->event < WIRE_NEVENTS && READ(p->page->state) == WIRE_ACTIVE)
@@ -136,79 +123,16 @@ void python_mail_answer(struct python *p)
 
 void python_mail_asleep(struct python *p, bool asleep)
 {
-	TELL(mail_of(p)->asleep, asleep);
+	TELL(p->page->mail.asleep, asleep);
 }
 
 u32 *python_mail_bell(struct python *p, u32 *seen)
 {
 	*seen = p->answered;
-	return &mail_of(p)->asked;
+	return &p->page->mail.asked;
 }
 
 u64 python_mail_own_ip(const struct python *p)
 {
 	return READ(p->page->mail.own_ip);
-}
-
-/* --- children that are followed ------------------------------------------------------------------------------ */
-
-/* Where they are is known here: the target may write the page. */
-static struct wire_mail *python_box(const struct python *p, u32 i)
-{
-	return (struct wire_mail *)((char *)p->page + p->boxes_at) + i;
-}
-
-u32 *python_boxes_bell(struct python *p, u32 *seen)
-{
-	*seen = p->claims;
-	return &p->page->claims;
-}
-
-bool python_boxes_waiting(struct python *p)
-{
-	return p->follow && !p->box && LOOK(p->page->claims) != p->claims;
-}
-
-void python_boxes_each(struct python *p, void (*fn)(void *arg, u32 box, pid_t pid), void *arg)
-{
-	p->claims = LOOK(p->page->claims);
-	for (u32 i = 0; i < p->nboxes; i++) {
-		u32 pid = LOOK(python_box(p, i)->pid);
-
-		if (pid && pid <= INT_MAX)
-			fn(arg, i, (pid_t)pid);
-	}
-}
-
-/* The process has this very page, whatever it says: memory that it names is going to be read. */
-static int is_page(void *arg, const struct target_map *m)
-{
-	const struct stat *st = arg;
-
-	return m->ino == st->st_ino && m->prot[3] == 's' && !m->off;
-}
-
-int python_box_open(struct python **out, struct python *p, u32 box, struct target *child)
-{
-	struct python *c;
-	struct stat st;
-
-	if (fstat(p->page_fd, &st) || target_maps_walk(child, is_page, &st) <= 0)
-		return -ESRCH;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	*c = (struct python){
-	    .t = child, .page = p->page, .box = python_box(p, box), .page_fd = -1, .agent_fd = -1, .mail = true};
-	*out = c;
-	return 0;
-}
-
-void python_box_close(struct python *c)
-{
-	u32 pid = LOOK(c->box->pid);
-
-	python_mail_open(c, false);
-	__atomic_compare_exchange_n(&c->box->pid, &pid, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-	free(c);
 }

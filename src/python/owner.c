@@ -35,13 +35,7 @@ _Static_assert(offsetof(struct wire_page, owner) + sizeof(u32) <= GAP,
 _Static_assert(offsetof(struct wire_page, owner) % 8 == 0, "its link is aligned");
 _Static_assert(WIRE_OWNER_DIED == FUTEX_OWNER_DIED, "the kernel's bit");
 
-/*
- * The list of the thread that holds (python_owner_here()), or that attaches. Any thread of ours may add to it: a link is put in
- * and taken out by one store, so the kernel always finds a whole list.
- */
 static struct robust_list_head held = {.list = {&held.list}, .futex_offset = GAP};
-static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
-static pid_t holder; /* 0: who attaches */
 
 static struct robust_list *link_of(struct python *p)
 {
@@ -83,7 +77,7 @@ bool python_page_lost(const struct python *p)
 /* What stands there when we let go: an agent that has to stay sees it as if we had died, and goes inert. */
 static u32 owner_gone(const struct python *p)
 {
-	return p->target_page || p->follow ? WIRE_OWNER_DIED : 0;
+	return p->target_page ? WIRE_OWNER_DIED : 0;
 }
 
 /* --- held by a thread of its own ------------------------------------------------------------------------------ */
@@ -162,46 +156,21 @@ static void owner_drop(struct python *p)
 {
 	struct robust_list *link = link_of(p);
 
-	pthread_mutex_lock(&held_lock);
 	for (struct robust_list *l = &held.list; l->next != &held.list; l = l->next) {
 		if (l->next != link)
 			continue;
 		__atomic_store_n(&p->page->owner, owner_gone(p), __ATOMIC_RELEASE);
-		__atomic_store_n(&l->next, link->next, __ATOMIC_RELEASE);
-		break;
-	}
-	pthread_mutex_unlock(&held_lock);
-}
-
-/* 0: the kernel cannot; the agent cannot know, and stays. */
-static pid_t held_by(void)
-{
-	if (holder)
-		return holder;
-	return syscall(SYS_set_robust_list, &held, sizeof(held)) ? 0 : gettid();
-}
-
-void python_owner_here(void)
-{
-	pthread_mutex_lock(&held_lock);
-	holder = 0;
-	holder = held_by();
-	pthread_mutex_unlock(&held_lock);
-}
-
-void python_owner_drop(struct python *p)
-{
-	if (!p->page)
+		l->next = link->next;
 		return;
-	owner_end(p);
-	owner_drop(p);
+	}
 }
 
 void python_page_unmap(struct python *p)
 {
 	if (!p->page)
 		return;
-	python_owner_drop(p);
+	owner_end(p);
+	owner_drop(p);
 	guard_remove(p->guard);
 	munmap((char *)p->page - GAP, GAP + p->map_size + GUARD);
 	p->guard = NULL;
@@ -219,16 +188,13 @@ static bool can_be_cut(const struct python *p)
 void python_owner_hold(struct python *p)
 {
 	struct robust_list *link = link_of(p);
-	pid_t by;
 
 	if (can_be_cut(p) && !owner_start(p))
 		return;
-	pthread_mutex_lock(&held_lock);
-	by = held_by();
-	if (by) {
-		link->next = held.list.next;
-		__atomic_store_n(&held.list.next, link, __ATOMIC_RELEASE);
-		__atomic_store_n(&p->page->owner, (u32)by, __ATOMIC_RELEASE);
-	}
-	pthread_mutex_unlock(&held_lock);
+	if (syscall(SYS_set_robust_list, &held,
+		    sizeof(held))) /* a kernel without it: the agent cannot know, and stays */
+		return;
+	link->next = held.list.next;
+	held.list.next = link;
+	__atomic_store_n(&p->page->owner, (u32)gettid(), __ATOMIC_RELEASE);
 }

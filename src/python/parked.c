@@ -116,6 +116,8 @@ bool python_call_waits(s64 nr)
 
 /* --- whose code a frame is ------------------------------------------------------------------------------------------ */
 
+enum code { CODE_LIBC, CODE_LOADER, CODE_INTERPRETER, CODE_OTHER };
+
 static bool name_is(const char *path, const char *const *names, size_t n)
 {
 	const char *base = strrchr(path, '/');
@@ -127,9 +129,9 @@ static bool name_is(const char *path, const char *const *names, size_t n)
 }
 
 /* Up to glibc 2.33 the functions of threads are in a library of their own. */
-enum python_code python_code_at(const struct python *p, u64 pc)
+static enum code code_at(const struct python *p, u64 pc)
 {
-	static const char *const libc[] = {"libc.so", "libc-", "libpthread", "ld-musl"}, *const loader[] = {"ld-"};
+	static const char *const libc[] = {"libc.so", "libc-", "libpthread"}, *const loader[] = {"ld-"};
 	const struct target_map *m = target_map_at(&p->maps, pc);
 
 	if (!m)
@@ -189,7 +191,7 @@ static struct target_elf *library_of(struct python *p, u64 addr)
 	const struct target_map *m = target_map_at(&p->maps, addr), *first = m;
 	struct target_elf *e = NULL;
 
-	if (!m || python_code_at(p, addr) != CODE_LIBC)
+	if (!m || code_at(p, addr) != CODE_LIBC)
 		return NULL;
 	for (; first > p->maps.v && first->off; first--)
 		if (first[-1].ino != m->ino || first[-1].dev != m->dev)
@@ -220,11 +222,6 @@ static const struct call *call_before(struct python *p, u64 ret, s64 nr)
 	return found;
 }
 
-bool python_call_plain(struct python *p, u64 ret, s64 nr)
-{
-	return call_before(p, ret, nr);
-}
-
 /* Calls `each` for all functions that the code in [start, end) calls in the interpreter, until it says true. */
 static bool calls_any(struct python *p, u64 start, u64 end, bool (*each)(struct python *p, u64 function))
 {
@@ -237,7 +234,7 @@ static bool calls_any(struct python *p, u64 start, u64 end, bool (*each)(struct 
 		n = 0;
 	for (size_t i = 6; i <= n && !found; i++) {
 		called_from(p, code + i - 6, start + i, function);
-		if (function[0] && python_code_at(p, function[0]) == CODE_INTERPRETER)
+		if (function[0] && code_at(p, function[0]) == CODE_INTERPRETER)
 			found = each(p, through_plt(p, function[0]));
 		found = found || (function[1] && each(p, function[1]));
 	}
@@ -255,7 +252,7 @@ static bool is_taker(struct python *p, u64 function)
 
 static bool add_taker(struct python *p, u64 function)
 {
-	if (python_code_at(p, function) == CODE_INTERPRETER && !is_taker(p, function) &&
+	if (code_at(p, function) == CODE_INTERPRETER && !is_taker(p, function) &&
 	    p->ntakers < ARRAY_SIZE(p->takers))
 		p->takers[p->ntakers++] = function;
 	return false;
@@ -288,51 +285,12 @@ static bool takes_gil(struct python *p, u64 start, u64 end)
 static bool to_caller(struct python *p, struct target_unwind *u)
 {
 	for (int n = 0; n < MAX_LIBC; n++) {
-		if (python_code_at(p, u->pc) != CODE_LIBC)
-			return n > 0 && python_code_at(p, u->pc) == CODE_INTERPRETER;
+		if (code_at(p, u->pc) != CODE_LIBC)
+			return n > 0 && code_at(p, u->pc) == CODE_INTERPRETER;
 		if (target_unwind_next(u) != 1 || u->signal)
 			return false;
 	}
 	return false;
-}
-
-static bool is_pending_calls(struct python *p, u64 function)
-{
-	return function == p->sym.pending_calls;
-}
-
-static bool is_bool_from_long(struct python *p, u64 function)
-{
-	return function == p->sym.bool_from_long;
-}
-
-/*
- * In _PySemaphore_Wait() of a build without a GIL, which all locks come to, also those that the interpreter has inside: there the
- * thread may hold one and wait for another, and what we do may want the first. DOING_WAIT if it joins a thread, or waits for one
- * of the program's locks (3.13):
- *
- *      ThreadHandle_join() | PyEvent_WaitTimed() | _PyParkingLot_Park() | _PySemaphore_Wait()
- *      lock_PyThread_acquire_lock() | _PyMutex_LockTimed() | _PyParkingLot_Park() | _PySemaphore_Wait()
- *      PyThread_acquire_lock_timed() | _PyMutex_LockTimed() | _PyParkingLot_Park() | _PySemaphore_Wait()
- *
- * The join runs pending calls each time that its wait is interrupted; so does _PyMutex_LockTimed(), for who asks for that. Of its
- * callers, the one that is a method of locks makes a bool of the result; PyMutex_Lock() has none.
- */
-static enum thread_doing semaphore_waits(struct python *p, struct target_unwind u)
-{
-	bool of_mutex;
-
-	if (target_unwind_next(&u) != 1 || target_unwind_look(&u) || u.function != p->sym.park)
-		return DOING_ELSEWHERE;
-	if (target_unwind_next(&u) != 1 || target_unwind_look(&u))
-		return DOING_ELSEWHERE;
-	of_mutex = calls_any(p, u.function, u.function_end, is_pending_calls);
-	if (target_unwind_next(&u) != 1 || target_unwind_look(&u))
-		return DOING_ELSEWHERE;
-	if (u.function == p->sym.acquire_lock ||
-	    calls_any(p, u.function, u.function_end, of_mutex ? is_bool_from_long : is_pending_calls))
-		return DOING_WAIT;
-	return DOING_ELSEWHERE;
 }
 
 /*
@@ -342,10 +300,8 @@ static enum thread_doing semaphore_waits(struct python *p, struct target_unwind 
 static enum thread_doing goes_on_with_gil(struct python *p, struct target_unwind *u, enum release release)
 {
 	for (int n = 0; n < (release == BY_SECOND ? 2 : 1); n++) {
-		if (python_code_at(p, u->pc) != CODE_INTERPRETER || target_unwind_look(u))
+		if (code_at(p, u->pc) != CODE_INTERPRETER || target_unwind_look(u))
 			return DOING_ELSEWHERE;
-		if (release == BY_LOCK && u->function == p->sym.semaphore_wait && p->info.free_threaded)
-			return semaphore_waits(p, *u);
 		if (release == BY_LOCK &&
 		    (u->function == p->sym.acquire_lock || u->function == p->sym.semaphore_wait))
 			return DOING_WAIT;
@@ -364,7 +320,7 @@ static enum thread_doing goes_on_with_gil(struct python *p, struct target_unwind
 static bool may_start_thread(struct python *p, struct target_unwind u)
 {
 	for (int n = 0; n < MAX_FRAMES; n++) {
-		enum python_code code = python_code_at(p, u.pc);
+		enum code code = code_at(p, u.pc);
 		int ret;
 
 		if (code == CODE_INTERPRETER)
@@ -397,23 +353,16 @@ static bool may_be_in_handler(struct target_unwind u)
 enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr)
 {
 	enum thread_doing doing = DOING_ELSEWHERE;
-	struct target_unwind from = *u, at;
-	const struct call *call;
+	struct target_unwind at = *u;
+	const struct call *call = to_caller(p, &at) ? call_before(p, at.pc, nr) : NULL;
 
-	from.without_cfi = p->sym.musl;
-	at = from;
-	call = to_caller(p, &at) ? call_before(p, at.pc, nr) : NULL;
-	/* With musl the GIL, and the C library's locks, are waited for like all else. */
-	if (p->sym.musl && !call && (nr == SYS_futex || nr == SYS_restart_syscall))
-		return DOING_PYTHON;
-
-	if (call && call->release == BY_EITHER && may_be_in_handler(from))
+	if (call && call->release == BY_EITHER && may_be_in_handler(*u))
 		return DOING_PYTHON;
 	if (call && call->release != BY_NOBODY)
 		doing = goes_on_with_gil(p, &at, call->release);
 	if (doing != DOING_ELSEWHERE)
 		return doing;
-	return may_start_thread(p, from) ? DOING_ELSEWHERE : DOING_PYTHON;
+	return may_start_thread(p, *u) ? DOING_ELSEWHERE : DOING_PYTHON;
 }
 
 /*
@@ -429,24 +378,19 @@ static bool about_to_call(struct python *p, const struct user_regs_struct *r)
 	       !memcmp(code, syscall, sizeof(code));
 }
 
-s64 python_call_of(struct python *p, struct user_regs_struct *r)
-{
-	if (about_to_call(p, r)) {
-		r->orig_rax = r->rax;
-		r->rax = (u64)-PYTHON_RESTARTS;
-	}
-	return (s64)r->orig_rax;
-}
-
 enum thread_doing python_doing(struct python *p, const struct target_stop *s)
 {
 	struct user_regs_struct r = s->regs;
-	s64 nr = python_call_of(p, &r);
-	enum thread_doing doing = python_thread_doing(p, &r);
+	enum thread_doing doing;
 	struct target_unwind u;
 
+	if (about_to_call(p, &r)) {
+		r.orig_rax = r.rax;
+		r.rax = (u64)-PYTHON_RESTARTS;
+	}
+	doing = python_thread_doing(p, &r);
 	if (doing != DOING_WAIT)
 		return doing;
 	target_unwind_begin(&u, p->t, &p->maps, &r);
-	return python_parked(p, &u, nr);
+	return python_parked(p, &u, (s64)r.orig_rax);
 }

@@ -13,17 +13,13 @@
  * once, are mostly the same. What does not fit is counted and told.
  */
 enum {
-	MAX_FUNCTIONS = PYTHON_FIDS,
+	MAX_FUNCTIONS = 65536,
 	NAMED_FUNCTIONS = 8192,
 	NAME_FUNCTIONS = 1024,
 	TEXT_ROOM = 256,
 	NAMED_TEXT_ROOM = 64,
-	/* For the names of a walk: the longest three and some more; or those of a slice, mostly. */
-	WALK_ROOM_LEAST = 16 << 10,
-	WALK_ROOM = 64 << 10,
 	MAX_RANGES = 4096,
 	MAX_TERMS = 16384,
-	MAX_BOXES = 1024,
 };
 
 /* A range or term as it was added; they are sorted by filter when the page is made. */
@@ -38,7 +34,6 @@ struct plan_term {
 struct python_plan {
 	u32 strsize, nfilters;
 	u32 events[WIRE_MAX_FILTERS];
-	u8 kinds[WIRE_MAX_FILTERS];
 	struct plan_any *any;
 	struct wire_term *any_terms;
 	struct plan_term *all;
@@ -73,7 +68,6 @@ int python_plan_filter(struct python_plan *p, u32 events)
 	if (p->nfilters == WIRE_MAX_FILTERS)
 		return -E2BIG;
 	p->events[p->nfilters] = events;
-	p->kinds[p->nfilters] = WIRE_ALL_KINDS;
 	return (int)p->nfilters++;
 }
 
@@ -167,11 +161,6 @@ int python_plan_number(struct python_plan *p, int filter, enum wire_field f, enu
 	return all_add(p, filter, (struct wire_term){.field = f, .op = op, .number = n});
 }
 
-void python_plan_kinds(struct python_plan *p, int filter, u8 kinds)
-{
-	p->kinds[filter] &= kinds;
-}
-
 /* They were added one after the other, so they are the last of all. */
 void python_plan_alternatives(struct python_plan *p, u32 n)
 {
@@ -200,8 +189,7 @@ static void filter_fill(const struct python_plan *p, u32 f, struct wire_page *w,
 	struct wire_range *ranges = (struct wire_range *)((char *)w + w->ranges);
 	struct wire_term *terms = (struct wire_term *)((char *)w + w->terms);
 
-	*filter = (struct wire_filter){
-	    .events = (u16)p->events[f], .kinds = p->kinds[f], .any_first = w->nranges, .all_first = w->nterms};
+	*filter = (struct wire_filter){.events = p->events[f], .any_first = w->nranges, .all_first = w->nterms};
 	for (size_t i = 0; i < p->nany; i++) {
 		const struct plan_any *any = &p->any[i];
 
@@ -284,16 +272,7 @@ void python_page_room(struct wire_page *w, size_t size, u32 functions)
 	w->functions = room(&end, w->max_functions, sizeof(struct wire_function));
 	w->strings = room(&end, w->max_functions, w->max_functions == MAX_FUNCTIONS ? TEXT_ROOM : NAMED_TEXT_ROOM);
 	w->strings_end = (u32)end;
-	w->walk.room = room(&end, 1, w->max_functions < NAMED_FUNCTIONS ? WALK_ROOM_LEAST : WALK_ROOM);
-	w->walk.room_end = (u32)end;
 	w->size = (u32)ALIGN_UP(end, 4096);
-}
-
-void python_page_boxes(struct wire_page *w)
-{
-	w->boxes = w->size;
-	w->nboxes = MAX_BOXES;
-	w->size += (u32)ALIGN_UP(MAX_BOXES * sizeof(struct wire_mail), 4096);
 }
 
 void *python_plan_page(const struct python_plan *p, size_t *size)
@@ -312,7 +291,6 @@ void *python_plan_page(const struct python_plan *p, size_t *size)
 	head.ranges = room(&end, p->nany, sizeof(struct wire_range));
 	head.terms = room(&end, p->nall + p->nany_terms, sizeof(struct wire_term));
 	head.dead = room(&end, WIRE_MAX_DEAD, sizeof(struct wire_dead));
-	head.hits = room(&end, p->nany, 1);
 	text = room(&end, p->text.len, 1);
 	*size = end;
 	w = calloc(1, *size);
@@ -339,12 +317,5 @@ void python_page_sizes(struct python *p, const struct wire_page *page)
 {
 	p->ctl_off = page->size;
 	p->functions_at = page->functions;
-	p->nfilters = page->nfilters;
-	p->filters_at = page->filters;
-	p->hits_at = page->hits;
-	p->room_at = page->walk.room;
-	p->room_size = page->walk.room_end - page->walk.room;
-	p->nboxes = page->nboxes;
-	p->boxes_at = page->boxes;
 	p->map_size = p->ctl_off + STUB_CTL_SIZE;
 }

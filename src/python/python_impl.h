@@ -12,17 +12,12 @@ struct python_symbols {
 	u64 dlopen, dlsym, dlclose, dlerror, errno_location;                          /* glibc */
 	/* What starts a thread; all or none. */
 	u64 attr_init, attr_setstack, attr_setdetach, thread_create;
-	u64 this_state;                          /* PyGILState_GetThisThreadState */
-	u64 add_pending_in, runtime;             /* _PyEval_AddPendingCall, _PyRuntime; 0: not exported */
-	u64 current;                             /* PyThreadState_GetUnchecked, before 3.13 with another name */
-	u64 interp_get, interp_main;             /* PyInterpreterState_Get, PyInterpreterState_Main */
-	u64 restore_thread;                      /* PyEval_RestoreThread */
-	u64 acquire_lock;                        /* PyThread_acquire_lock_timed */
-	u64 semaphore_wait;                      /* _PySemaphore_Wait, from 3.13; 0: not exported */
-	u64 park, pending_calls, bool_from_long; /* _PyParkingLot_Park, Py_MakePendingCalls, PyBool_FromLong */
-	u64 image_start, image_end;              /* all mappings of the interpreter's file, for "is this the GIL" */
-	u64 r_debug;                             /* the loader's */
-	bool musl;                               /* the C library is musl */
+	u64 this_state;             /* PyGILState_GetThisThreadState */
+	u64 restore_thread;         /* PyEval_RestoreThread */
+	u64 acquire_lock;           /* PyThread_acquire_lock_timed */
+	u64 semaphore_wait;         /* _PySemaphore_Wait, from 3.13; 0: not exported */
+	u64 image_start, image_end; /* all mappings of the interpreter's file, for "is this the GIL" */
+	u64 r_debug;                /* the loader's */
 };
 int python_symbols_find(struct target *t, const struct python_info *info, struct python_symbols *out,
 			struct diag *diag);
@@ -40,12 +35,8 @@ void python_version_text(u32 version, char *out, size_t size);
  */
 void *python_plan_page(const struct python_plan *plan, size_t *size);
 /* Give it room for so many functions, but not for more than it had. */
-void python_page_boxes(struct wire_page *page); /* mail of children that are followed, behind all else */
 void python_page_room(struct wire_page *page, size_t size, u32 functions);
 struct python;
-/* image.c: make the agent an image that the stub can map. 0 or -errno. */
-int python_image_make(struct python *p);
-u32 python_image_symbol(const struct python *p, const char *name); /* where a function of it is; 0: it has none */
 /* map_size and ctl_off are the page's. */
 void python_page_sizes(struct python *p, const struct wire_page *page);
 
@@ -65,8 +56,6 @@ struct python {
 	u64 code;                /* of the stub, in the target; 0: not there */
 	u64 target_page;         /* of the shared file, in the target; 0: not mapped */
 	size_t map_size, ctl_off, functions_at;
-	/* Of the page, as the plan made it: what the target says of it later does not count. */
-	u32 nfilters, filters_at, hits_at, room_at, room_size;
 	struct wire_page *page; /* here */
 	struct stub_ctl *ctl;   /* here */
 	struct guard *guard;
@@ -76,12 +65,6 @@ struct python {
 	pid_t shot_tid;
 	const void *agent;
 	size_t agent_size;
-	/* Where the stub maps the agent by itself (image.c): how, and the file's content, on the heap. Else zeros. */
-	struct wire_image image;
-	void *own_agent;
-	struct range {
-		u64 start, end;
-	} unmap; /* what STUB_UNMAP is for, if it is not for the page */
 	char nonce[16];
 	u64 cookie;          /* the same as a number */
 	char file[128];      /* of the agent in the target's file system; "": a memory file */
@@ -94,8 +77,6 @@ struct python {
 	struct diag *tell;      /* who is told, once, that a job takes long; NULL: nobody */
 	bool told_lost;
 	bool leave_page; /* a pending call may still come: the page and the stub must stay */
-	bool given_up;   /* the agent was left to itself: python_detach() */
-	bool locked_out; /* the last python_detach() has waited for another tracer */
 	u32 jobs;        /* given out */
 	u32 shots;       /* that will count themselves in stub_ctl.left */
 	bool filtered;   /* system calls are filtered: the C library's must not be called for more than it is */
@@ -104,23 +85,13 @@ struct python {
 	size_t ntakers;
 	bool by_thread; /* the last job was done by a thread that was made for it */
 	u64 site[WIRE_NEVENTS];
-	bool only_walk;
-	bool follow;
-	u32 fid_base, nfids;   /* numbers of functions that there may be: from fid_base + 1 on */
-	bool starting;         /* held by python_starting_hold() */
-	bool late;             /* its Python may have begun before that */
-	bool mail, open;       /* events come by mail; somebody serves them */
-	struct wire_mail *box; /* of a child that is followed, on its parent's page; NULL: the page's own mail */
-	u32 nboxes;            /* of the page; and where they are */
-	size_t boxes_at;
-	u32 claims;          /* of wire_page.claims, as last looked at */
+	bool mail, open;     /* events come by mail; somebody serves them */
 	u32 taken, answered; /* of wire_mail.asked */
 	u32 ndead, dead_at;  /* of the wire_dead in the page, as we wrote it */
-	struct range dead_code[WIRE_MAX_DEAD];
+	struct range {
+		u64 start, end;
+	} dead_code[WIRE_MAX_DEAD];
 };
-
-/* Why the GIL may not be had. */
-#define PYTHON_NO_SAFE_POINT "a long call into C that holds the GIL, or idle outside of Python?"
 
 /* What a stopped thread is doing, as far as it matters for what may run on it. */
 enum thread_doing {
@@ -147,15 +118,6 @@ int python_wait_outside(struct python *p, u64 start, u64 end, u64 deadline);
 /* parked.c: of a thread that is parked in system call `nr`: DOING_WAIT, DOING_RELEASED, DOING_ELSEWHERE, or DOING_PYTHON: leave it alone. */
 enum thread_doing python_parked(struct python *p, const struct target_unwind *u, s64 nr);
 enum thread_doing python_doing(struct python *p, const struct target_stop *s); /* by registers and stack */
-/* Whose code an address is in. */
-enum python_code { CODE_LIBC, CODE_LOADER, CODE_INTERPRETER, CODE_OTHER };
-enum python_code python_code_at(const struct python *p, u64 pc);
-/* Does the function that was called before `ret` nothing but make this system call? */
-bool python_call_plain(struct python *p, u64 ret, s64 nr);
-/* The system call that a stopped thread is in, or is about to make: its registers are then as if it were in it. */
-s64 python_call_of(struct python *p, struct user_regs_struct *r);
-/* outside.c: of the only thread of a process, DOING_ELSEWHERE: true if a job may be done on it whether it holds the GIL or not. */
-bool python_outside(struct python *p, const struct target_stop *s);
 bool python_call_waits(s64 nr);     /* one of those that a thread may be parked in */
 bool python_call_restarts(s64 rax); /* rax of a call that the kernel would make again */
 
@@ -182,7 +144,6 @@ int python_page_map(struct python *p);
 void python_page_unmap(struct python *p);
 bool python_page_lost(const struct python *p); /* python_page_check() without a message */
 void python_owner_hold(struct python *p);
-void python_owner_drop(struct python *p); /* nobody holds it any more */
 
 /* files.c: where the target has no /proc or may make no memory files, files in its /tmp for as long as the load takes. */
 bool python_target_has_proc(struct python *p);
@@ -201,22 +162,13 @@ bool python_thread_allowed(struct python *p, const struct target_stop *s);
 /* mail.c: ask for mail in the page of a plan for process `pid`. */
 void python_mail_plan(struct wire_page *page, pid_t pid);
 
-/* walk.c: each name of the slice that the page has, as far as what is there are names. */
-void python_names_take(struct python *p, const struct python_walk *w);
-
 /* lock.c: who attaches or detaches holds it; the kernel lets it go when this process ends. */
 struct python_lock {
 	int fd[2]; /* -1: not needed */
 };
-enum python_lock_for { PYTHON_LOCK_ATTACH, PYTHON_LOCK_DETACH, PYTHON_LOCK_WALK };
-#define PYTHON_LOCK_ATTACH_MS 5000
-#define PYTHON_LOCK_WALK_MS   10 /* somebody waits for the result */
-/*
- * 0; -ESRCH: the process has ended; other -errno with a message: -EAGAIN: another did not let go of it in time. `diag` NULL: that
- * one, which may be asked for again, without a message.
- */
-int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, u32 wait_ms,
-		struct diag *diag);
+enum python_lock_for { PYTHON_LOCK_ATTACH, PYTHON_LOCK_DETACH };
+/* 0; -ESRCH: the process has ended; other -errno with a message: -EAGAIN: another did not let go of it in time. */
+int python_lock(struct python_lock *lock, struct target *t, enum python_lock_for wish, struct diag *diag);
 void python_unlock(struct python_lock *lock);
 
 /* others.c: other tracers of the same process. */
@@ -245,14 +197,6 @@ int python_job_finish(struct python *p, u64 deadline);
 int python_agent_call(struct python *p, const char *name, u64 deadline); /* the agent's function, as a job */
 /* True if the thread that the stub has started last is there: it uses the page, and a stack of ours. */
 bool python_thread_there(struct target *t, const struct stub_ctl *c);
-
-/*
- * starting.c: a process that has just made an execve, held by python_starting_hold(). python_starting_shoot() goes on with it to where
- * the first shot may be, and lets it run, still ours, for the page to be made; python_starting_queue() takes it again and goes on with
- * it until the open job is queued, and lets it go, whatever comes of it.
- */
-int python_starting_shoot(struct python *p);
-int python_starting_queue(struct python *p, u64 deadline);
 
 /* attach.c */
 /* Is `err` what a shot comes to where there may be no memory files? Then files take their place from now on. */

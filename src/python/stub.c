@@ -36,15 +36,6 @@ STUB static long call6(long nr, long a, long b, long c, long d, long e, long f)
 	return ret;
 }
 
-/* The same with what most calls take: it is much smaller where it is called. */
-STUB static long call3(long nr, long a, long b, long c)
-{
-	long ret;
-
-	__asm__ volatile("syscall" : "=a"(ret) : "0"(nr), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
-	return ret;
-}
-
 STUB static void copy_text(char *dst, const char *src, int max)
 {
 	int i = 0;
@@ -57,7 +48,7 @@ STUB static void copy_text(char *dst, const char *src, int max)
 STUB static void fd_close(int32_t *fd)
 {
 	if (*fd >= 0)
-		call3(SYS_close, *fd, 0, 0);
+		call6(SYS_close, *fd, 0, 0, 0, 0, 0);
 	*fd = -1;
 }
 
@@ -66,21 +57,8 @@ STUB static bool agent_ours(const struct stub_ctl *c)
 {
 	struct stat st;
 
-	return c->agent_fd < 0 || (!call3(SYS_fstat, c->agent_fd, (long)&st, 0) && st.st_dev == c->agent_dev &&
-				   st.st_ino == c->agent_ino);
-}
-
-/* In place of dlopen(): the code is mapped here, the rest it does itself. c->result says why it could not be done. */
-STUB static bool image_map(struct stub_ctl *c)
-{
-	long base = call6(SYS_mmap, 0, c->image.size, PROT_READ | PROT_EXEC, MAP_PRIVATE, c->agent_fd, 0);
-
-	c->result = (int32_t)base;
-	if (base < 0 && base > -4096)
-		return false;
-	c->handle = (uint64_t)base;
-	c->result = ((wire_place *)(base + c->place_at))((uint64_t)base, &c->image, c->agent_fd);
-	return !c->result;
+	return c->agent_fd < 0 || (!call6(SYS_fstat, c->agent_fd, (long)&st, 0, 0, 0, 0) &&
+				   st.st_dev == c->agent_dev && st.st_ino == c->agent_ino);
 }
 
 STUB static bool job_open(struct stub_ctl *c)
@@ -95,21 +73,13 @@ STUB static bool job_open(struct stub_ctl *c)
 		fd_close(&c->agent_fd);
 		return false;
 	}
-	if (c->image.size ? image_map(c) : !!(c->handle = (uint64_t)c->dlopen(c->path, RTLD_NOW_))) {
-		fd_close(&c->agent_fd);
-		return true;
-	}
+	c->handle = (uint64_t)c->dlopen(c->path, RTLD_NOW_);
 	fd_close(&c->agent_fd);
-	if (!c->image.size)
-		copy_text(c->error, c->dlerror(), sizeof(c->error));
+	if (c->handle)
+		return true;
+	copy_text(c->error, c->dlerror(), sizeof(c->error));
 	c->stage = STUB_NO_DLOPEN;
 	return false;
-}
-
-/* A function of the agent's. */
-STUB static void *symbol(struct stub_ctl *c, uint32_t at, const char *name)
-{
-	return at ? (void *)(c->handle + at) : c->dlsym((void *)c->handle, name);
 }
 
 /* Made again when the agent asked for that: it is loaded then. */
@@ -119,7 +89,7 @@ STUB static void job_load(struct stub_ctl *c)
 
 	if (!c->handle && !job_open(c))
 		return;
-	*(void **)&init = symbol(c, c->init_at, c->init_name);
+	*(void **)&init = c->dlsym((void *)c->handle, c->init_name);
 	if (!init) {
 		c->stage = STUB_NO_SYMBOL;
 		return;
@@ -132,7 +102,7 @@ STUB static void job_call(struct stub_ctl *c)
 {
 	int (*call)(void);
 
-	*(void **)&call = symbol(c, c->call_at, c->call_name);
+	*(void **)&call = c->dlsym((void *)c->handle, c->call_name);
 	c->result = call ? call() : 0;
 	c->stage = STUB_OK;
 }
@@ -164,7 +134,7 @@ STUB static void job_run(struct stub_ctl *c)
 
 STUB static void *ticket(struct stub_ctl *c)
 {
-	uint64_t pid = (uint64_t)call3(SYS_getpid, 0, 0, 0);
+	uint64_t pid = (uint64_t)call6(SYS_getpid, 0, 0, 0, 0, 0, 0);
 
 	return (void *)((uint64_t)c >> PAGE_SHIFT << PID_BITS | pid);
 }
@@ -182,59 +152,13 @@ STUB static int pending(void *arg)
 	job_run(c);
 	*err = saved;
 	__atomic_fetch_add(&c->called, 1, __ATOMIC_RELEASE);
-	/* Who holds the thread at its system calls (starting.c) has it stop here, before it goes on. */
-	call3(SYS_getpid, 0, 0, 0);
 	return 0;
-}
-
-/*
- * False if this thread surely does not hold the GIL. PyGILState_Check() says 1 always once there was a second interpreter in the
- * process. Then the current thread state tells more: up to 3.11 it is that of whichever thread holds the GIL, and NULL while
- * none does; from 3.12 on it is this thread's own, and NULL while it holds none.
- */
-STUB static bool may_hold_gil(struct stub_ctl *c)
-{
-	return c->gil_check() && c->current();
-}
-
-/*
- * From 3.13 on to queue a call for another interpreter than the main one takes the lock of the list of interpreters: this thread,
- * which may stand anywhere, must not have it. It is the word before the list's head and the main interpreter (struct
- * pyinterpreters, Include/internal/pycore_interp_structs.h).
- */
-STUB static bool may_have_list(const struct stub_ctl *c)
-{
-	const uint64_t *word = (const uint64_t *)c->runtime, main = (uint64_t)c->interp_main();
-
-	for (int i = 2; i < 512; i++)
-		if (word[i] == main && word[i - 1] && word[i + 1] && word[i + 1] >> 31 == 0)
-			return (uint8_t)__atomic_load_n(&word[i - 2], __ATOMIC_ACQUIRE);
-	return true;
-}
-
-/*
- * From 3.12 on what Py_AddPendingCall() queues is run by the main interpreter only. A thread that runs another one is given the
- * call there. 0 when it is queued.
- */
-STUB static int queue_call(struct stub_ctl *c)
-{
-	const char *state = c->add_pending_in ? c->current() : NULL;
-	void *interp;
-
-	if (!state && c->add_pending_in)
-		state = c->this_state();
-	interp = state ? *(void *const *)(state + STUB_STATE_INTERP) : NULL;
-	if (!interp || interp == c->interp_main())
-		return (int)c->add_pending(pending, ticket(c));
-	if (c->version >= 0x030d0000 && may_have_list(c))
-		return -1;
-	return c->add_pending_in(interp, pending, ticket(c), 0);
 }
 
 STUB static void queue(struct stub_ctl *c)
 {
 	__atomic_fetch_add(&c->queued, 1, __ATOMIC_RELAXED);
-	if (queue_call(c) == 0)
+	if ((int)c->add_pending(pending, ticket(c)) == 0)
 		return;
 	__atomic_fetch_sub(&c->queued, 1, __ATOMIC_RELAXED);
 	c->refused++;
@@ -246,7 +170,7 @@ STUB static void queue(struct stub_ctl *c)
  */
 STUB static void queue_if_held(struct stub_ctl *c)
 {
-	if (may_hold_gil(c))
+	if (c->gil_check())
 		queue(c);
 	else
 		__atomic_fetch_add(&c->not_held, 1, __ATOMIC_RELEASE);
@@ -258,7 +182,7 @@ STUB static void borrow(struct stub_ctl *c, bool released)
 
 	if (!c->this_state()) /* no thread of Python's: it must not wait for the GIL */
 		return;
-	if (!released && may_hold_gil(c)) {
+	if (!released && c->gil_check()) {
 		queue(c);
 		return;
 	}
@@ -270,20 +194,6 @@ STUB static void borrow(struct stub_ctl *c, bool released)
 }
 
 /*
- * Nobody else can have the GIL. Who has a thread state has it: from 3.12 on there is one for each thread, before that one for
- * all of them. A job is for the main interpreter.
- */
-STUB static void alone(struct stub_ctl *c)
-{
-	if (!c->current())
-		borrow(c, true);
-	else if (c->interp_get() == c->interp_main())
-		job_run(c);
-	else
-		queue(c);
-}
-
-/*
  * A thread that holds no lock at all may wait for the GIL as long as it takes. Its stack is ours, so that the C library
  * does not keep it for later threads, and stays out of children. All signals are blocked in it, as they are here.
  */
@@ -292,7 +202,7 @@ STUB static void *thread_main(void *arg)
 	struct stub_ctl *c = arg;
 	int state;
 
-	__atomic_store_n(&c->thread_tid, (uint32_t)call3(SYS_gettid, 0, 0, 0), __ATOMIC_RELEASE);
+	__atomic_store_n(&c->thread_tid, (uint32_t)call6(SYS_gettid, 0, 0, 0, 0, 0, 0), __ATOMIC_RELEASE);
 	state = c->gil_ensure();
 	job_run(c);
 	c->gil_release(state);
@@ -309,7 +219,7 @@ STUB static bool thread_stack(struct stub_ctl *c)
 	stack = call6(SYS_mmap, 0, STUB_THREAD_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (stack < 0 && stack > -4096)
 		return false;
-	call3(SYS_madvise, stack, STUB_THREAD_STACK, MADV_DONTFORK);
+	call6(SYS_madvise, stack, STUB_THREAD_STACK, MADV_DONTFORK, 0, 0, 0);
 	c->stack = (uint64_t)stack;
 	return true;
 }
@@ -319,7 +229,7 @@ STUB static void thread_start(struct stub_ctl *c)
 	uint64_t attr[16]; /* pthread_attr_t: 56 bytes */
 	unsigned long thread;
 
-	if (may_hold_gil(c) || !thread_stack(c))
+	if (c->gil_check() || !thread_stack(c))
 		return;
 	if (c->attr_init(attr) || c->attr_setstack(attr, (void *)c->stack, STUB_THREAD_STACK) ||
 	    c->attr_setdetach(attr, PTHREAD_CREATE_DETACHED))
@@ -333,7 +243,7 @@ STUB static void thread_start(struct stub_ctl *c)
 /* The tracer seals a file as the last thing, when all of it is written. */
 STUB static bool sealed(int32_t fd)
 {
-	long seals = call3(SYS_fcntl, fd, F_GET_SEALS, 0);
+	long seals = call6(SYS_fcntl, fd, F_GET_SEALS, 0, 0, 0, 0);
 
 	return seals > 0 && seals & F_SEAL_SEAL;
 }
@@ -347,8 +257,8 @@ STUB static void spin(uint32_t *word, int32_t fd, uint32_t ms)
 	do {
 		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) || (fd >= 0 && sealed(fd)))
 			return;
-		call3(SYS_sched_yield, 0, 0, 0);
-		if (call3(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0))
+		call6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+		if (call6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&ts, 0, 0, 0, 0))
 			return;
 		now = ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 		if (!until)
@@ -359,7 +269,7 @@ STUB static void spin(uint32_t *word, int32_t fd, uint32_t ms)
 /* A file has its size from the tracer: to set it here may raise SIGXFSZ (setrlimit(2), RLIMIT_FSIZE). */
 STUB static int32_t file_make(const char *name)
 {
-	return (int32_t)call3(SYS_memfd_create, (long)name, MFD_CLOEXEC | MFD_ALLOW_SEALING, 0);
+	return (int32_t)call6(SYS_memfd_create, (long)name, MFD_CLOEXEC | MFD_ALLOW_SEALING, 0, 0, 0, 0);
 }
 
 STUB static int32_t files_make(struct stub_frame *f)
@@ -372,7 +282,7 @@ STUB static int32_t files_make(struct stub_frame *f)
 	if (f->page_name[0])
 		f->page_fd = file_make(f->page_name);
 	else if (f->page_path[0])
-		f->page_fd = (int32_t)call3(SYS_openat, AT_FDCWD, (long)f->page_path, PAGE_OPEN);
+		f->page_fd = (int32_t)call6(SYS_openat, AT_FDCWD, (long)f->page_path, PAGE_OPEN, 0, 0, 0);
 	else
 		return 0;
 	return f->page_fd < 0 ? f->page_fd : 0;
@@ -387,13 +297,13 @@ STUB static int32_t page_map(struct stub_frame *f)
 	if (page < 0 && page > -4096)
 		return (int32_t)page;
 	f->page = (uint64_t)page;
-	return (int32_t)call3(SYS_madvise, page, (long)f->map_size, MADV_DONTFORK);
+	return (int32_t)call6(SYS_madvise, page, (long)f->map_size, MADV_DONTFORK, 0, 0, 0);
 }
 
 STUB static void page_unmap(struct stub_frame *f)
 {
 	if (f->page)
-		call3(SYS_munmap, (long)f->page, (long)f->map_size, 0);
+		call6(SYS_munmap, (long)f->page, (long)f->map_size, 0, 0, 0, 0);
 }
 
 STUB static bool ready_change(struct stub_ctl *c, uint32_t from, uint32_t to)
@@ -460,7 +370,7 @@ STUB static void work(struct stub_frame *f)
 	if (f->how == STUB_UNMAP) {
 		page_unmap(f);
 		if (f->stack)
-			call3(SYS_munmap, (long)f->stack, STUB_THREAD_STACK, 0);
+			call6(SYS_munmap, (long)f->stack, STUB_THREAD_STACK, 0, 0, 0, 0);
 		fd_close(&f->agent_fd);
 		f->step = 1;
 		return;
@@ -477,8 +387,6 @@ STUB static void work(struct stub_frame *f)
 		queue(c);
 	else if (f->how == STUB_BORROW || f->how == STUB_RELEASED)
 		borrow(c, f->how == STUB_RELEASED);
-	else if (f->how == STUB_ALONE)
-		alone(c);
 	else if (f->how == STUB_IF_HELD)
 		queue_if_held(c);
 	else if (f->how == STUB_THREAD)
@@ -500,7 +408,7 @@ STUB static void restart_or_not(struct stub_frame *f)
 	} sa; /* the kernel's, not the C library's */
 	uint64_t pending = 0;
 
-	if (!f->interrupted || call3(SYS_rt_sigpending, (long)&pending, SIGSET_SIZE, 0))
+	if (!f->interrupted || call6(SYS_rt_sigpending, (long)&pending, SIGSET_SIZE, 0, 0, 0, 0))
 		return;
 	pending &= ~f->mask;
 	for (long sig = 1; sig <= 64; sig++) {

@@ -16,8 +16,6 @@
 #include <stdint.h>
 #include <sys/user.h>
 
-#include "wire.h"
-
 enum { STUB_CTL_SIZE = 4096, STUB_XSAVE_MAX = 16384, STUB_THREAD_STACK = 1 << 20 };
 
 /*
@@ -25,9 +23,6 @@ enum { STUB_CTL_SIZE = 4096, STUB_XSAVE_MAX = 16384, STUB_THREAD_STACK = 1 << 20
  * TAKEN, and either side that waits no longer makes it ABANDONED. So both go on with the page, or neither does.
  */
 enum stub_ready { STUB_RAW, STUB_FILLED, STUB_TAKEN, STUB_ABANDONED };
-
-/* PyThreadState.interp, from 3.9 to 3.15 (Include/cpython/pystate.h) */
-#define STUB_STATE_INTERP 16
 
 #define STUB_MAGIC 0x316c746362757473ull /* "stubctl1": for who looks for what a dead tracer has left */
 
@@ -39,8 +34,6 @@ enum stub_how {
 	STUB_IF_HELD, /* the same if this thread holds the GIL; else only say that it does not */
 	STUB_BORROW,  /* do it on this thread, after PyGILState_Ensure(); but queue it when the GIL is held here */
 	STUB_RELEASED, /* the same where this thread is known not to hold it: what PyGILState_Check() says does not count */
-	/* The process has no other thread, and this one stands outside of Python: do it, whether the GIL is held or not. */
-	STUB_ALONE,
 	STUB_THREAD, /* start a thread that waits for the GIL and does it; this one only calls pthread_create() */
 	STUB_DIRECT, /* this thread holds the GIL and stands between two functions: do it now */
 	STUB_UNMAP,  /* only let go of the shared page and the agent's descriptor, as far as the frame names them */
@@ -68,19 +61,12 @@ struct stub_ctl {
 	uint64_t agent_dev, agent_ino;  /* what it must still be */
 	uint32_t version;
 	uint64_t page, map_size;
-	uint64_t handle;         /* of the agent: where it is, if the stub has mapped it */
-	struct wire_image image; /* size 0: dlopen() loads it */
-	uint32_t place_at, init_at,
-	    call_at; /* of the agent's functions in it, as of the names below; 0: there is none */
+	uint64_t handle; /* of the agent */
 	uint64_t (*add_pending)(int (*)(void *), void *);
-	/* _PyEval_AddPendingCall(), from 3.12 on: the last argument says by flags that any thread may run it; NULL: not there */
-	int (*add_pending_in)(void *interp, int (*)(void *), void *, int);
-	uint64_t runtime; /* _PyRuntime */
 	int (*gil_check)(void);
 	int (*gil_ensure)(void);
 	void (*gil_release)(int);
 	void *(*this_state)(void); /* PyGILState_GetThisThreadState() */
-	void *(*current)(void);    /* PyThreadState_GetUnchecked(), as it is called from 3.13 on */
 	int (*attr_init)(void *);
 	int (*attr_setstack)(void *, void *, size_t);
 	int (*attr_setdetach)(void *, int);
@@ -96,8 +82,6 @@ struct stub_ctl {
 	char init_name[32], call_name[32]; /* of the agent's functions: for STUB_LOAD, for STUB_CALL */
 	char path[192];                    /* of the agent, as the target opens it */
 	char error[256];
-	void *(*interp_get)(void);
-	void *(*interp_main)(void);
 };
 
 struct stub_frame {

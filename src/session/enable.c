@@ -107,28 +107,6 @@ static void task_layout(struct session *s, struct cg_options *opt)
 	}
 }
 
-static bool reads_pid(void *arg, struct d_node *n)
-{
-	return n->op == D_BUILTIN &&
-	       (n->builtin == D_BUILTIN_PID || n->builtin == D_BUILTIN_TID || n->builtin == D_BUILTIN_PPID);
-}
-
-/* The same of pid, tid and ppid: they are numbers of our own pid namespace. */
-static int pid_ns(struct session *s, struct cg_options *opt)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < s->prog.clauses.n; i++) {
-		if (!d_clause_walk(s->prog.clauses.v[i], reads_pid, NULL))
-			continue;
-		err = exec_pid_ns(s->exec, &opt->pid_ns);
-		break;
-	}
-	return err ? diag_fail(s->diag, -err, "cannot find out in which pid namespace pydtrace runs: %s",
-			       strerror(-err))
-		   : 0;
-}
-
 /* A ring's size is a power of two and of pages. */
 static u32 ring_size(s64 bytes)
 {
@@ -173,7 +151,7 @@ int session_enable(struct session *s)
 		},
 	};
 	task_layout(s, &s->in.opt);
-	return pid_ns(s, &s->in.opt);
+	return 0;
 }
 
 const struct provider_group *session_group(const struct session *s, const char *name)

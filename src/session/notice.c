@@ -180,52 +180,10 @@ static const char *ungated_where(struct session *s)
 	return "of the traced processes alone, which stop twice at each (as with strace)";
 }
 
-/* Does it look at whose call it is? */
-static bool asks_who(void *arg, struct d_node *n)
-{
-	return (n->op == D_VAR && n->var->scope == D_THREAD) ||
-	       (n->op == D_BUILTIN && (n->builtin == D_BUILTIN_PID || n->builtin == D_BUILTIN_TID ||
-				       n->builtin == D_BUILTIN_PPID || n->builtin == D_BUILTIN_EXECNAME));
-}
-
-/* Is there a clause at system calls, of whatever process? */
-static bool sees_all(const struct session *s)
-{
-	for (size_t i = 0; i < s->enablings.n; i++) {
-		const struct cg_enabling *e = &s->enablings.v[i];
-
-		if (s->used.v[e->group]->by_thread &&
-		    (!e->clause->pred || !d_node_walk(e->clause->pred, asks_who, NULL)))
-			return true;
-	}
-	return false;
-}
-
-static void scope_note_kernel(struct session *s)
-{
-	size_t named = s->grabbed.n + (s->child != NULL);
-
-	if (!named || !sees_all(s))
-		return;
-	if (named > 1)
-		diag_report(s->diag, DIAG_NOTE, NOWHERE,
-			    "system calls of all processes, not only of the %zu that are named: a predicate on pid "
-			    "narrows them",
-			    named);
-	else
-		diag_report(s->diag, DIAG_NOTE, NOWHERE,
-			    "system calls of all processes, not of process %d alone: /pid == $target/ narrows them",
-			    (int)s->macros.target);
-}
-
 void session_scope_note(struct session *s)
 {
-	if (s->cfg->opt.n[SESSION_QUIET])
+	if (!s->exec_why || s->cfg->opt.n[SESSION_QUIET])
 		return;
-	if (!s->exec_why) {
-		scope_note_kernel(s);
-		return;
-	}
 	if (session_traces_threads(s))
 		diag_report(s->diag, DIAG_NOTE, NOWHERE, "%s: system calls by ptrace, %s%s", s->exec_why,
 			    s->cg.prog_gate >= 0 ? gated_where(s) : ungated_where(s),

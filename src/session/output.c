@@ -26,6 +26,8 @@ int session_flush(struct session *s, int err)
 	/* A reader that has gone away (head) wants no more, and no message either. */
 	if (!err || err == -EPIPE)
 		return err;
+	if (__atomic_load_n(&s->interrupts, __ATOMIC_SEQ_CST) > 1)
+		return -EPIPE; /* a second signal has cut it off */
 	if (!ferror(s->out))
 		return diag_fail(s->diag, -err, "cannot take the records: %s", strerror(-err));
 	return diag_fail(s->diag, -err, "failed to write to %s: %s",

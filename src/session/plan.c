@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From clauses to probes: those that each clause's descriptions match, by group, and what arguments they have. */
 #include <errno.h>
-#include <string.h>
 
 #include "session/session_impl.h"
 
@@ -18,7 +17,7 @@ static void found(void *arg, struct probe *p)
 	struct finder *f = arg;
 	struct session_match *m = NULL;
 
-	f->matches += !p->later;
+	f->matches++;
 	for (size_t i = 0; i < f->clause->matches.n && !m; i++)
 		if (f->clause->matches.v[i].group == p->group)
 			m = &f->clause->matches.v[i];
@@ -33,17 +32,11 @@ static void found(void *arg, struct probe *p)
 	}
 }
 
-const char *session_desc_text(struct session *s, const struct d_desc *d)
+static const char *desc_text(struct session *s, const struct d_desc *d)
 {
 	if (d->by_id)
 		return arena_printf(s->arena, "%u", d->id);
 	return arena_printf(s->arena, "%s:%s:%s:%s", d->prov, d->mod, d->func, d->name);
-}
-
-/* "function-entry" alone: of which process? */
-static bool lacks_process(const struct d_desc *d)
-{
-	return !*d->prov && !strncmp(d->name, "function-", strlen("function-"));
 }
 
 static int desc_expand(struct session *s, struct finder *f, const struct d_desc *d)
@@ -65,12 +58,12 @@ static int desc_expand(struct session *s, struct finder *f, const struct d_desc 
 	if (f->matches > before || s->cfg->opt.n[SESSION_ZDEFS])
 		return 0;
 	if (claimed)
-		diag_report(s->diag, DIAG_ERROR, d->pos, "probe description %s does not match any probes%s",
-			    session_desc_text(s, d), lacks_process(d) ? session_example(s) : "");
+		diag_report(s->diag, DIAG_ERROR, d->pos, "probe description %s does not match any probes",
+			    desc_text(s, d));
 	else
 		diag_report(s->diag, DIAG_ERROR, d->pos,
 			    "probe description %s does not match any probes: there is no provider '%s'",
-			    session_desc_text(s, d), d->prov);
+			    desc_text(s, d), d->prov);
 	return -ENOENT;
 }
 

@@ -2,11 +2,7 @@
 /* The processes that the user names: -c starts one, -p takes one that runs. */
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "session/session_impl.h"
 
@@ -91,59 +87,26 @@ int session_child_follow(struct session *s)
 
 	if (!s->child || !any_needs_python(&s->prog))
 		return 0;
-	err = python_follow(s->child, &s->child_python, s->cfg->opt.n[SESSION_FOLLOW], s->diag);
+	err = python_follow(s->child, &s->child_python, s->diag);
 	s->child_is_python = !err;
 	return err == -ENOENT ? 0 : err; /* the python provider says so */
-}
-
-static void keep_error(void *arg, enum diag_level level, const char *text)
-{
-	if (level == DIAG_ERROR)
-		strbuf_puts(arg, text);
-}
-
-/* One of several processes that cannot be opened does not keep the others from being traced. */
-static void left_out(struct session *s, const struct strbuf *said)
-{
-	static const char prefix[] = "pydtrace: ";
-
-	if (said->len > sizeof(prefix))
-		diag_report(s->diag, DIAG_WARNING, NOWHERE, "left out: %.*s",
-			    (int)strcspn(said->s + sizeof(prefix) - 1, "\n"), said->s + sizeof(prefix) - 1);
-}
-
-static int process_grab(struct session *s, pid_t pid, bool alone)
-{
-	struct strbuf said = {0};
-	struct diag quiet = {.sink = keep_error, .arg = &said};
-	struct target *t;
-	int err = target_open(&t, pid, alone ? s->diag : &quiet);
-
-	if (!err) {
-		*vec_push(s->arena, &s->grabbed) = t;
-		if (!s->macros.target)
-			s->macros.target = pid;
-	} else if (!alone) {
-		left_out(s, &said);
-		err = 0;
-	}
-	strbuf_free(&said);
-	return err;
 }
 
 int session_processes_open(struct session *s)
 {
 	for (size_t i = 0; i < s->cfg->pids.n; i++) {
+		struct target *t;
 		pid_t pid;
 		int err = session_pid_parse(s->cfg->pids.v[i], &pid, s->diag);
 
 		if (!err)
-			err = process_grab(s, pid, s->cfg->pids.n == 1);
+			err = target_open(&t, pid, s->diag);
 		if (err)
 			return err;
+		*vec_push(s->arena, &s->grabbed) = t;
+		if (!s->macros.target)
+			s->macros.target = pid;
 	}
-	if (s->cfg->pids.n && !s->grabbed.n)
-		return diag_fail(s->diag, ESRCH, "none of the %zu processes can be traced", s->cfg->pids.n);
 	if (s->cfg->command) {
 		int err = child_start(s);
 
@@ -152,42 +115,6 @@ int session_processes_open(struct session *s)
 		s->macros.target = target_pid(s->child_target);
 	}
 	return 0;
-}
-
-void session_child_kill(struct session *s, int wait_ms)
-{
-	struct pollfd end = {.events = POLLIN};
-
-	if (!s->child)
-		return;
-	end.fd = target_pidfd(s->child_target);
-	if (poll(&end, 1, 0) > 0)
-		return;
-	s->child_killed = true;
-	syscall(SYS_pidfd_send_signal, end.fd, SIGKILL, NULL, 0);
-	poll(&end, 1, wait_ms);
-}
-
-/*
- * Did the command end by itself? Not if we have killed it, nor after a signal that ended the run: the terminal sends Ctrl-C to both,
- * and who of them is faster is nothing to tell.
- */
-static bool is_own_end(const struct session *s, int status)
-{
-	if (!session_end_asked(s))
-		return !s->child_killed;
-	return s->child_ended && !(WIFSIGNALED(status) && sigismember(&s->end_signals, WTERMSIG(status)));
-}
-
-static const char *end_text(struct session *s, int status)
-{
-	const char *name;
-
-	if (WIFEXITED(status))
-		return arena_printf(s->arena, "exited with status %d", WEXITSTATUS(status));
-	name = sigabbrev_np(WTERMSIG(status)); /* NULL: a real-time signal */
-	return name ? arena_printf(s->arena, "was ended by SIG%s", name)
-		    : arena_printf(s->arena, "was ended by signal %d", WTERMSIG(status));
 }
 
 void session_processes_close(struct session *s)
@@ -200,10 +127,7 @@ void session_processes_close(struct session *s)
 	if (!s->child)
 		return;
 	/* As dtrace does: what -c has started ends with the run. */
-	session_child_kill(s, 0);
-	if (!python_child_wait(s->child, true, &status) && status && is_own_end(s, status))
-		diag_report(s->diag, DIAG_WARNING, NOWHERE, "process %d, the command of -c, %s",
-			    target_pid(s->child_target), end_text(s, status));
+	python_child_wait(s->child, true, &status);
 	s->child = NULL;
 	target_close(s->child_target);
 	s->child_target = NULL;

@@ -32,19 +32,6 @@ static struct probe *add_probe(struct provider_env *env, struct provider_group *
 	return own;
 }
 
-/* The processes that the user names. */
-static pid_t *targets(struct session *s, size_t *n)
-{
-	pid_t *v = arena_new_array(s->arena, pid_t, s->grabbed.n + 1);
-
-	*n = 0;
-	for (size_t i = 0; i < s->grabbed.n; i++)
-		v[(*n)++] = target_pid(s->grabbed.v[i]);
-	if (s->child_target)
-		v[(*n)++] = target_pid(s->child_target);
-	return v;
-}
-
 int session_providers_open(struct session *s)
 {
 	s->env = (struct provider_env){
@@ -56,13 +43,10 @@ int session_providers_open(struct session *s)
 	    .child_python = s->child_is_python ? &s->child_python : NULL,
 	    .cancel_fd = s->signals,
 	    .strsize = (u32)ALIGN_UP(s->cfg->opt.n[SESSION_STRSIZE], 8),
-	    .follow = s->cfg->opt.n[SESSION_FOLLOW],
-	    .verbose = s->cfg->opt.n[SESSION_VERBOSE],
 	    .listing = s->cfg->mode == SESSION_LIST,
 	    .add_group = add_group,
 	    .add_probe = add_probe,
 	};
-	s->env.targets = targets(s, &s->env.ntargets);
 	for (size_t i = 0; provider_table[i]; i++) {
 		struct session_provider *p = vec_push(s->arena, &s->providers);
 		int err = provider_table[i]->open(&p->run, &s->env);

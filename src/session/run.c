@@ -41,6 +41,11 @@ static void wall_clock(struct session *s)
 	s->state->wall_offset = clock_ns(CLOCK_REALTIME) - now_ns();
 }
 
+void run_printing(struct session *s, bool yes)
+{
+	__atomic_store_n(&s->printer, yes ? gettid() : 0, __ATOMIC_SEQ_CST);
+}
+
 void run_activity_set(struct session *s, enum cg_activity a)
 {
 	__atomic_store_n(&s->state->activity, (u32)a, __ATOMIC_SEQ_CST);
@@ -85,6 +90,24 @@ static int processes_add(struct session *s)
 	return err ? diag_fail(s->diag, -err, "cannot add a process: %s", strerror(-err)) : 0;
 }
 
+/*
+ * Programs off first, then what leads to them. Where events are served, that lets go of every thread, and no agent waits for
+ * an answer any more. What cannot be undone is an error, which has been told; the results are printed all the same.
+ */
+static int detach(struct session *s)
+{
+	int err = 0;
+
+	exec_detach(s->exec);
+	for (size_t i = s->providers.n; i-- > 0;) {
+		const struct session_provider *p = &s->providers.v[i];
+		int ret = p->ops->detach ? p->ops->detach(p->run) : 0;
+
+		err = err ? err : ret;
+	}
+	return err;
+}
+
 static void announce(struct session *s)
 {
 	if (s->cfg->opt.n[SESSION_QUIET])
@@ -92,12 +115,34 @@ static void announce(struct session *s)
 	for (size_t i = 0; i < s->texts.n; i++) {
 		const struct session_text *t = &s->texts.v[i];
 
-		diag_report(s->diag, DIAG_NOTE, NOWHERE, "%s '%s' matched %llu probe%s%s", t->desc, t->name,
-			    (unsigned long long)t->matches, t->matches == 1 ? "" : "s",
-			    session_functions_text(s, t));
+		diag_report(s->diag, DIAG_NOTE, NOWHERE, "%s '%s' matched %llu probe%s", t->desc, t->name,
+			    (unsigned long long)t->matches, t->matches == 1 ? "" : "s");
 	}
 	if (s->cfg->opt.n[SESSION_DESTRUCTIVE])
 		diag_report(s->diag, DIAG_NOTE, NOWHERE, "allowing destructive actions");
+}
+
+/* --- the end --------------------------------------------------------------------------------------------- */
+
+static int finish(struct run *r)
+{
+	struct session *s = r->s;
+	int err = 0;
+
+	run_take_signals(r);
+	if (r->interrupted)
+		fputs("\n", s->out); /* as dtrace: the terminal has "^C" on the line */
+	err = consumer_drain(s->consumer);
+	fire(s, "END");
+	/* Again, because an ERROR clause makes records while records are taken. */
+	for (int i = 0; i < MAX_DRAIN_ROUNDS && !err; i++)
+		err = consumer_drain(s->consumer);
+	run_take_signals(r);
+	if (!err && !r->abort)
+		err = consumer_end(s->consumer);
+	run_losses_report(r);
+	consumer_exited(s->consumer, &s->status);
+	return session_flush(s, err);
 }
 
 /*
@@ -149,80 +194,58 @@ static int switch_on(struct run *r)
 		return err;
 	run_watch_all(r);
 	run_activity_set(s, CG_ACTIVE);
-	/* A thread that hands an event over, or stands in a stop of ours, has no time for us; where the kernel runs it all, tracing comes first. */
-	if (exec_serves(s->exec))
-		session_functions_find(s);
-	err = exec_start(s->exec, s->diag);
-	if (!err && !exec_serves(s->exec))
-		session_functions_find(s);
-	return err;
+	return exec_start(s->exec, s->diag);
 }
 
-/* Up to where the probes are on, or BEGIN has said exit(). */
-static int begin(struct run *r)
+static int trace(struct run *r)
 {
 	struct session *s = r->s;
 	int err = fire(s, "BEGIN");
 
 	if (err)
 		return diag_fail(s->diag, -err, "cannot fire BEGIN: %s", strerror(-err));
-	r->on = !run_exit_called(s);
-	if (r->on)
+	if (!run_exit_called(s))
 		err = switch_on(r);
 	if (err)
 		return err;
 	session_scope_note(s);
 	announce(s);
 	consumer_begin(s->consumer);
-	return child_let_go(s);
+	err = child_let_go(s);
+	if (!err && !run_exit_called(s))
+		err = run_loop(r);
+	run_activity_set(s, CG_DRAINING);
+	return err;
 }
 
-/* --- the end --------------------------------------------------------------------------------------------- */
-
-/* Everything that was recorded while the programs were on, and END, which runs when nothing else does. */
-static int finish(struct run *r)
+static int print_end(struct run *r)
 {
-	struct session *s = r->s;
-	int err = 0;
+	int err;
 
-	exec_settle(s->exec);
-	run_losses_report(r); /* of what comes from now on nothing is wanted, so it is not lost */
-	run_take_signals(r);
-	if (r->interrupted)
-		fputs("\n", s->out); /* as dtrace: the terminal has "^C" on the line */
-	err = consumer_drain(s->consumer);
-	fire(s, "END");
-	/* Again, because an ERROR clause makes records while records are taken. */
-	for (int i = 0; i < MAX_DRAIN_ROUNDS && !err; i++)
-		err = consumer_drain(s->consumer);
-	if (!err)
-		err = consumer_end(s->consumer);
-	consumer_report_drops(s->consumer);
-	session_functions_report(s);
-	consumer_exited(s->consumer, &s->status);
-	return session_flush(s, err);
-}
-
-int run_print(struct run *r)
-{
-	int err = r->on && !run_exit_called(r->s) ? run_loop(r) : 0;
-
-	run_activity_set(r->s, CG_DRAINING);
-	run_tell(r, &r->over);
-	return err ? err : finish(r);
+	run_printing(r->s, true);
+	err = finish(r);
+	run_printing(r->s, false);
+	return err;
 }
 
 int session_trace(struct session *s)
 {
-	struct run r = {.s = s, .misses = arena_new_array(s->arena, u64, s->used.n), .told = -1};
-	int err = load(s);
+	struct run r = {.s = s, .misses = arena_new_array(s->arena, u64, s->used.n)};
+	int err = load(s), left;
 
 	if (err)
 		return err;
 	wall_clock(s);
 	session_hold(s, true);
-	err = begin(&r);
-	run_end(&r, err);
+	err = trace(&r);
+	left = detach(s);
+	if (!err && s->consumer && exec_lingers(s->exec)) {
+		err = run_beside(&r, print_end);
+		session_hold(s, false);
+		return err ? err : left;
+	}
 	session_hold(s, false);
-	return r.err ? r.err : r.left;
+	if (!err && s->consumer)
+		err = print_end(&r);
+	return err ? err : left;
 }

@@ -9,7 +9,7 @@
 static int check_asked(struct session *s)
 {
 	if (s->cfg->mode == SESSION_TRACE && !s->cfg->opt.text[SESSION_DUMP] && !s->cfg->programs.n)
-		return diag_fail(s->diag, EINVAL, "no probes specified%s", session_example(s));
+		return diag_fail(s->diag, EINVAL, "no probes specified");
 	return 0;
 }
 
@@ -79,6 +79,7 @@ int session_run(struct session_config *cfg, struct diag *diag)
 	    .exec_lack = bpf_caps_lack,
 	    .prog = {.arena = cfg->arena},
 	    .signals = -1,
+	    .null = -1,
 	};
 	int err = run(&s);
 

@@ -43,8 +43,6 @@ enum session_option_kind {
 	X(EXEC, "exec", OPTION_CHOICE, 0, 0, 0,                                                                    \
 	  "kernel vm: who runs the clauses: eBPF, or the tracer (where eBPF may not be used)")                     \
 	X(FLOWINDENT, "flowindent", OPTION_FLAG, 0, 0, 1, "indent by entry and return (-F)")                       \
-	X(FOLLOW, "follow", OPTION_FLAG, 0, 0, 1,                                                                  \
-	  "trace the children of a named Python process as well, and theirs")                                      \
 	X(INCDIR, "incdir", OPTION_CPP, 0, 0, 0, "-I")                                                             \
 	X(QUIET, "quiet", OPTION_FLAG, 0, 0, 1, "print only what the script prints (-q)")                          \
 	X(RAWBYTES, "rawbytes", OPTION_FLAG, 0, 0, 1,                                                              \
@@ -107,7 +105,6 @@ struct session_config {
 	const char *output;     /* -o; NULL: standard output */
 	bool dump_insns;        /* -S */
 	struct session_options opt;
-	void (*quit)(int status); /* ends this process at once, without any clean-up */
 };
 
 void session_config_init(struct session_config *cfg, struct arena *a);

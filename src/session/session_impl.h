@@ -9,9 +9,7 @@
  *   choose.c     who runs the programs: the kernel, or the vm   notice.c   what is said when it is the vm
  *   enable.c     probes -> enablings                            records.c  the consumer, and what it asks
  *   run.c        load, attach, and out again                    loop.c     while it runs (run_impl.h)
- *   functions.c  Python's functions: how many match, or none
  *   stops.c      Ctrl-Z                                         watch.c    what ends a SIGSTOP
- *   leave.c      who holds the processes, and leaves them       quit.c     the second Ctrl-C
  */
 #ifndef PYDTRACE_SESSION_IMPL_H
 #define PYDTRACE_SESSION_IMPL_H
@@ -63,13 +61,6 @@ struct session_watch {
 	u32 *holds; /* shared with it, a futex; NULL: there is none */
 };
 
-/* What a second signal has to wait for (quit.c). */
-enum session_results {
-	RESULTS_NONE, /* there is nothing to be printed, or it cannot be */
-	RESULTS_COME, /* END and the results come at the end of the run */
-	RESULTS_OUT,  /* they have been printed and flushed */
-};
-
 struct session {
 	struct session_config *cfg;
 	struct diag *diag;
@@ -87,8 +78,6 @@ struct session {
 	struct target *child_target;
 	struct python_info child_python;
 	bool child_is_python;
-	bool child_ended;  /* and nobody had asked for the end of the run */
-	bool child_killed; /* by us: it had not ended */
 	VEC(struct target *) grabbed;
 
 	/* the script */
@@ -114,23 +103,20 @@ struct session {
 	struct exec *exec;
 	struct consumer *consumer;
 	struct cg_state *state;
-	int signals; /* what polls readable after a signal; -1: none */
+	int signals, null; /* what polls readable after a signal; /dev/null. -1: none */
 	sigset_t end_signals, stop_signals;
 	pthread_t signal_thread;
 	sem_t signal_thread_ready; /* posted by it: nothing may be held before the watch has begun */
 	bool signal_thread_runs, mask_set;
+	pid_t printer;  /* the thread of ours that may be stuck in a write; 0: none */
 	u32 interrupts; /* signals so far */
-	u32 results;    /* enum session_results */
 	sigset_t old_mask;
 	struct session_stops stops;
 	struct session_watch watch;
 	int status;
 };
 
-/*
- * From here on a signal is only counted and makes `signals` readable; the first ends the tracing by itself, the second this
- * process (quit.c).
- */
+/* From here on a signal is only counted and makes `signals` readable; the first ends the tracing by itself. */
 int session_signals_block(struct session *s);
 /*
  * No more is read from the terminal. Until now SIGTTIN, which the kernel sends to who reads there in the background, stops us at
@@ -139,13 +125,8 @@ int session_signals_block(struct session *s);
 int session_signals_input(struct session *s);
 void session_signals_stop(struct session *s); /* from here on they are only held back */
 void session_signals_close(struct session *s);
-/* True if one of them has come, taken or not. */
-bool session_end_asked(const struct session *s);
-/* Hold all signals back in this thread, for one that it is about to start. */
-void session_signals_hold(sigset_t *old);
-void session_results(struct session *s, enum session_results r);
-/* The second signal has come, which was `signo`: in the thread of signals.c. Does not return. */
-void session_quit(struct session *s, int signo);
+/* Hold all signals back in this thread, for one that it is about to start; not the one that gets a printer out of a write. */
+void session_signals_hold(sigset_t *old, bool prints);
 
 /* Those that stop us, unless somebody has set them to be ignored, and SIGCONT. */
 void session_stops_set(sigset_t *set);
@@ -158,8 +139,6 @@ void session_stops_signal(struct session *s, const siginfo_t *si);
 void session_hold(struct session *s, bool holds);
 /* While it is held: who brings events, and is to leave exec_serve() when a stop is wanted. NULL: nobody. */
 void session_stops_serve(struct session *s, struct exec *e);
-/* Who brings events is to leave exec_serve(), because the run is over. */
-void session_stops_over(struct session *s);
 bool session_stop_wanted(const struct session *s);
 /*
  * While it is held, and all was let go of: be stopped, if that is still wanted, and go on when SIGCONT has come. False: the
@@ -181,8 +160,6 @@ int session_exec_choose(struct session *s);
 int session_processes_open(struct session *s);
 int session_child_follow(struct session *s);
 void session_processes_close(struct session *s);
-/* What -c has started ends with the run: if it has not ended yet, it does now, and for so long is that waited for. */
-void session_child_kill(struct session *s, int wait_ms);
 /* 0 and the number; or -EINVAL with a message. */
 int session_pid_parse(const char *text, pid_t *out, struct diag *diag);
 /* Words of a command line, with the shell's quotes; NULL-terminated. 0 or -EINVAL with a message. */
@@ -197,8 +174,6 @@ void session_providers_close(struct session *s);
 /* The one that is open, by its table; NULL: there is none. */
 struct session_provider *session_provider_of(struct session *s, const struct provider *ops);
 
-/* A description as it was written, macros expanded; in the arena. */
-const char *session_desc_text(struct session *s, const struct d_desc *d);
 /* Find the probes of each clause. */
 int session_plan_expand(struct session *s);
 /* d_check(), with the arguments of the probes that were found. */
@@ -208,14 +183,6 @@ int session_enable(struct session *s);
 /* The group of a probe that the session itself fires ("BEGIN", "END", "ERROR"), if some clause is at it; or NULL. */
 const struct provider_group *session_group(const struct session *s, const char *name);
 
-/*
- * functions.c, where a probe is many functions: find which there are, as soon as that may be done; what is said of them behind
- * "matched N probes" of a text (in the arena, "" if nothing is); and at the end, of descriptions that none has ever matched.
- */
-void session_functions_find(struct session *s);
-const char *session_functions_text(struct session *s, const struct session_text *t);
-void session_functions_report(struct session *s);
-
 int session_list(struct session *s);     /* -l */
 int session_dump(struct session *s);     /* -x dump, -S */
 void session_explain(struct session *s); /* -v */
@@ -224,8 +191,7 @@ void session_explain(struct session *s); /* -v */
 bool session_traces_threads(const struct session *s);
 /* Is there anything to see for them? 0 or -errno with a message. */
 int session_scope_check(struct session *s);
-const char *session_example(struct session *s); /* the end of a message: "; for example: ..." or "" */
-void session_scope_note(struct session *s);     /* what is seen of them, in one line */
+void session_scope_note(struct session *s); /* what is seen of them, in one line */
 /* For so many ns nothing was seen of the processes, because we were stopped, or were to be. */
 void session_stop_note(struct session *s, bool stopped, u64 ns);
 void session_scope_explain(struct session *s); /* -v: what else is different */

@@ -2,7 +2,8 @@
 /*
  * The signals that end a run, or stop it for a while (stops.c). They are blocked everywhere and taken by a thread, because the session itself may be
  * stuck in a write to a pager that does not read: the first signal stops the tracing at once, whatever the session is
- * doing, and the second ends the process (quit.c). The session sees a descriptor that polls readable, and cleans up in its own time. (The thread does not read a signalfd: whoever does is woken by every
+ * doing, and the second gets it out of that write and throws the rest of the output away. The session sees a descriptor
+ * that polls readable, and cleans up in its own time. (The thread does not read a signalfd: whoever does is woken by every
  * signal of the process, and where calls are traced by ptrace each stop sends one.)
  */
 #include <errno.h>
@@ -13,27 +14,31 @@
 
 #include "session/session_impl.h"
 
-#define WAKE     SIGUSR1     /* ends the thread that waits */
+#define WAKE     SIGUSR1     /* interrupts a write; ends the thread that waits */
 #define ONE_WISH 300000000ll /* ns: timeout(1) signals the command, and then its group: that is no second Ctrl-C */
 
 static void wake(int signo)
 {
 }
 
-/* The first wish to end. */
-static void end(struct session *s)
+/* The n-th wish to end. False: the session cannot be told. */
+static bool end(struct session *s)
 {
 	struct cg_state *state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
-	u32 active = CG_ACTIVE;
+	u32 active = CG_ACTIVE, n = __atomic_add_fetch(&s->interrupts, 1, __ATOMIC_SEQ_CST);
 	u64 one = 1;
 
-	__atomic_store_n(&s->interrupts, 1, __ATOMIC_SEQ_CST);
 	if (state)
 		__atomic_compare_exchange_n(&state->activity, &active, CG_DRAINING, false, __ATOMIC_SEQ_CST,
 					    __ATOMIC_SEQ_CST);
-	while (write(s->signals, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	session_stops_over(s);
+	if (n > 1) {
+		dup2(s->null, fileno(s->out));
+		pid_t printer = __atomic_load_n(&s->printer, __ATOMIC_SEQ_CST);
+
+		if (printer) /* and not taking an agent out */
+			tgkill(getpid(), printer, WAKE);
+	}
+	return write(s->signals, &one, sizeof(one)) > 0;
 }
 
 static void *signals_thread(void *arg)
@@ -52,9 +57,9 @@ static void *signals_thread(void *arg)
 		siginfo_t si;
 		int signo = sigwaitinfo(&waited, &si);
 
-		if (signo == WAKE && si.si_pid == getpid())
+		if (signo == WAKE)
 			return NULL;
-		if (signo < 0 || signo == WAKE)
+		if (signo < 0)
 			continue;
 		if (sigismember(&s->stop_signals, signo)) {
 			session_stops_signal(s, &si);
@@ -62,27 +67,19 @@ static void *signals_thread(void *arg)
 		}
 		if (first && (s64)now_ns() - first < ONE_WISH)
 			continue;
-		/* Also the first one, when it has been said that it would. */
-		if (first || __atomic_load_n(&s->env.told_leave, __ATOMIC_SEQ_CST))
-			session_quit(s, signo);
-		first = (s64)now_ns();
-		end(s);
+		first = first ? first : (s64)now_ns();
+		if (!end(s))
+			return NULL;
 	}
 }
 
-bool session_end_asked(const struct session *s)
-{
-	sigset_t pending, ours;
-
-	return __atomic_load_n(&s->interrupts, __ATOMIC_SEQ_CST) ||
-	       (!sigpending(&pending) && !sigandset(&ours, &pending, &s->end_signals) && !sigisemptyset(&ours));
-}
-
-void session_signals_hold(sigset_t *old)
+void session_signals_hold(sigset_t *old, bool prints)
 {
 	sigset_t all;
 
 	guard_fillset(&all); /* they look into the pages that targets share with us */
+	if (prints)
+		sigdelset(&all, WAKE);
 	pthread_sigmask(SIG_SETMASK, &all, old);
 }
 
@@ -101,7 +98,7 @@ static void signals_set(sigset_t *set)
 
 int session_signals_block(struct session *s)
 {
-	struct sigaction act = {.sa_handler = wake, .sa_flags = SA_RESTART};
+	struct sigaction act = {.sa_handler = wake}; /* without SA_RESTART */
 	sigset_t old, blocked;
 	int err;
 
@@ -110,16 +107,18 @@ int session_signals_block(struct session *s)
 	pthread_mutex_init(&s->stops.lock, NULL);
 	sem_init(&s->signal_thread_ready, 0, 0);
 	signal(SIGPIPE, SIG_IGN);
-	sigaction(WAKE, &act, NULL); /* nobody else has a use for it, but it may be sent to us */
+	sigaction(WAKE, &act, NULL);
 	sigorset(&blocked, &s->end_signals, &s->stop_signals);
 	sigdelset(&blocked, SIGTTIN); /* session_signals_input() */
 	if (sigprocmask(SIG_BLOCK, &blocked, &s->old_mask))
 		return diag_fail(s->diag, errno, "cannot block signals: %s", strerror(errno));
 	s->mask_set = true;
 	s->signals = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->signals < 0)
+	if (s->signals >= 0)
+		s->null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (s->null < 0)
 		return diag_fail(s->diag, errno, "cannot make a descriptor for signals: %s", strerror(errno));
-	session_signals_hold(&old);
+	session_signals_hold(&old, false);
 	err = pthread_create(&s->signal_thread, NULL, signals_thread, s);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
@@ -152,10 +151,13 @@ void session_signals_stop(struct session *s)
 
 void session_signals_close(struct session *s)
 {
+	const int fds[] = {s->signals, s->null};
+
 	session_signals_stop(s);
 	session_watch_end(&s->watch);
-	if (s->signals >= 0)
-		close(s->signals);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	if (s->mask_set)
 		sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
 }

@@ -101,14 +101,6 @@ void session_stops_serve(struct session *s, struct exec *e)
 	pthread_mutex_unlock(&s->stops.lock);
 }
 
-void session_stops_over(struct session *s)
-{
-	pthread_mutex_lock(&s->stops.lock);
-	if (s->stops.served)
-		exec_serve_break(s->stops.served);
-	pthread_mutex_unlock(&s->stops.lock);
-}
-
 bool session_stop_wanted(const struct session *s)
 {
 	return __atomic_load_n(&s->stops.wanted, __ATOMIC_SEQ_CST);

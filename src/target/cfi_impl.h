@@ -30,10 +30,4 @@ struct cfi_row {
  */
 int cfi_find(const struct elf_source *src, u64 base, u64 pc, struct cfi_row *out);
 
-/*
- * From a frame of code that no entry describes to its caller's (unwind_code.c). 1; -ENOTSUP: the code cannot be followed; or another
- * -errno, and *u is as it was.
- */
-int unwind_code(struct target_unwind *u);
-
 #endif

@@ -6,12 +6,10 @@
  */
 #include <errno.h>
 #include <grp.h>
-#include <linux/magic.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "target/target_impl.h"
@@ -281,13 +279,12 @@ int target_refuse_traced(struct target *t, struct diag *diag)
 
 int refuse_proc(struct diag *diag)
 {
-	struct statfs fs;
 	char link[32];
 	ssize_t n = readlink("/proc/self", link, sizeof(link) - 1);
 
-	if (n < 0 && (statfs("/proc", &fs) || fs.f_type != PROC_SUPER_MAGIC))
+	if (n < 0)
 		return diag_fail(diag, ENOENT, "/proc is not mounted: mount it (mount -t proc proc /proc)");
-	link[n < 0 ? 0 : n] = 0; /* of a namespace below ours, or beside it: there we have no number */
+	link[n] = 0;
 	if (parse_tid(link) != getpid())
 		return diag_fail(diag, EXDEV,
 				 "/proc shows the processes of another pid namespace: mount one of this "

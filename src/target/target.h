@@ -56,18 +56,6 @@ int target_refuse(pid_t pid, const char *comm, int err, struct diag *diag);
 /* 0, or -EBUSY with a message that names who traces t, or a thread of it; what this process itself traces is none. */
 int target_refuse_traced(struct target *t, struct diag *diag);
 
-/*
- * Which processes fork and exec, in the whole system, as it happens (births.c). 0 and *out; or -errno, without a message: not
- * everybody is told. The descriptor polls readable when there is something to take.
- */
-struct target_births;
-enum target_birth { TARGET_FORK, TARGET_EXEC, TARGET_LOST /* some were not told */ };
-typedef void target_birth_fn(void *arg, enum target_birth what, pid_t pid, pid_t parent);
-int target_births_open(struct target_births **out);
-int target_births_fd(const struct target_births *b);
-void target_births_take(struct target_births *b, target_birth_fn *fn, void *arg);
-void target_births_close(struct target_births *b); /* NULL is allowed */
-
 struct target_map {
 	u64 start, end, off;
 	dev_t dev;
@@ -191,9 +179,8 @@ struct target_unwind {
 	u64 function, function_end;
 	bool signal; /* that frame was a signal handler's return: the frame below it was interrupted, not called */
 	bool called; /* pc is a return address */
-	bool without_cfi; /* set by the user: follow code that no call frame information describes, too */
-	u32 known;        /* bit for each register whose value is known */
-	u64 reg[17];      /* as DWARF numbers them */
+	u32 known;   /* bit for each register whose value is known */
+	u64 reg[17]; /* as DWARF numbers them */
 	struct target *t;
 	const struct target_maps *maps;
 };

@@ -109,8 +109,6 @@ int target_unwind_next(struct target_unwind *u)
 	struct cfi_row row;
 	int ret = look(u, &row);
 
-	if (ret == -ENOENT && u->without_cfi)
-		return unwind_code(u);
 	if (ret)
 		return ret;
 	return row.undefined >> CFI_RA & 1 ? 0 : step(u, &row);

@@ -14,8 +14,6 @@ NEW, LOADING, ACTIVE, FAILED, LEAVING, GONE, INERT = range(7)
 FILE, NAME, LINE, MODULE, QUALNAME = range(5)
 EQ, NE, LT, LE, GT, GE, GLOB = range(7)
 OWNER_DIED = 0x40000000
-ALL_KINDS = 7
-KINDS = ("start", "resume", "throw"), ("return", "yield", "unwind")
 MAGIC = 0x7079647472616365
 
 AGENT_SO, COUNTER_SO = os.environ.get("AGENT_SO"), os.environ.get("COUNTER_SO")
@@ -27,45 +25,36 @@ class Mail(ctypes.Structure):
     _fields_ = [("wanted", ctypes.c_uint32), ("open", ctypes.c_uint32), ("asleep", ctypes.c_uint32),
                 ("answered", ctypes.c_uint32), ("spin", ctypes.c_uint32), ("pad", ctypes.c_uint32 * 11),
                 ("asked", ctypes.c_uint32), ("waits", ctypes.c_uint32), ("event", ctypes.c_uint32), ("tid", ctypes.c_uint32),
-                ("cpu", ctypes.c_uint32), ("pid", ctypes.c_uint32), ("kind", ctypes.c_uint32), ("pad2", ctypes.c_uint32),
-                ("fid", ctypes.c_uint64), ("filters", ctypes.c_uint64),
+                ("cpu", ctypes.c_uint32), ("pad2", ctypes.c_uint32), ("fid", ctypes.c_uint64), ("filters", ctypes.c_uint64),
                 ("file", ctypes.c_uint64), ("func", ctypes.c_uint64), ("line", ctypes.c_int64), ("function", ctypes.c_uint64),
-                ("call", ctypes.c_uint64), ("own_ip", ctypes.c_uint64)]
+                ("own_ip", ctypes.c_uint64)]
 
 
 class Page(ctypes.Structure):
-    """struct wire_page, word for word, and its struct wire_walk; the mail is behind it, at a multiple of 64."""
+    """struct wire_page, word for word; the mail is behind it, at a multiple of 64."""
     _fields_ = [("magic", ctypes.c_uint64), ("version", ctypes.c_uint32), ("size", ctypes.c_uint32),
                 ("strsize", ctypes.c_uint32), ("nfilters", ctypes.c_uint32), ("filters", ctypes.c_uint32),
                 ("nranges", ctypes.c_uint32), ("ranges", ctypes.c_uint32), ("nterms", ctypes.c_uint32),
                 ("terms", ctypes.c_uint32), ("max_functions", ctypes.c_uint32), ("functions", ctypes.c_uint32),
-                ("strings", ctypes.c_uint32), ("strings_end", ctypes.c_uint32), ("follow", ctypes.c_uint32),
-                ("fid_base", ctypes.c_uint32), ("pad", ctypes.c_uint32), ("owner", ctypes.c_uint32),
+                ("strings", ctypes.c_uint32), ("strings_end", ctypes.c_uint32), ("pad", ctypes.c_uint32), ("owner", ctypes.c_uint32),
                 ("state", ctypes.c_uint32), ("error", ctypes.c_int32),
                 ("message", ctypes.c_char * 256), ("mechanism", ctypes.c_uint32), ("tool_id", ctypes.c_int32),
                 ("nfunctions", ctypes.c_uint32), ("strings_used", ctypes.c_uint32),
                 ("dropped_events", ctypes.c_uint64), ("events", ctypes.c_uint64 * 2), ("seen", ctypes.c_uint64),
-                ("looks", ctypes.c_uint64), ("children", ctypes.c_uint32), ("pad2", ctypes.c_uint32),
-                ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64),
-                ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32), ("agent", ctypes.c_char * 96),
-                ("nboxes", ctypes.c_uint32), ("boxes", ctypes.c_uint32), ("claims", ctypes.c_uint32), ("pad3", ctypes.c_uint32),
-                ("hits", ctypes.c_uint32), ("pad4", ctypes.c_uint32), ("only", ctypes.c_uint32), ("room", ctypes.c_uint32),
-                ("room_end", ctypes.c_uint32), ("all", ctypes.c_uint32), ("end", ctypes.c_uint32), ("used", ctypes.c_uint32),
-                ("partial", ctypes.c_uint32), ("pad5", ctypes.c_uint32)]
+                ("looks", ctypes.c_uint64), ("dl_handle", ctypes.c_uint64), ("dlopen", ctypes.c_uint64),
+                ("dlclose", ctypes.c_uint64), ("ndead", ctypes.c_uint32), ("dead", ctypes.c_uint32)]
 
 
 FUNCTION = struct.Struct("=IIIIiIQQ")
-WALKED = struct.Struct("=QiHHHHHH")  # struct wire_name
 RESERVE = 1024  # for the header; it may grow
-ROOM = 1 << 16  # for the names of a walk
 
 
 def term(field, op, value):
     return (field, op, value)
 
 
-def filter_(events=(ENTRY, RETURN), any_=(), all_=(), kinds=ALL_KINDS):
-    return (events, any_, all_, kinds)
+def filter_(events=(ENTRY, RETURN), any_=(), all_=()):
+    return (events, any_, all_)
 
 
 def names(*wanted):
@@ -77,12 +66,11 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
     """The page as the tracer would make it: an anonymous shared mapping."""
     file = mmap.mmap(-1, size)
     terms, ranges, flt, text = [], [], [], bytearray()
-    nterms = sum(sum(len(g) for g in any_) + len(all_) for _, any_, all_, _ in filters)
-    nranges = sum(len(any_) for _, any_, _, _ in filters)
+    nterms = sum(sum(len(g) for g in any_) + len(all_) for _, any_, all_ in filters)
+    nranges = sum(len(any_) for _, any_, _ in filters)
     at_filters = RESERVE
     at_ranges = at_filters + 20 * len(filters)
-    at_hits = at_ranges + 8 * nranges
-    at_terms = (at_hits + nranges + 7) & ~7
+    at_terms = (at_ranges + 8 * nranges + 7) & ~7
     at_functions = (at_terms + 24 * nterms + 7) & ~7
     at_text = at_functions + FUNCTION.size * max_functions
 
@@ -94,7 +82,7 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
         terms.append(struct.pack("=IIqII", field, op, 0, at_text + len(text), len(b)))
         text.extend(b + b"\0")
 
-    for events, any_, all_, kinds in filters:
+    for events, any_, all_ in filters:
         first = len(ranges)
         for group in any_:
             ranges.append(struct.pack("=II", len(terms), len(group)))
@@ -103,20 +91,18 @@ def build_page(filters, size=4 << 20, strsize=256, max_functions=16384, owner=0,
         all_first = len(terms)
         for t in all_:
             put(*t)
-        flt.append(struct.pack("=HBxIIII", sum(1 << e for e in events), kinds, first, len(any_), all_first, len(all_)))
+        flt.append(struct.pack("=IIIII", sum(1 << e for e in events), first, len(any_), all_first, len(all_)))
     for at, what in ((at_filters, flt), (at_ranges, ranges), (at_terms, terms), (at_text, [bytes(text)])):
         b = b"".join(what)
         file[at:at + len(b)] = b
     page = Page.from_buffer(file)
-    page.magic, page.version, page.size, page.strsize = MAGIC, 5, size, strsize
+    page.magic, page.version, page.size, page.strsize = MAGIC, 3, size, strsize
     page.nfilters, page.filters = len(filters), at_filters
     page.nranges, page.ranges = nranges, at_ranges
     page.nterms, page.terms = nterms, at_terms
     page.max_functions, page.functions = max_functions, at_functions
     page.strings = at_text + len(text)
-    page.room, page.room_end = size - ROOM, size
-    page.strings_end = size - ROOM if strings_size is None else page.strings + strings_size
-    page.hits = at_hits
+    page.strings_end = size if strings_size is None else page.strings + strings_size
     page.owner = owner
     return file, page
 
@@ -139,8 +125,7 @@ def counter():
 class Event(ctypes.Structure):
     """struct counter_event"""
     _fields_ = [("event", ctypes.c_uint32), ("fid", ctypes.c_uint32), ("line", ctypes.c_int64),
-                ("filters", ctypes.c_uint64), ("call", ctypes.c_uint64), ("kind", ctypes.c_uint32), ("tid", ctypes.c_uint32),
-                ("cpu", ctypes.c_uint32)]
+                ("filters", ctypes.c_uint64), ("tid", ctypes.c_uint32), ("cpu", ctypes.c_uint32)]
 
 
 class Counter(ctypes.Structure):
@@ -190,7 +175,6 @@ class Agent:
         self.init_.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]
         self.address = ctypes.addressof(self.page)
         self.fini_ = self.lib.pydtrace_agent_fini
-        self.walk_ = self.lib.pydtrace_agent_walk
         self.dlsym = ctypes.cast(ctypes.CDLL(None).dlsym, ctypes.c_void_p)
 
     def init(self, version=sys.hexversion):
@@ -207,17 +191,6 @@ class Agent:
 
     def __exit__(self, *exc):
         self.fini()
-
-    def walk_slice(self):
-        """What pydtrace_agent_walk() returns, and the names of the slice."""
-        err, out, at = self.walk_(), [], self.page.room
-        while at < self.page.room + self.page.used:
-            bits, line, m, q, f, *_ = WALKED.unpack_from(self.file, at)
-            at += WALKED.size
-            text = self.file[at:at + m + q + f].decode("utf-8", "surrogateescape")
-            out.append({"filters": bits, "line": line, "module": text[:m], "qualname": text[m:m + q], "file": text[m + q:]})
-            at = (at + m + q + f + 7) & ~7
-        return err, out
 
     # What came of it; ask after fini(), so that asking is not traced.
 
@@ -252,12 +225,6 @@ class Agent:
         """[(event, name, line)] in order."""
         fns = self.functions()
         return [("entry" if e.event == ENTRY else "return", fns[e.fid - 1]["name"], e.line) for e in self.events()]
-
-    def runs(self):
-        """[(name, kind, call)] in order; kind: as sys.monitoring names it, call: a number that is made small."""
-        fns, seen = self.functions(), {}
-        return [(fns[e.fid - 1]["name"], KINDS[e.event][e.kind], seen.setdefault(e.call, len(seen)))
-                for e in self.events()]
 
     def events(self):
         return self.counter.log[:min(self.counter.nlog, 65536)]

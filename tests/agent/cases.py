@@ -10,13 +10,11 @@ import cases_calls  # noqa: F401
 import cases_filters  # noqa: F401
 import cases_forked  # noqa: F401
 import cases_generators  # noqa: F401
-import cases_kinds  # noqa: F401
 import cases_life  # noqa: F401
 import cases_mail  # noqa: F401
 import cases_memory  # noqa: F401
 import cases_sources  # noqa: F401
 import cases_tools  # noqa: F401
-import cases_walk  # noqa: F401
 import cases_weak  # noqa: F401
 from caselib import CASES
 

@@ -23,8 +23,7 @@
 struct counter_event {
 	uint32_t event, fid;
 	int64_t line;
-	uint64_t filters, call;
-	uint32_t kind;
+	uint64_t filters;
 	uint32_t tid, cpu; /* of mail */
 };
 
@@ -45,37 +44,27 @@ __attribute__((constructor)) static void begin(void)
 }
 
 static void count(uint32_t event, uint64_t fid, uint64_t filters, const char *file, const char *func, int64_t line,
-		  const struct wire_function *f, uint64_t call, uint64_t kind, uint32_t tid, uint32_t cpu)
+		  const struct wire_function *f, uint32_t tid, uint32_t cpu)
 {
-	if (fid >= NFIDS || kind >= WIRE_NKINDS || !call || !file || !func || !f || f->name == 0 || !filters ||
-	    (filters & ~f->filters)) {
-		__atomic_fetch_add(&counter->bad, 1, __ATOMIC_RELAXED);
+	if (fid >= NFIDS || !file || !func || !f || f->name == 0 || !filters || (filters & ~f->filters)) {
+		counter->bad++;
 		return;
 	}
-	__atomic_fetch_add(&counter->counts[event][fid], 1,
-			   __ATOMIC_RELAXED); /* without a GIL many threads come at once */
-	counter->log[__atomic_fetch_add(&counter->nlog, 1, __ATOMIC_RELAXED) % NLOG] = (struct counter_event){
-	    .event = event,
-	    .fid = fid,
-	    .line = line,
-	    .filters = filters,
-	    .call = call,
-	    .kind = kind,
-	    .tid = tid,
-	    .cpu = cpu,
-	};
+	counter->counts[event][fid]++;
+	counter->log[counter->nlog++ % NLOG] = (struct counter_event){
+	    .event = event, .fid = fid, .line = line, .filters = filters, .tid = tid, .cpu = cpu};
 }
 
 void counter_entry(uint64_t fid, uint64_t filters, const char *file, const char *func, int64_t line,
-		   const struct wire_function *f, uint64_t call, uint64_t kind)
+		   const struct wire_function *f)
 {
-	count(WIRE_ENTRY, fid, filters, file, func, line, f, call, kind, 0, 0);
+	count(WIRE_ENTRY, fid, filters, file, func, line, f, 0, 0);
 }
 
 void counter_return(uint64_t fid, uint64_t filters, const char *file, const char *func, int64_t line,
-		    const struct wire_function *f, uint64_t call, uint64_t kind)
+		    const struct wire_function *f)
 {
-	count(WIRE_RETURN, fid, filters, file, func, line, f, call, kind, 0, 0);
+	count(WIRE_RETURN, fid, filters, file, func, line, f, 0, 0);
 }
 
 void counter_reset(void)
@@ -102,7 +91,7 @@ static void serve_one(struct wire_page *page, uint32_t asked)
 		usleep(counter->hold_ms * 1000);
 	if (counter->then == ANSWER)
 		count(m->event, m->fid, m->filters, (const char *)m->file, (const char *)m->func, m->line,
-		      (const struct wire_function *)m->function, m->call, m->kind, m->tid, m->cpu);
+		      (const struct wire_function *)m->function, m->tid, m->cpu);
 	if (counter->then == DIE)
 		TELL(page->owner, page->owner | WIRE_OWNER_DIED);
 	if (counter->then == SHUT) {

@@ -19,8 +19,6 @@
 
 #include "python/python_impl.h"
 
-enum { DETACH_MS = 10000 };
-
 static const char *function_name;
 static struct python_attach_options options;
 
@@ -76,7 +74,7 @@ static int cycle(struct target *t, const struct python_info *info, int n, double
 		if (n == 1)
 			page_print(p);
 		double leave = now_ms();
-		ret = python_detach(p, DETACH_MS, true, diag);
+		ret = python_detach(p, diag);
 		printf("attach %.2f ms detach %.2f ms: %d\n", mid - start, now_ms() - leave, ret);
 		fflush(stdout);
 		if (ret)
@@ -109,7 +107,7 @@ static int hold(struct target *t, const struct python_info *info, struct diag *d
 			break;
 	}
 	page_print(p);
-	ret = python_detach(p, DETACH_MS, true, diag);
+	ret = python_detach(p, diag);
 	python_close(p);
 	return ret;
 }
@@ -152,7 +150,7 @@ static int run(char **argv, struct diag *diag)
 
 	if (ret)
 		return ret;
-	ret = python_follow(c, &info, false, diag);
+	ret = python_follow(c, &info, diag);
 	if (ret == -ENOENT)
 		printf("not Python\n");
 	else if (!ret) {
@@ -166,7 +164,7 @@ static int run(char **argv, struct diag *diag)
 		poll(&(struct pollfd){target_pidfd(t), POLLIN}, 1, -1);
 	if (p) {
 		page_print(p);
-		python_detach(p, DETACH_MS, true, diag);
+		python_detach(p, diag);
 		python_close(p);
 	}
 	ret = python_child_wait(c, ret != 0, &status);

@@ -24,7 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import workload  # noqa: E402
 
-CACHE = os.environ.get("PYDTRACE_CACHE", "/var/cache/pydtrace")
+CACHE = "/var/cache/pydtrace"
 
 
 def interpreters():
@@ -36,19 +36,11 @@ def interpreters():
         if int(version.split(".")[1]) >= 9:
             found.append((version, [path], ""))
     for path in sorted(glob.glob(f"{CACHE}/*/usr/bin/python3.*")):
-        if re.fullmatch(r"python3\.\d+(-dbg)?", os.path.basename(path)):
+        if re.fullmatch(r"python3\.\d+", os.path.basename(path)):
             root = path[: path.index("/usr/bin/")]
             found.append((f"{os.path.basename(root)}:{os.path.basename(path)}",
                           ["chroot", root, "/usr/bin/" + os.path.basename(path)], root))
-    for path in sorted(glob.glob(f"{CACHE}/built/*/bin/python3.*")):
-        if re.fullmatch(r"python3\.\d+t", os.path.basename(path)) or "musl/" in path:
-            found.append((":".join(path.split("/")[-3::2]), [path], ""))
     return found
-
-
-def states_of(label, args):
-    """A debug build differs in what the interpreter asserts of who calls it: the states in which most of it is called."""
-    return args.state or (["busy", "locks", "generators", "deep"] if label.endswith("-dbg") else workload.STATES)
 
 
 def state_of(pid):
@@ -178,7 +170,7 @@ def main():
             failed += bool(problems)
             print(f"{'FAIL' if problems else 'ok  '} {label:22} starts {'; '.join(problems)}", flush=True)
             continue
-        for name in states_of(label, args):
+        for name in args.state or workload.STATES:
             problems, times = run(args.tool, command, root, name, args)
             failed += bool(problems)
             print(f"{'FAIL' if problems else 'ok  '} {label:22} {name:10} attach p50/p95 {spread([t[0] for t in times])}"

@@ -15,8 +15,6 @@ def pytest_generate_tests(metafunc):
         found += [harness.Interpreter(i.version, i.path, i.root, i.kind, proc=False) for i in found
                   if i.kind == "debian-trixie"]
         metafunc.parametrize("interpreter", found, ids=str)
-    if "debug_interpreter" in metafunc.fixturenames:
-        metafunc.parametrize("debug_interpreter", harness.debug_interpreters(), ids=str)
 
 
 def cannot(reason):

@@ -83,25 +83,10 @@ class Interpreter:
         return [*own_mounts(self.root), "sh", "-c", mounts, "sh", str(folder), self.root, *inside]
 
 
-def every_interpreter(tool="interpreters"):
-    out = subprocess.run([TOP / "tools" / tool, "--list"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+def interpreters():
+    out = subprocess.run([TOP / "tools/interpreters", "--list"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                          text=True, check=False).stdout
     return [Interpreter(*line.split("\t")) for line in out.splitlines()]
-
-
-def interpreters():
-    """Those that all tests of Python are for."""
-    return [i for i in every_interpreter() if not i.kind.endswith("-debug")]
-
-
-def debug_interpreters():
-    """Builds --with-pydebug: test_debug_builds.py is for them."""
-    return [i for i in every_interpreter() if i.kind.endswith("-debug")]
-
-
-def free_threaded_interpreters():
-    """Builds without a GIL, where tools/built-pythons has made them: test_free_threaded.py is for them."""
-    return [i for i in every_interpreter("built-pythons") if i.kind == "free-threaded"]
 
 
 class Target:

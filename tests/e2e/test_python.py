@@ -36,15 +36,14 @@ def test_fields(interpreter, start, pydtrace, description, matched):
 
 
 def test_arguments(interpreter, start, pydtrace):
-    """arg0 is the file, arg1 the name, arg2 the first line at entry and the line left from at return, arg3 the kind."""
+    """arg0 is the file, arg1 the name, arg2 the first line at entry and the line left from at return."""
     said = trace(start, pydtrace, interpreter, "lines.py", "-n", """
-        python$1:__main__::function-entry { printf("%s %s %d %d in\\n", basename(copyinstr(arg0)), copyinstr(arg1), arg2, arg3); }
-        python$1:__main__::function-return { printf("%s %s %d %d out\\n", basename(copyinstr(arg0)), copyinstr(arg1), args[2], args[3]); }
+        python$1:__main__::function-entry { printf("%s %s %d in\\n", basename(copyinstr(arg0)), copyinstr(arg1), arg2); }
+        python$1:__main__::function-return { printf("%s %s %d out\\n", basename(copyinstr(arg0)), copyinstr(arg1), arg2); }
         """)
     said = [line for line in said if "<module>" not in line]
-    truth = ["returns 6 0 in"] * 2 + ["returns 8 0 out", "returns 9 0 out", "raises 12 0 in", "raises 13 2 out", "decorated 16 0 in",
-                                      "decorated 18 0 out", "generates 21 0 in", "generates 22 1 out", "generates 21 1 in",
-                                      "generates 23 1 out", "generates 21 1 in", "generates 23 0 out"]
+    truth = ["returns 6 in"] * 2 + ["returns 8 out", "returns 9 out", "raises 12 in", "raises 13 out", "decorated 16 in",
+                                    "decorated 18 out", "generates 21 in", "generates 23 out"]
     assert said == sorted("lines.py " + line for line in truth)
 
 

@@ -73,6 +73,7 @@ def pytest_generate_tests(metafunc):
 # What refuses a tracer now and then, by kind: it comes again then, and nothing has happened to the target.
 REFUSALS = {
     "memory_errors": ["cannot enter it: Cannot allocate memory", "not enough memory"],
+    "subinterpreters": ["the thread was running a subinterpreter; try again"],
 }
 AT_MOST_REFUSED = 100
 

@@ -4,12 +4,10 @@
  * of it, and recording leaves alone what says where things are. The sources are included, as in tests/unit/agent.
  */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "fuzz.h"
 
 #include "facts.c"
-#include "lock.c"
 #include "match.c"
 #include "page.c"
 #include "record.c"
@@ -34,11 +32,6 @@ void *agent_map(size_t size)
 void agent_unmap(void *p, size_t size)
 {
 	free(p);
-}
-
-long agent_syscall(long nr, long a, long b, long c, long d, long e, long f)
-{
-	return syscall(nr, a, b, c, d, e, f);
 }
 
 uint64_t hash_text(const char *s, size_t n)
@@ -69,8 +62,7 @@ static void page_make(struct wire_page *p)
 						 {WIRE_FILE, WIRE_NE, 0, TEXT + 7, 3},
 						 {WIRE_QUALNAME, WIRE_GLOB, 0, TEXT + 11, 7}};
 	static const struct wire_range ranges[] = {{0, 2}, {4, 1}};
-	static const struct wire_filter filters[] = {{3, WIRE_ALL_KINDS, 0, 0, 2, 2, 1},
-						     {1, WIRE_ALL_KINDS, 0, 0, 0, 3, 1}};
+	static const struct wire_filter filters[] = {{3, 0, 2, 2, 1}, {1, 0, 0, 3, 1}};
 
 	memset(p, 0, SIZE);
 	*p = (struct wire_page){.magic = WIRE_MAGIC,
@@ -120,14 +112,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct fuzz_in in = {data, size};
 	u8 mode = (u8)fuzz_take(&in, 1);
 	struct wire_page *p = malloc(SIZE);
-	static struct locks locks;
 	u64 before, found = 0;
 
 	page_make(p);
 	while (in.n)
 		fuzz_damage(&in, p, in.p[0] & 1 ? offsetof(struct wire_page, state) : TEXT + 32);
 	p->size = SIZE; /* is not the page's to say: the file has that many bytes */
-	agent = (struct agent){.page = p, .locks = &locks, .version = mode & 1 ? 0x030a : 0x030c};
+	agent = (struct agent){.page = p, .version = mode & 1 ? 0x030a : 0x030c};
 	py.Py_IncRef = py.Py_DecRef = no_reference;
 	py.PyErr_Clear = no_error;
 	if (page_take(p)) {
@@ -141,7 +132,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			u64 filters = match_filters(p, &f);
 
 			f.code = (struct pyobj *)(i * 32 + 4096ul);
-			if (filters && record_function(&f, filters, f.code, NULL)->function)
+			if (filters && record_function(&f, filters, f.code)->function)
 				found++;
 		}
 		if (before != hash_of_rest(p) || (!size && found != 5))

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,34 +99,6 @@ static void use_mail(struct python *p, struct fuzz_in *in)
 		abort();
 }
 
-static void use_name(void *arg, const struct python_name *name)
-{
-	u64 *n = arg;
-
-	*n += 1 + strlen(name->module) + strlen(name->qualname) + strlen(name->file);
-	if (*n > PAGE)
-		abort(); /* there are not so many bytes, nor names without any */
-}
-
-/* Names of a walk, of which there were three to begin with. */
-static void use_names(struct python *p, struct fuzz_in *in)
-{
-	static const struct wire_name name = {.filters = 1, .line = 7, .module = 2, .qualname = 3, .file = 4};
-	char *room = (char *)p->page + p->room_at;
-	u64 n = 0;
-	const struct python_walk walk = {.each = use_name, .arg = &n};
-
-	for (int i = 0; i < 3; i++, room += 40) {
-		memcpy(room, &name, sizeof(name));
-		memcpy(room + sizeof(name), "mmqqqffff", 9);
-	}
-	p->page->walk.used = 120;
-	fuzz_damage(in, p->page, sizeof(*p->page));
-	for (int i = 0; i < 4; i++)
-		fuzz_damage(in, (char *)p->page + p->room_at, p->room_size);
-	python_names_take(p, &walk);
-}
-
 /*
  * The stub: it takes the page once it is sealed. Without it the handshake would wait in vain, which is not what is looked
  * for here.
@@ -175,8 +146,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			   .dir_fd = -1,
 			   .agent = &plan,
 			   .agent_size = 64,
-			   .room_at = 6144,
-			   .room_size = PAGE - 6144,
 			   .nonce = "0123456789ab",
 			   .target_frame = (u64)(uintptr_t)&frame};
 	struct stub stub = {0};
@@ -209,7 +178,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			fuzz_damage(&in, p.page, n & 1 ? sizeof(plan) : p.map_size);
 		use_page(&p, &in);
 		use_mail(&p, &in);
-		use_names(&p, &in);
 		python_refuse_busy(&p, &quiet);
 	}
 	python_handshake_undo(&p);

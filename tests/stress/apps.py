@@ -280,8 +280,10 @@ class ModWsgi(Served):
 
     name, module = "mod_wsgi", "_mod_wsgi*"
     more = ""
-    left_out = ("a call that is queued at the end of a request stays in the queue of its interpreter, with a page of ours, until the "
-                "next request: what is left is a matter of chance")
+    left_out = ("an idle worker never comes back to Python, and with sub-interpreters it cannot be told whether a thread holds the GIL: "
+                "what is refused there, and what stays, is a matter of chance")
+    refused = r"."
+    stays = r"did not come to a safe point in time"
 
     def start(self):
         self.port = free_port()
@@ -298,7 +300,7 @@ class ModWsgiMain(ModWsgi):
 
     name = "mod_wsgi, global"
     more = "WSGIApplicationGroup %{GLOBAL}"
-    left_out = None
+    left_out = refused = stays = None
 
 
 class Celery(App):

@@ -25,4 +25,4 @@ for _ in range(100):
     outside()
     del generator
     outside()
-truth(calls=200 * 2, flat=200 * 2)
+truth(calls=200, flat=200 * 2, outside_flat=200, outside_deep=200)

@@ -22,4 +22,4 @@ for _ in range(100):
         generator.throw(ValueError)
     except ValueError:
         outside()
-truth(calls=100 * 3, flat=100 * 3)
+truth(calls=100, flat=100 * 3, outside_flat=200, outside_deep=200)

@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The agent's matching, records and table, outside of any interpreter; tests/agent has the rest. */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "util/util.h"
 
 #include "facts.c"
-#include "lock.c"
 #include "match.c"
 #include "page.c"
 #include "record.c"
@@ -40,11 +37,6 @@ void agent_unmap(void *p, size_t size)
 {
 	maps_now -= !!p;
 	free(p);
-}
-
-long agent_syscall(long nr, long a, long b, long c, long d, long e, long f)
-{
-	return syscall(nr, a, b, c, d, e, f);
 }
 
 uint64_t hash_text(const char *s, size_t n)
@@ -90,11 +82,9 @@ static struct page page_new(void)
 	    .max_functions = MAX_FUNCTIONS,
 	    .strings = 7000,
 	    .strings_end = PAGE_SIZE,
-	    .hits = 2900,
-	    .walk = {.room = 4000, .room_end = 4800},
 	};
 	pg.text = 5000;
-	agent = (struct agent){.page = pg.p, .plan = pg.p};
+	agent = (struct agent){.page = pg.p};
 	return pg;
 }
 
@@ -172,7 +162,7 @@ static bool one_term(enum wire_field field, enum wire_op op, const char *text, i
 	bool result;
 
 	add_term(&pg, field, op, text, number);
-	add_filter(&pg, (struct wire_filter){.events = 1, .kinds = WIRE_ALL_KINDS, .all_first = 0, .nall = 1});
+	add_filter(&pg, (struct wire_filter){.events = 1, .all_first = 0, .nall = 1});
 	assert_true(page_valid(pg.p));
 	result = match_filters(pg.p, &f);
 	free(pg.p);
@@ -261,72 +251,6 @@ static void test_groups(void **state)
 	free(pg.p);
 }
 
-/* Each description that a function has matched is marked, also where another one would have done; others are not. */
-static void test_hits(void **state)
-{
-	struct page pg = page_new();
-	struct facts f = facts_of("f.py", "get", "pkg", "C.get", 7), g = facts_of("f.py", "set", "pkg", "C.set", 9);
-	const uint8_t *hits = at(&pg, pg.p->hits);
-
-	add_term(&pg, WIRE_MODULE, WIRE_EQ, "other", 0);
-	add_term(&pg, WIRE_QUALNAME, WIRE_GLOB, "C.*", 0);
-	add_term(&pg, WIRE_MODULE, WIRE_EQ, "pkg", 0);
-	add_term(&pg, WIRE_NAME, WIRE_EQ, "get", 0);
-	for (uint32_t i = 0; i < 3; i++)
-		add_range(&pg, i, 1);
-	for (uint32_t i = 0; i < 3; i++)
-		add_range(&pg, i, 1);
-	add_filter(&pg, (struct wire_filter){.kinds = WIRE_ALL_KINDS, .any_first = 0, .nany = 3});
-	add_filter(&pg, (struct wire_filter){
-			    .kinds = WIRE_ALL_KINDS, .any_first = 3, .nany = 3, .all_first = 3, .nall = 1});
-	assert_true(page_valid(pg.p));
-	assert_int_equal(match_filters(pg.p, &g), 1);
-	assert_memory_equal(hits, "\0\1\1\0\0\0\0", 7);
-	assert_int_equal(match_filters(pg.p, &f), 3);
-	assert_memory_equal(hits, "\0\1\1\0\1\1\0", 7);
-	free(pg.p);
-}
-
-/* What the agent writes overlaps nothing that it goes by, and nothing else that it writes. */
-static void test_pages_overlap(void **state)
-{
-	static const struct {
-		uint32_t hits, room, room_end;
-		bool valid;
-	} rows[] = {
-	    {2900, 4000, 4800, true},
-	    {0, 0, 0, true},
-	    {2046, 4000, 4800, true},
-	    {2047, 4000, 4800, false},
-	    /* a term */ {3071, 4000, 4800, false}, /* a function */
-	    {4100, 4000, 4800, false},
-	    /* the room */ {8191, 4000, 4800, false}, /* behind the end */
-	    {8, 4000, 4800, false},
-	    /* the head */ {7000, 4000, 4800, false}, /* a text of the agent's */
-	    {5001, 4000, 4800, false},
-	    /* a text of ours */ {2900, 4001, 4800, false}, /* not aligned */
-	    {2900, 4000, 5008, false},
-	    /* a text of ours */ {2900, 3704, 4800, false},
-	    {2900, 4800, 4000, false},
-	    {2900, 4000, 1u << 31, false},
-	    {2900, 0xfffffff8, 8, false},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct page pg = page_new();
-
-		add_term(&pg, WIRE_MODULE, WIRE_EQ, "other", 0);
-		add_range(&pg, 0, 1);
-		add_range(&pg, 0, 1);
-		pg.p->hits = rows[i].hits;
-		pg.p->walk.room = rows[i].room;
-		pg.p->walk.room_end = rows[i].room_end;
-		if (page_valid(pg.p) != rows[i].valid)
-			fail_msg("row %zu", i);
-		free(pg.p);
-	}
-}
-
 /* Terms of which one must hold, by every combination of four that hold or not and of how they are joined. */
 static void test_alternatives(void **state)
 {
@@ -345,8 +269,7 @@ static void test_alternatives(void **state)
 				group = false;
 			}
 		}
-		add_filter(&pg,
-			   (struct wire_filter){.events = 1, .kinds = WIRE_ALL_KINDS, .all_first = 0, .nall = 4});
+		add_filter(&pg, (struct wire_filter){.events = 1, .all_first = 0, .nall = 4});
 		assert_true(page_valid(pg.p));
 		assert_int_equal(match_filters(pg.p, &f), want);
 		free(pg.p);
@@ -367,10 +290,9 @@ static void test_pages_damaged(void **state)
 		add_term(&pg, WIRE_MODULE, WIRE_EQ, "pkg", 0);
 		add_term(&pg, WIRE_QUALNAME, WIRE_GLOB, "C.*", 0);
 		add_range(&pg, 0, 2);
-		add_filter(&pg, (struct wire_filter){.events = 3, .kinds = WIRE_ALL_KINDS, .nany = 1, .nall = 2});
+		add_filter(&pg, (struct wire_filter){.events = 3, .nany = 1, .nall = 2});
 		for (int k = rand() % 3; k >= 0; k--) {
-			static const uint32_t starts[] = {5,        5,        1024 / 4,
-							  1536 / 4, 2048 / 4, offsetof(struct wire_page, hits) / 4};
+			static const uint32_t starts[] = {5, 5, 1024 / 4, 1536 / 4, 2048 / 4};
 			uint32_t word = starts[rand() % ARRAY_SIZE(starts)] + rand() % 11;
 
 			words[word] = rand() % 2 ? rand() % PAGE_SIZE : (uint32_t)rand() * 2654435761u;
@@ -395,19 +317,17 @@ static struct pyobj *object(uintptr_t i)
 static struct matched *enter(struct facts *f, uint64_t filters, uintptr_t i)
 {
 	f->code = object(i);
-	return record_function(f, filters, object(i + 1000000), NULL);
+	return record_function(f, filters, object(i + 1000000));
 }
 
 static struct page records_begin(void)
 {
 	struct page pg = page_new();
 
-	static struct locks locks;
-
-	agent.locks = &locks;
 	py.Py_IncRef = py.Py_DecRef = no_reference;
 	py.PyErr_Clear = no_error;
-	memcpy(agent.at, (uint64_t[WIRE_NEVENTS][WIRE_NKINDS]){{5, 1, 4}, {6, 6, 2}}, sizeof(agent.at));
+	agent.at[WIRE_ENTRY] = 5;
+	agent.at[WIRE_RETURN] = 6;
 	record_init();
 	assert_int_equal(table_init(&agent.table, 16), 0);
 	assert_int_equal(table_init(&agent.refs, 16), 0);
@@ -433,9 +353,8 @@ static void test_records(void **state)
 
 	assert_int_equal(pg.p->nfunctions, 2);
 	assert_int_equal(m->fid, 1);
-	assert_memory_equal(m->filters, agent.at, sizeof(agent.at)); /* it matches 7, all that there are */
-	assert_memory_equal(n->filters, ((uint64_t[WIRE_NEVENTS][WIRE_NKINDS]){{4, 0, 4}, {4, 4, 0}}),
-			    sizeof(n->filters));
+	assert_int_equal(m->filters[WIRE_ENTRY], 5);
+	assert_int_equal(m->filters[WIRE_RETURN], 6);
 	assert_int_equal(n->fid, 2);
 	assert_ptr_equal(n->function, &w[1]);
 	assert_string_equal(n->func, "set");
@@ -446,7 +365,7 @@ static void test_records(void **state)
 						 sizeof("set") + sizeof("C.set"));
 	assert_ptr_equal(table_find(&agent.table, object(2))->matched, n);
 	assert_ptr_equal(table_find(&agent.refs, object(1000002))->matched, n);
-	assert_ptr_equal(record_take(n), object(1000002));
+	record_forget(n);
 	assert_null(table_find(&agent.table, object(2))->code);
 	assert_null(table_find(&agent.refs, object(1000002))->code);
 	assert_ptr_equal(agent.matched, m);
@@ -495,7 +414,7 @@ static void test_records_full(void **state)
 	b = facts_of("f.py", long_name, "pkg", "C.set", 9);
 	m = enter(&b, 4, 0);
 	assert_null(m->function);
-	assert_int_equal(m->filters[WIRE_ENTRY][WIRE_PY_START], 4);
+	assert_int_equal(m->filters[WIRE_ENTRY], 4);
 	assert_int_equal(pg.p->nfunctions, 0);
 	for (int i = 0; i < MAX_FUNCTIONS; i++) {
 		a.firstline = i;
@@ -516,11 +435,8 @@ static void test_records_without_memory(void **state)
 	struct facts f = facts_of("f.py", "get", "pkg", "C.get", 7);
 	static const struct {
 		uint64_t filters;
-		bool entry[WIRE_NKINDS], returned[WIRE_NKINDS];
-	} rows[] = {{1, {true, true, false}, {false, false, false}},
-		    {2, {false, false, false}, {true, true, true}},
-		    {4, {true, false, true}, {true, true, false}},
-		    {7, {true, true, true}, {true, true, true}}};
+		bool entry, returned;
+	} rows[] = {{1, true, false}, {2, false, true}, {4, true, true}, {7, true, true}};
 
 	maps_left = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -528,15 +444,12 @@ static void test_records_without_memory(void **state)
 
 		assert_null(m->ref);
 		assert_null(m->function);
-		for (int k = 0; k < WIRE_NKINDS; k++) {
-			assert_int_equal(m->filters[WIRE_ENTRY][k], rows[i].entry[k]);
-			assert_int_equal(m->filters[WIRE_RETURN][k], rows[i].returned[k]);
-		}
+		assert_int_equal(!!m->filters[WIRE_ENTRY], rows[i].entry);
+		assert_int_equal(!!m->filters[WIRE_RETURN], rows[i].returned);
 		assert_null(table_find(&agent.table, object(i))->code);
 	}
-	assert_ptr_equal(enter(&f, 7, 9),
-			 record_function(&f, 7, NULL, NULL)); /* nor is a weak reference to be had */
-	maps_left = 1;                                        /* for the slot, not for the record */
+	assert_ptr_equal(enter(&f, 4, 9), record_function(&f, 7, NULL)); /* nor is a weak reference to be had */
+	maps_left = 1;                                                   /* for the slot, not for the record */
 	assert_null(enter(&f, 7, 1)->function);
 	assert_non_null(agent.matched);
 	maps_left = -1;
@@ -629,7 +542,7 @@ static void test_table_without_end(void **state)
 
 		assert_int_equal(table_put(&t, &d), 0);
 	}
-	assert_true(t.body->mask + 1 == TABLE_MAX);
+	assert_true(t.mask + 1 == TABLE_MAX);
 	for (uintptr_t i = 0; i < 3000000; i += 100000)
 		assert_ptr_equal(table_find(&t, decided(i, NULL).code)->matched, &some);
 	table_free(&t);
@@ -667,79 +580,11 @@ static void test_table_deletes(void **state)
 	for (uintptr_t k = 0; k < N; k++)
 		table_delete(&t, object(k));
 	assert_int_equal(t.used, 0);
-	assert_true(t.body->mask + 1 <= 64);
+	assert_true(t.mask + 1 <= 64);
 	table_free(&t);
 	assert_null(table_find(&t, object(1))->code); /* may still be searched */
 	table_delete(&t, object(1));
 	table_free(&t);
-}
-
-/* --- without a GIL ---------------------------------------------------------------------------------------- */
-
-enum { READERS = 3, MINE = 64, CHANGES = 300000 };
-
-static bool readers_end;
-
-/* Never looked at. */
-static struct matched *matched_number(uintptr_t i)
-{
-	return (struct matched *)(4096 * (i + 1));
-}
-
-/* Entries of the reader's own that are always there: none is ever missed, nor is another's taken for it. */
-static void *reader(void *first)
-{
-	uintptr_t missed = 0;
-
-	while (!__atomic_load_n(&readers_end, __ATOMIC_RELAXED))
-		for (uintptr_t i = 0; i < MINE; i++)
-			missed +=
-			    matched_find(object((uintptr_t)first + i)) != matched_number((uintptr_t)first + i);
-	return (void *)missed;
-}
-
-/* Others put in and take out all around them, and the table grows several times. */
-static void test_table_in_parallel(void **state)
-{
-	static struct locks locks;
-	static bool in[20000];
-	pthread_t threads[READERS];
-	void *missed;
-
-	agent.locks = &locks;
-	agent.parallel = true;
-	assert_int_equal(table_init(&agent.table, 16), 0);
-	for (uintptr_t i = 0; i < READERS * MINE; i++) {
-		struct matched *m = matched_number(i);
-
-		agent_change_begin();
-		assert_int_equal(table_put(&agent.table, &(struct decided){.code = object(i), .matched = m}), 0);
-		agent_change_end();
-	}
-	readers_end = false;
-	for (uintptr_t i = 0; i < READERS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, reader, (void *)(i * MINE)), 0);
-	srand(5);
-	for (int i = 0; i < CHANGES; i++) {
-		uintptr_t k = rand() % (i < CHANGES / 2 ? ARRAY_SIZE(in) : 100);
-		struct decided d = {.code = object(READERS * MINE + k), .matched = matched_number(READERS * MINE)};
-
-		agent_change_begin();
-		if (in[k])
-			table_delete(&agent.table, d.code);
-		else
-			assert_int_equal(table_put(&agent.table, &d), 0);
-		agent_change_end();
-		in[k] = !in[k];
-	}
-	__atomic_store_n(&readers_end, true, __ATOMIC_RELAXED);
-	for (int i = 0; i < READERS; i++) {
-		pthread_join(threads[i], &missed);
-		assert_ptr_equal(missed, NULL);
-	}
-	assert_true(agent.table.body->mask + 1 >= 8192);
-	table_free(&agent.table);
-	agent.parallel = false;
 }
 
 int main(void)
@@ -749,8 +594,6 @@ int main(void)
 	    cmocka_unit_test(test_terms),
 	    cmocka_unit_test(test_groups),
 	    cmocka_unit_test(test_alternatives),
-	    cmocka_unit_test(test_hits),
-	    cmocka_unit_test(test_pages_overlap),
 	    cmocka_unit_test(test_pages_damaged),
 	    cmocka_unit_test(test_records),
 	    cmocka_unit_test(test_records_by_content),
@@ -760,7 +603,6 @@ int main(void)
 	    cmocka_unit_test(test_table),
 	    cmocka_unit_test(test_table_without_end),
 	    cmocka_unit_test(test_table_deletes),
-	    cmocka_unit_test(test_table_in_parallel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

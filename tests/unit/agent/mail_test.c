@@ -13,7 +13,6 @@
 #include "python/python_impl.h"
 
 #include "active.c"
-#include "lock.c"
 #include "mail.c"
 
 struct agent agent;
@@ -64,19 +63,18 @@ static void *thread_state(void)
 static struct wire_page *page;
 static struct python tracer;
 static const struct matched function = {
-    .fid = 7, .filters = {{3, 5, 6}, {4, 7, 8}}, .file = "f.py", .func = "f", .function = (void *)64};
+    .fid = 7, .filters = {3, 4}, .file = "f.py", .func = "f", .function = (void *)64};
 
 static int begin(void **state)
 {
-	static struct locks locks;
+	static const uint32_t mine = 1;
 
-	locks = (struct locks){.mine = 1};
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		return -1;
 	page->mail.wanted = 1;
 	page->state = WIRE_ACTIVE;
-	agent = (struct agent){.page = page, .mine = &locks.mine, .locks = &locks};
+	agent = (struct agent){.page = page, .mine = &mine};
 	active_forget();
 	py.PyThreadState_Get = thread_state;
 	tracer = (struct python){.page = page, .mail = true};
@@ -98,7 +96,7 @@ enum { EVENTS = 50000 };
 static void *ask(void *arg)
 {
 	for (int i = 0; i < EVENTS; i++)
-		agent_mail(&function, i & 1, i % WIRE_NKINDS, i, (uint64_t)i << 32);
+		agent_mail(&function, i & 1, i);
 	return NULL;
 }
 
@@ -133,9 +131,7 @@ static void test_no_wake_up_is_lost(void **state)
 			if (python_mail_take(&tracer, &m)) {
 				assert_int_equal(m.event, n & 1);
 				assert_int_equal(m.line, n);
-				assert_int_equal(m.kind, n % WIRE_NKINDS);
-				assert_int_equal(m.filters, function.filters[n & 1][n % WIRE_NKINDS]);
-				assert_int_equal(m.call, (u64)n << 32);
+				assert_int_equal(m.filters, n & 1 ? 4 : 3);
 				assert_int_equal(m.fid, 7);
 				assert_int_equal(m.function, 64);
 				n++;
@@ -155,62 +151,11 @@ static void test_no_wake_up_is_lost(void **state)
 	assert_false(active_any());
 }
 
-/* --- without a GIL -------------------------------------------------------------------------------------------- */
-
-enum { SENDERS = 4, SENT = 20000 };
-
-static __thread int own; /* its address is the thread's Python thread state */
-
-static void *own_state(void)
-{
-	return &own;
-}
-
-static void *send_all(void *first)
-{
-	for (intptr_t i = 0; i < SENT; i++)
-		agent_mail(&function, i & 1, WIRE_PY_START, (intptr_t)first + i, 1);
-	return NULL;
-}
-
-/* Threads send at the same time: each event comes once, is whole, and comes in the order of its thread. */
-static void test_many_senders(void **state)
-{
-	pthread_t sender[SENDERS];
-	int seen[SENDERS] = {0}, n = 0;
-	struct python_mail m;
-
-	agent.parallel = true;
-	py.PyThreadState_Get = own_state;
-	page->mail.spin = 20;
-	python_mail_open(&tracer, true);
-	for (intptr_t i = 0; i < SENDERS; i++)
-		assert_int_equal(pthread_create(&sender[i], NULL, send_all, (void *)(i * SENT)), 0);
-	while (n < SENDERS * SENT) {
-		if (!python_mail_take(&tracer, &m)) {
-			tracer_sleep(500000000);
-			continue;
-		}
-		assert_in_range(m.line, 0, SENDERS * SENT - 1);
-		assert_int_equal(m.line % SENT, seen[m.line / SENT]++);
-		assert_int_equal(m.event, m.line & 1);
-		assert_int_equal(m.filters, m.line & 1 ? 4 : 3);
-		n++;
-		python_mail_answer(&tracer);
-	}
-	for (int i = 0; i < SENDERS; i++)
-		pthread_join(sender[i], NULL);
-	assert_int_equal(gave_up, 0);
-	assert_false(python_mail_take(&tracer, &m));
-	assert_false(active_any());
-	python_mail_open(&tracer, false);
-}
-
 /* --- one event, and how its wait ends ------------------------------------------------------------ */
 
 static void *ask_one(void *arg)
 {
-	agent_mail(&function, WIRE_ENTRY, WIRE_PY_START, 1, 1);
+	agent_mail(&function, WIRE_ENTRY, 1);
 	return NULL;
 }
 
@@ -299,7 +244,6 @@ static void test_deadline(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		sleeps = gave_up = 0;
 		sleep_result = cases[i].result;
-		agent.mail_over = false;
 		page->state = WIRE_ACTIVE;
 		python_mail_open(&tracer, true);
 		ask_one(NULL);
@@ -395,7 +339,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_no_wake_up_is_lost),
-	    TEST(test_many_senders),
 	    TEST(test_shut_lets_go),
 	    TEST(test_open_and_shut),
 	    TEST(test_tracer_dies),

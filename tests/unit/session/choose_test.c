@@ -99,21 +99,15 @@ static void no_tracing(void **state)
 
 /* --- what is said ----------------------------------------------------------------------------------- */
 
-static void compile(struct world *w)
+/* A script compiled where `l` is lacking. Its BEGIN and END stand for the entry and the return of a Python function, if it has them. */
+static struct world *compiled(const char *text, const struct bpf_lack *l)
 {
+	struct world *w = undecided(text, l, -EPERM);
 	struct session *s = &w->s;
 
 	if (world_expand(w) || session_exec_choose(s) || session_plan_resolve(s) || session_enable(s) ||
 	    cg_generate(&s->in, &s->cg, &w->diag))
 		fail_msg("%s", w->said);
-}
-
-/* A script compiled where `l` is lacking. Its BEGIN and END stand for the entry and the return of a Python function, if it has them. */
-static struct world *compiled(const char *text, const struct bpf_lack *l)
-{
-	struct world *w = undecided(text, l, -EPERM);
-
-	compile(w);
 	return w;
 }
 
@@ -258,51 +252,6 @@ static void one_process(void **state)
 	world_free(w);
 }
 
-/* The kernel sees the calls of all processes. Where one is named, and the script asks for no one's, that is told. */
-static void all_processes(void **state)
-{
-	static const char one[] =
-	    "pydtrace: system calls of all processes, not of process 7 alone: /pid == $target/ narrows them\n";
-	static const char two[] = "pydtrace: system calls of all processes, not only of the 2 that are named: a "
-				  "predicate on pid narrows them\n";
-	static const struct {
-		const char *text;
-		u32 named;
-		const char *message;
-	} cases[] = {
-	    {"syscall:::entry { @ = count(); }", 1, one},
-	    {"syscall:::entry { @ = count(); }", 2, two},
-	    {"syscall:::entry { @ = count(); }", 0, ""},
-	    {"syscall::read:return /arg0 > 0/ { @ = sum(arg0); }", 1, one},
-	    {"syscall:::entry /pid == $target/ { @ = count(); } syscall:::return { @ = count(); }", 1, one},
-	    {"syscall:::entry /pid == $target/ { @ = count(); }", 1, ""},
-	    {"syscall:::entry /arg0 > 2 && execname == \"cat\"/ { @ = count(); }", 1, ""},
-	    {"BEGIN { self->t = 1; } syscall:::entry /self->t/ { @ = count(); }", 1, ""},
-	    {"tick-1s { @ = count(); }", 1, ""},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct world *w = undecided(cases[i].text, &(struct bpf_lack){0}, 0);
-		struct target *t[2];
-
-		w->s.macros.target = 7;
-		for (u32 n = 0; n < cases[i].named; n++) {
-			assert_int_equal(target_open(&t[n], getpid(), &w->diag), 0);
-			*vec_push(w->s.arena, &w->s.grabbed) = t[n];
-		}
-		compile(w);
-		for (int quiet = 0; quiet < 2; quiet++) {
-			w->cfg.opt.n[SESSION_QUIET] = quiet;
-			*w->said = '\0';
-			session_scope_note(&w->s);
-			assert_string_equal(w->said, quiet ? "" : cases[i].message);
-		}
-		for (u32 n = 0; n < cases[i].named; n++)
-			target_close(t[n]);
-		world_free(w);
-	}
-}
-
 static void who_runs_each(void **state)
 {
 	struct world *w =
@@ -328,7 +277,6 @@ int main(void)
 	    cmocka_unit_test(something_to_see),
 	    cmocka_unit_test(where_calls_are_seen),
 	    cmocka_unit_test(one_process),
-	    cmocka_unit_test(all_processes),
 	    cmocka_unit_test(who_runs_each),
 	};
 
