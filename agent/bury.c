@@ -30,17 +30,23 @@ static bool held(void)
 	return owner && !(owner & WIRE_OWNER_DIED);
 }
 
+/*
+ * All at once, since it is us who hold the GIL, and nobody else could have it in between. Where nothing more is taken off, the thread
+ * has no room for calls (room.c), and will not get any here.
+ */
 int pydtrace_agent_bury(void)
 {
+	const struct matched *first;
 	int err;
 
 	if (held())
 		return -EEXIST;
-	if (!room_for_calls())
-		return -EBUSY;
 	do {
+		first = agent.matched;
 		err = pydtrace_agent_fini();
-	} while (err == -EAGAIN);       /* nobody else can have it: it is us who hold the GIL */
+	} while (err == -EAGAIN && agent.matched != first);
+	if (err == -EAGAIN)
+		return -EBUSY;
 	return err == -ESRCH ? 0 : err; /* never started, or ended already */
 }
 

@@ -9,7 +9,7 @@
 
 #include "python/python_impl.h"
 
-enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 200, START_AGAIN_US = 1000 };
+enum { DEFAULT_TIMEOUT_MS = 10000, PAGE_TRIES = 200 };
 
 int python_new(struct python **out, struct target *t, const struct python_info *info,
 	       const struct python_plan *plan, const struct python_attach_options *opt, void **page,
@@ -156,7 +156,7 @@ static int load(struct python *p, u64 deadline)
 	int ret = python_job_finish(p, deadline);
 
 	while (!ret && c->stage == STUB_INIT_FAILED && c->result == -EAGAIN && now_ns() < deadline) {
-		usleep(START_AGAIN_US);
+		usleep(AGAIN_US);
 		ret = python_job_do(p, STUB_LOAD, deadline);
 	}
 	return ret;

@@ -151,6 +151,7 @@ static int fini(struct python *p, int retries, u64 deadline)
 		if (p->ctl->result == -EAGAIN) { /* more to do: others had the GIL meanwhile */
 			if (now_ns() > deadline)
 				return -ETIMEDOUT;
+			usleep(AGAIN_US);
 			i--;
 			continue;
 		}

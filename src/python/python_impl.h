@@ -108,6 +108,9 @@ enum thread_doing {
 /* The kernel's results of interrupted calls (include/linux/errno.h); the latter is what restart_syscall() goes on with. */
 enum { PYTHON_RESTARTS = 512 /* ERESTARTSYS */, PYTHON_RESTARTBLOCK = 516 };
 
+/* Before an agent that has answered -EAGAIN is asked again: others have the GIL meanwhile, and no thread is stopped all the time. */
+enum { AGAIN_US = 1000 };
+
 /* judge.c */
 enum thread_doing python_thread_doing(const struct python *p, const struct user_regs_struct *r);
 /* The loader is in the middle of mapping or relocating something: nothing of ours may run now. */

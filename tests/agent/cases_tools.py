@@ -163,6 +163,7 @@ if NEW:
         a.init()
         f()
         same(deepest(a.fini_), [-errno.EAGAIN])
+        same(deepest(a.lib.pydtrace_agent_bury), [-errno.EBUSY])
         same(sys.monitoring.get_tool(4), "pydtrace")
         same(a.fini(), 0)
         same(sys.monitoring.get_tool(4), None)
